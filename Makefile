@@ -1,0 +1,69 @@
+# The two commands of the README are `make demo` and `make test`; both install what they need.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lab bench bench-onset bench-scope bench-data bench-incidents samples docs lock clean
+
+help: ## list what a developer can do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies into $(VENV) (a few minutes the first time) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked development dependencies into $(VENV) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@ $(VENV)/.runtime
+
+demo: $(VENV)/.runtime ## install, investigate a sample incident, say where the report lies
+	$(BIN)/rca-kit demo --out demo-output
+
+test: $(VENV)/.dev ## install and run the whole test suite
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+lint: $(VENV)/.dev ## ruff, mypy strict, layer contracts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(VENV)/.runtime ## open JupyterLab on the sample latency-embedding
+	$(BIN)/rca-kit lab data/samples/latency-embedding
+
+bench: $(VENV)/.dev ## speed and memory of `findings`, beside a bare Polars scan
+	$(BIN)/python benchmarks/speed.py
+
+bench-onset: $(VENV)/.dev ## change points: accuracy and speed beside other libraries
+	$(BIN)/python benchmarks/onset.py
+
+bench-scope: $(VENV)/.dev ## segment localisation: accuracy, false reports, speed
+	$(BIN)/python benchmarks/scope.py
+
+bench-data: $(VENV)/.dev ## data comparison: false alarms, power, speed
+	$(BIN)/python benchmarks/data.py
+
+bench-incidents: $(VENV)/.dev ## accuracy of whole investigations on fresh seeds
+	$(BIN)/python benchmarks/incidents.py
+
+samples: $(VENV)/.dev ## make the sample incidents again
+	$(BIN)/python -m rca_kit.training.samples data/samples
+
+docs: $(VENV)/.dev ## run every example in the docstrings
+	$(BIN)/python -m pytest --doctest-modules rca_kit
+
+lock: $(VENV)/.dev ## write the lock files again from pyproject.toml
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml \
+	  --extra duckdb --extra mlflow --extra onnx --extra guardrails --group dev -o requirements-dev.lock
+
+clean: ## remove the environment and what runs have left
+	rm -rf $(VENV) demo-output artifacts .benchdata

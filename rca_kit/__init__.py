@@ -1,0 +1,42 @@
+"""rca_kit: root-cause analysis for machine-learning services, by hand in JupyterLab or unattended.
+
+Intervals are half-open and times are UTC, everywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rca_kit.loop.compare import compare, profile
+    from rca_kit.loop.investigate import investigate
+    from rca_kit.loop.localize import localize
+    from rca_kit.loop.replay import replay
+    from rca_kit.loop.shadow import compare_shadow
+    from rca_kit.stats.changepoint import find_changes
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "investigate": "rca_kit.loop.investigate",
+    "find_changes": "rca_kit.stats.changepoint",
+    "localize": "rca_kit.loop.localize",
+    "compare": "rca_kit.loop.compare",
+    "profile": "rca_kit.loop.compare",
+    "replay": "rca_kit.loop.replay",
+    "compare_shadow": "rca_kit.loop.shadow",
+}
+
+__all__ = ["compare", "compare_shadow", "find_changes", "investigate", "localize", "profile", "replay"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing the package stays fast and pulls in no engine."""
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'rca_kit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Mergeable sums over the request log: cells, moments, histograms. One scan."""

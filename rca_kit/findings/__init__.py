@@ -1,0 +1,1 @@
+"""Result types of the seven steps. Findings are values: frozen, printable, serialisable."""

@@ -1,0 +1,1 @@
+"""The seven steps: the only place where aggregates meet statistics."""

@@ -1,0 +1,1 @@
+"""Adapters that replay can call: Python callable, joblib, ONNX, MLflow, HTTP endpoint."""

@@ -1,0 +1,1 @@
+"""The narwhals boundary: the only door to files, frames and engines."""

@@ -1,0 +1,1 @@
+"""Pure statistics: arrays in, small frozen results out; no frames, no I/O, no plotting."""

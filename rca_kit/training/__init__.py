@@ -1,0 +1,1 @@
+"""Sample incidents, their generator, answer keys, scoring and drills."""

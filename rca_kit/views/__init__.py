@@ -1,0 +1,1 @@
+"""Views only read findings: figures, HTML report, Markdown summary, widgets."""
