@@ -1,0 +1,99 @@
+"""Differences between two estimates, multiplicity, overdispersion."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+Z95 = 1.959963984540054
+MAD_TO_SIGMA = 1.482602218505602  # makes the median absolute deviation a standard deviation for normal data
+
+
+class Difference(NamedTuple):
+    """after - before with a 95 % interval, the z value and a two-sided p value."""
+
+    change: float
+    low: float
+    high: float
+    z: float
+    p_value: float
+
+
+def difference(before: float, before_error: float, after: float, after_error: float, inflation: float = 1.0) -> Difference:
+    """Difference of two independent estimates; `inflation` multiplies the standard error (overdispersion).
+
+    Examples
+    --------
+    >>> d = difference(0.10, 0.01, 0.20, 0.01)
+    >>> round(d.change, 3), round(d.z, 2)
+    (0.1, 7.07)
+    """
+    change = after - before
+    error = inflation * math.hypot(before_error, after_error)
+    if not (math.isfinite(change) and math.isfinite(error)) or error <= 0:
+        return Difference(change, change, change, 0.0, 1.0)
+    z = change / error
+    return Difference(change, change - Z95 * error, change + Z95 * error, z, float(2 * ndtr(-abs(z))))
+
+
+def overdispersion(values: ArrayLike, errors: ArrayLike, groups: ArrayLike | None = None) -> float:
+    """Factor >= 1 by which bucket-to-bucket noise exceeds the standard errors, autocorrelation included.
+
+    Robust spread of the standardised residuals about their group's median (or the overall one), times
+    sqrt((1 + r) / (1 - r)) for lag-one autocorrelation r, as for the mean of an AR(1) series (Wilks, Statistical Methods in
+    the Atmospheric Sciences, 5.2.3).
+
+    Parameters
+    ----------
+    values, errors : array_like, shape (n,)
+        Bucket values and their standard errors; NaN where missing.
+    groups : array_like, shape (n,), optional
+        Hour of day or the like; residuals are taken about each group's median.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> round(overdispersion(rng.normal(size=500), np.ones(500)), 1)
+    1.0
+    """
+    x, s = np.asarray(values, float), np.asarray(errors, float)
+    ok = np.isfinite(x) & np.isfinite(s) & (s > 0)
+    if ok.sum() < 8:
+        return 1.0
+    x, s = x[ok], s[ok]
+    labels = np.zeros(x.size, int) if groups is None else np.asarray(groups)[ok]
+    residual = np.empty(x.size)
+    freedom = 0
+    for g in np.unique(labels):
+        at = labels == g
+        residual[at] = x[at] - (np.median(x[at]) if at.sum() > 1 else x[at])
+        freedom += max(int(at.sum()) - 1, 0)
+    z = residual / s
+    scale = MAD_TO_SIGMA * float(np.median(np.abs(z))) * math.sqrt(x.size / max(freedom, 1))
+    clipped = np.clip(z, -4 * scale, 4 * scale) if scale > 0 else z
+    r = float(np.clip(np.corrcoef(clipped[:-1], clipped[1:])[0, 1], 0, 0.9)) if scale > 0 and np.std(clipped) > 0 else 0.0
+    noise = 2 / math.sqrt(x.size)  # an autocorrelation within two standard errors of zero is none
+    return max(scale * math.sqrt((1 + r) / (1 - r)) if r > noise else scale, 1.0)
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjusted p values (q values) of Benjamini and Hochberg 1995, in the order given.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    p = np.asarray(p_values, float)
+    if p.size == 0:
+        return p
+    order = np.argsort(p)
+    scaled = p[order] * p.size / np.arange(1, p.size + 1)
+    q = np.minimum.accumulate(scaled[::-1])[::-1]
+    out = np.empty_like(p)
+    out[order] = np.minimum(q, 1.0)
+    return out
