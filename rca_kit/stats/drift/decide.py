@@ -1,0 +1,108 @@
+"""From the tests of all columns to verdicts: autocorrelation, multiplicity, and whether a change is large enough to matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rca_kit.stats.drift.dependence import GATE, MANY, chi_to_p, gate, moderate, z_to_p
+from rca_kit.stats.drift.multiplicity import combine, step_down
+from rca_kit.stats.drift.types import ColumnChange, Floats, Test
+
+LEVEL = 0.006  # chance that a quiet table raises any flag, and share of false among raised ones: below the 1 % asked for
+NEGLIGIBLE = 0.03  # sigma (or Cohen's h): a third of the smallest shift people ask to see; 50.0 -> 51.5 % of rows
+
+
+def decide(changes: Sequence[ColumnChange], *, level: float = LEVEL, negligible: float = NEGLIGIBLE) -> list[ColumnChange]:
+    """Judge the columns of one table together.
+
+    A column has changed when its tests are beyond chance after correction (adaptive step-down, `level`) and the effect of those
+    tests is at least `negligible`. What is certain without a test (a column gone, another type) stays changed.
+
+    Parameters
+    ----------
+    changes : sequence of ColumnChange
+        From `compare_column`.
+    level : float
+        False discovery rate, and chance of any flag on a table without change.
+    negligible : float
+        Smallest effect that counts, in standard deviations.
+    """
+    if not changes:
+        return []
+    judged = _with_p_values(changes)
+    tested = [i for i, c in enumerate(judged) if c.tests]
+    q_values = step_down([judged[i].p_value for i in tested])
+    for i, q in zip(tested, q_values, strict=True):
+        judged[i] = _judge(judged[i], float(q), level, negligible)
+    return judged
+
+
+def _with_p_values(changes: Sequence[ColumnChange]) -> list[ColumnChange]:
+    """Give every test its p value, allowing for autocorrelation, with strength borrowed over the columns."""
+    out = list(changes)
+    names = sorted({t.name for c in changes for t in c.tests})
+    values: dict[tuple[int, str], float] = {}
+    inflation: dict[int, float] = {}
+    for name in names:
+        at = [(i, t) for i, c in enumerate(changes) for t in c.tests if t.name == name]
+        energy = np.stack([t.energy for _, t in at])
+        freedom = np.stack([t.freedom for _, t in at])
+        pooled = np.where(freedom.sum(0) > 0, (energy * freedom).sum(0) / np.maximum(freedom.sum(0), 1e-9), 1.0)
+        together = len(at) >= 3 and gate(pooled, freedom.sum(0)) < GATE
+        shared = moderate(energy, freedom) if together else None
+        for row, (i, test) in enumerate(at):
+            p = test.p_iid
+            if shared is not None:
+                p = max(p, _p(test, shared[0][row], shared[1][row]))
+            if gate(test.energy, test.freedom) < GATE:
+                p = max(p, _p(test, test.energy, test.freedom))
+                inflation[i] = max(inflation.get(i, 1.0), float(test.energy[test.freedom > 0].max(initial=1.0)))
+            elif shared is not None:
+                inflation[i] = max(inflation.get(i, 1.0), float(shared[0][row].max(initial=1.0)))
+            values[i, name] = p
+    for i, change in enumerate(changes):
+        if change.tests:
+            tests = tuple(replace(t, p_value=values[i, t.name]) for t in change.tests)
+            p = combine([t.p_value for t in tests], [t.share for t in tests])
+            out[i] = replace(change, tests=tests, p_value=p, inflation=inflation.get(i, 1.0))
+    return out
+
+
+def _p(test: Test, energy: Floats, freedom: Floats) -> float:
+    used = freedom > 0
+    if not used.any():
+        return test.p_iid
+    if test.dof:
+        return chi_to_p(test.statistic, test.dof, energy[used], np.minimum(freedom[used], MANY))
+    return z_to_p(test.statistic, energy[used], np.minimum(freedom[used], MANY))
+
+
+def _judge(change: ColumnChange, q: float, level: float, negligible: float) -> ColumnChange:
+    certain = change.changed  # found without a test: type, presence
+    if q > level:
+        reason = change.reason if certain else _quiet(change)
+        return replace(change, q_value=0.0 if certain else q, reason=reason)
+    total = sum(t.share for t in change.tests)
+    # the tests that alone would carry the column at its own corrected level
+    bar = max(level * change.p_value / max(q, 1e-300), change.p_value)
+    found = sorted((t for t in change.tests if t.p_value * total / t.share <= bar), key=lambda t: -t.effect)
+    effect = max((t.effect for t in found), default=0.0)
+    if effect < negligible and not certain:
+        says = "; ".join(t.says for t in found[:2])
+        return replace(change, changed=False, negligible=True, effect=effect, q_value=q,
+                       reason=f"negligible: {says} (effect {effect:.3f} sigma, below {negligible:g}; real, q = {q:.2g})")
+    material = [t for t in found if t.effect >= negligible] or found
+    material.sort(key=lambda t: t.p_value)
+    says = "; ".join(dict.fromkeys(t.says for t in material[:3]))
+    reason = "; ".join(x for x in (change.reason, says) if x)
+    return replace(change, changed=True, effect=effect, q_value=q, reason=reason)
+
+
+def _quiet(change: ColumnChange) -> str:
+    if change.mean_change_low is not None and change.mean_change_high is not None:
+        most = max(abs(change.mean_change_low), abs(change.mean_change_high))
+        return f"no change beyond chance (a mean shift above {most:.2g} sigma is ruled out)"
+    return "no change beyond chance"
