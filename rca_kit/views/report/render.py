@@ -213,3 +213,44 @@ def extract_findings(report_path: str | Path) -> dict[str, Any]:
         raise BadInput("holds no findings", file=str(path), expected="a report.html of this kit",
                        hint="was the file cut off, or its scripts removed on the way?")
     return found
+
+
+def write_report(inv: Investigation | Draft, path: str | Path, *, run: RunFacts | None = None, static: bool = False) -> Path:
+    """Write the report to a file that does not exist yet.
+
+    Parameters
+    ----------
+    inv : Investigation or Draft
+        The findings.
+    path : str or Path
+        Where to; an existing file is refused.
+    run, static
+        As in `render_report`.
+
+    Returns
+    -------
+    Path
+        Where it lies.
+
+    Raises
+    ------
+    BadInput
+        When the file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from rca_kit.views.example import example
+    >>> write_report(example(), Path(tempfile.mkdtemp()) / "r.html", static=True).name
+    'r.html'
+    """
+    path = Path(path)
+    page = render_report(inv, run=run, static=static)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as out:
+            out.write(page)
+    except FileExistsError:
+        raise BadInput("exists already; earlier reports are never overwritten", file=str(path), hint="name another file") from None
+    except OSError as problem:
+        raise BadInput("cannot be written", file=str(path), found=problem.strerror or str(problem)) from None
+    return path
