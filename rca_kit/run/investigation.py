@@ -42,8 +42,15 @@ class RunResult:
 
 
 def run_investigation(
-    folder: str | Path, out: str | Path | None = None, template: str = DEFAULT_TEMPLATE, parameters: Mapping[str, Any] | None = None,
-    static: bool = False, engine: str = "polars", *, clock: datetime | None = None, number_used: bool = False,
+    folder: str | Path,
+    out: str | Path | None = None,
+    template: str = DEFAULT_TEMPLATE,
+    parameters: Mapping[str, Any] | None = None,
+    static: bool = False,
+    engine: str = "polars",
+    *,
+    clock: datetime | None = None,
+    number_used: bool = False,
     progress: bool | None = None,
 ) -> RunResult:
     """Run a template on a case and leave report, summary, notebook and findings.
@@ -102,10 +109,19 @@ def run_investigation(
         if state.bad_input is not None and all(s.state != "done" for s in state.steps):
             raise state.bad_input
         failure = state.error or failure
-        facts = RunFacts(clock, outputs.shown_parameters(checked, case), outputs.versions(), outputs.again(template, parameters or {}, static, engine),
-                         notebook.stem, state.steps, _stopped(failure, state))
+        facts = RunFacts(
+            clock,
+            outputs.shown_parameters(checked, case),
+            outputs.versions(),
+            outputs.again(template, parameters or {}, static, engine),
+            notebook.stem,
+            state.steps,
+            _stopped(failure, state),
+        )
         exit_code = EXIT_PARTIAL if failure or facts.failure else EXIT_DONE
-        outputs.write(work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started, parameters=checked)
+        outputs.write(
+            work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started, parameters=checked
+        )
         final = _settle(work, target, always_number=number_used or out is None)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -147,8 +163,12 @@ def _target(case: Path, out: str | Path | None, started: datetime, *, number_use
     if _used(target):
         if number_used:
             return _numbered(target)
-        raise BadInput("already holds something; earlier runs are never overwritten", file=str(target),
-                       expected="a folder that is empty or does not exist yet", hint="name another one, or leave --out away")
+        raise BadInput(
+            "already holds something; earlier runs are never overwritten",
+            file=str(target),
+            expected="a folder that is empty or does not exist yet",
+            hint="name another one, or leave --out away",
+        )
     return target
 
 
@@ -170,8 +190,12 @@ def _workplace(target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
     except OSError as problem:
-        raise BadInput("cannot be written", file=str(target), found=problem.strerror or str(problem),
-                       hint="name a folder you may write to with --out") from None
+        raise BadInput(
+            "cannot be written",
+            file=str(target),
+            found=problem.strerror or str(problem),
+            hint="name a folder you may write to with --out",
+        ) from None
 
 
 def _settle(work: Path, target: Path, *, always_number: bool) -> Path:
@@ -192,4 +216,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-

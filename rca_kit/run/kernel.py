@@ -41,8 +41,14 @@ def execute(template: Path, output: Path, parameters: Mapping[str, Any], state: 
             # the template's own metadata and the kernel's event loop are not the user's to mend
             warnings.simplefilter("ignore")
             papermill.execute_notebook(
-                str(template), str(output), parameters=dict(parameters), kernel_name="python3", language="python",
-                progress_bar=False, start_timeout=START_SECONDS, kernel_manager_class=_manager_class(state),
+                str(template),
+                str(output),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                start_timeout=START_SECONDS,
+                kernel_manager_class=_manager_class(state),
             )
     except KeyboardInterrupt:
         return "it was interrupted"
@@ -64,7 +70,9 @@ def _manager_class(state: Path) -> Any:
     """Make a kernel manager whose kernel is this interpreter: no kernelspec has to be installed for that."""
     jupyter = importlib.import_module("jupyter_client")
     spec = jupyter.kernelspec.KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], display_name="Python 3", language="python",
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        display_name="Python 3",
+        language="python",
         env={ENVIRONMENT: str(state)},
     )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from rca_kit.run.state import RunState
 from rca_kit.views.report import render_report
-from rca_kit.views.report.draft import Draft, JournalEntry, RunFacts
+from rca_kit.views.report.draft import JournalEntry, RunFacts
 from rca_kit.views.summary import render_summary
 
 PACKAGES = ("rca-kit", "polars", "narwhals", "numpy", "scipy", "statsmodels", "plotly", "papermill")
@@ -27,7 +27,15 @@ HIDDEN = "***"
 
 
 def write(
-    work: Path, state: RunState, facts: RunFacts, *, case: Path, target: Path, static: bool, exit_code: int, started: datetime,
+    work: Path,
+    state: RunState,
+    facts: RunFacts,
+    *,
+    case: Path,
+    target: Path,
+    static: bool,
+    exit_code: int,
+    started: datetime,
     parameters: Mapping[str, Any],
 ) -> None:
     """Write all files of a run into its unfinished folder.
@@ -64,14 +72,27 @@ def write(
         _text(work / "findings.json", _json(inv.to_dict()))
     clean_notebook(work / "notebook.ipynb", parameters, case, target)
     finished = datetime.now(UTC)
-    _text(work / "run.json", _json({
-        "case_id": found.case.case_id if found.case else None, "template": facts.template, "parameters": dict(facts.parameters),
-        "started": started.isoformat(timespec="seconds"), "finished": finished.isoformat(timespec="seconds"),
-        "seconds": round((finished - started).total_seconds(), 3), "seconds_per_step": state.seconds,
-        "steps": {s.step: s.state for s in state.steps}, "exit_code": exit_code, "failure": facts.failure,
-        "versions": dict(facts.versions), "platform": platform.platform(), "cpus": os.cpu_count(),
-        "files": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(work.iterdir()) if p.is_file()},
-    }))
+    _text(
+        work / "run.json",
+        _json(
+            {
+                "case_id": found.case.case_id if found.case else None,
+                "template": facts.template,
+                "parameters": dict(facts.parameters),
+                "started": started.isoformat(timespec="seconds"),
+                "finished": finished.isoformat(timespec="seconds"),
+                "seconds": round((finished - started).total_seconds(), 3),
+                "seconds_per_step": state.seconds,
+                "steps": {s.step: s.state for s in state.steps},
+                "exit_code": exit_code,
+                "failure": facts.failure,
+                "versions": dict(facts.versions),
+                "platform": platform.platform(),
+                "cpus": os.cpu_count(),
+                "files": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(work.iterdir()) if p.is_file()},
+            }
+        ),
+    )
 
 
 def _text(path: Path, text: str) -> None:

@@ -44,8 +44,13 @@ class Progress:
     def _follow(self) -> None:
         progress: Any = importlib.import_module("rich.progress")
         console = importlib.import_module("rich.console").Console(stderr=True)
-        columns = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"), progress.BarColumn(bar_width=24),
-                   progress.TextColumn("{task.completed}/{task.total}"), progress.TimeElapsedColumn())
+        columns = (
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("{task.completed}/{task.total}"),
+            progress.TimeElapsedColumn(),
+        )
         with progress.Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("starting the notebook", total=len(STEPS))
             while not self._stop.wait(LOOK_SECONDS):

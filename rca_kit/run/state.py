@@ -118,7 +118,9 @@ def read_state(folder: Path, *, died: str = "") -> RunState:
     error = next((e.get("error", "") for e in events if e["state"] == "failed"), "")
     bad = next((e["bad_input"] for e in events if e.get("bad_input")), None)
     draft = Draft(case=_load(folder, "case"), warnings=_load(folder, "warnings") or (), **parts)
-    return RunState(draft, states, seconds, _load(folder, "investigation"), error, BadInput(**bad) if bad else None, _load(folder, "page"))
+    return RunState(
+        draft, states, seconds, _load(folder, "investigation"), error, BadInput(**bad) if bad else None, _load(folder, "page")
+    )
 
 
 def _state(step: str, event: dict[str, Any] | None, finding: Any, died: str) -> StepState:
@@ -132,7 +134,7 @@ def _state(step: str, event: dict[str, Any] | None, finding: Any, died: str) -> 
 
 
 def _where_it_stopped(states: list[StepState], died: str) -> tuple[StepState, ...]:
-    """A run that ended between two steps stopped on the way to the next one: that one failed, the rest were not reached."""
+    """Put the failure of a run that ended between two steps on the next one; the rest were not reached."""
     if died and not any(s.state == "failed" for s in states):
         first = next((i for i, s in enumerate(states) if s.state == "skipped"), None)
         if first is not None:

@@ -65,8 +65,12 @@ def find_template(name: str | Path) -> Path:
         if path.parent == folder and path.is_file():
             return path
     known = template_names()
-    raise BadInput("there is no such template", found=str(name), expected="one of " + ", ".join(known) + ", or a path to a notebook",
-                   hint=did_you_mean(str(name), known))
+    raise BadInput(
+        "there is no such template",
+        found=str(name),
+        expected="one of " + ", ".join(known) + ", or a path to a notebook",
+        hint=did_you_mean(str(name), known),
+    )
 
 
 def read_parameters(template: Path) -> dict[str, Parameter]:
@@ -109,6 +113,7 @@ def read_parameters(template: Path) -> dict[str, Parameter]:
             name, annotation = node.targets[0].id, ""
         else:
             continue
+        assert node.value is not None
         default = ast.literal_eval(node.value)
         comment = lines[(node.end_lineno or node.lineno) - 1].partition("#")[2].strip()
         out[name] = Parameter(name, annotation or type(default).__name__, default, comment)
@@ -146,8 +151,11 @@ def check_parameters(template: Path, given: Mapping[str, Any]) -> dict[str, Any]
     out = {}
     for name, value in given.items():
         if name not in known:
-            raise BadInput(f"template `{template.stem}` has no parameter `{name}`", expected="one of " + ", ".join(known),
-                           hint=did_you_mean(name, known))
+            raise BadInput(
+                f"template `{template.stem}` has no parameter `{name}`",
+                expected="one of " + ", ".join(known),
+                hint=did_you_mean(name, known),
+            )
         out[name] = _fit(template.stem, known[name], value)
     return out
 
@@ -160,8 +168,11 @@ def _fit(template: str, parameter: Parameter, value: Any) -> Any:
         fitted = _as(kind, value)
         if fitted is not _NO:
             return fitted
-    raise BadInput(f"parameter `{parameter.name}` of template `{template}` has the wrong type",
-                   found=f"{value!r} ({type(value).__name__})", expected=parameter.annotation)
+    raise BadInput(
+        f"parameter `{parameter.name}` of template `{template}` has the wrong type",
+        found=f"{value!r} ({type(value).__name__})",
+        expected=parameter.annotation,
+    )
 
 
 _NO = object()
@@ -191,4 +202,3 @@ def _types(annotation: str) -> list[Any] | None:
             return None
         out.append(TYPES[base])
     return sorted(out, key=lambda t: (t is str, t is not None))
-

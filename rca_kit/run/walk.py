@@ -30,31 +30,31 @@ class Walk:
         self._steps = _steps(folder, engine, investigate)
 
     def signal(self) -> Finding:
-        """Step 1: is the alert real, and what else moved?"""
+        """Do step 1: say whether the alert is real, and what else moved."""
         return self._take("signal")
 
     def symptom(self) -> Finding:
-        """Step 2: since when, how much, which shape?"""
+        """Do step 2: say since when, how much, in which shape."""
         return self._take("symptom")
 
     def scope(self) -> Finding:
-        """Step 3: for whom?"""
+        """Do step 3: say for whom."""
         return self._take("scope")
 
     def suspects(self) -> Finding:
-        """Step 4: what speaks for and against each possible cause?"""
+        """Do step 4: weigh what speaks for and against each possible cause."""
         return self._take("suspects")
 
     def samples(self) -> Finding:
-        """Step 5: bad rows beside their nearest healthy twins."""
+        """Do step 5: lay bad rows beside their nearest healthy twins."""
         return self._take("samples")
 
     def simulate(self) -> Finding:
-        """Step 6: does one targeted change remove it?"""
+        """Do step 6: try whether one targeted change removes it."""
         return self._take("simulate")
 
     def settle(self) -> Finding:
-        """Step 7: what to do, how to verify it, what prevents the next one."""
+        """Do step 7: say what to do, how to verify it, and what prevents the next one."""
         return self._take("settle")
 
     def finish(self) -> Investigation:

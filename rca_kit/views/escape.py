@@ -34,12 +34,12 @@ def visible(text: Any) -> str:
 
 
 def markdown(text: Any) -> str:
-    """Escape a text so that Markdown shows it as it is, on one line.
+    r"""Escape a text so that Markdown shows it as it is, on one line.
 
     Examples
     --------
     >>> markdown("a|b *c* <img src=x>")
-    'a\\\\|b \\\\*c\\\\* &lt;img src=x>'
+    'a\\|b \\*c\\* &lt;img src=x>'
     """
     one_line = " ".join(visible(text).split())
     escaped = _MARKDOWN.sub(lambda m: "".join("\\" + c if not c.isdigit() else c for c in m.group()), one_line)
@@ -96,12 +96,12 @@ _SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 
 def json_for_script(value: Any) -> str:
-    """Write JSON that can stand inside a ``<script>`` element: no text in it can end the element or open a comment.
+    r"""Write JSON that can stand inside a ``<script>`` element: no text in it can end the element or open a comment.
 
     Examples
     --------
     >>> json_for_script({"a": "</script>"})
-    '{"a":"\\\\u003c/script\\\\u003e"}'
+    '{"a":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return "".join(_SCRIPT.get(c, c) for c in text) if any(c in text for c in _SCRIPT) else text

@@ -6,15 +6,16 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from rca_kit.findings.investigation import CaseFacts, ChangeRecord, Investigation, TableFacts
-from rca_kit.findings.samples import Rule, SamplePair, Samples
-from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.base import Window
-from rca_kit.findings.settlement import Action, CheckItem, FmeaRow, Guardrail, Mitigation, Settlement, Severity, Why
+from rca_kit.findings.investigation import CaseFacts, ChangeRecord, Investigation, TableFacts
+from rca_kit.findings.samples import Samples
+from rca_kit.findings.scope import MixRate, Scope, Segment
+from rca_kit.findings.settlement import Guardrail, Mitigation, Settlement, Severity
 from rca_kit.findings.signal import MetricReading, Signal
 from rca_kit.findings.simulation import Simulation, Trial
-from rca_kit.findings.suspects import CategoryStatus, CheckResult, Evidence, Suspect, Suspects
+from rca_kit.findings.suspects import CategoryStatus, Evidence, Suspect, Suspects
 from rca_kit.findings.symptom import DeployEffect, MetricSeries, Onset, Symptom
+from rca_kit.views import example_parts as parts
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ONSET = datetime(2026, 3, 2, 14, 5, tzinfo=UTC)
@@ -42,7 +43,9 @@ def example(kind: str = "incident") -> Investigation:
     ('incident', 'no_change', 'benign_shift')
     """
     inv = _incident()
-    return {"incident": lambda i: i, "quiet": _quiet, "benign": _benign}[kind](inv)
+    if kind == "incident":
+        return inv
+    return {"quiet": _quiet, "benign": _benign}[kind](inv)
 
 
 def _series(metric: str, before: float, after: float, noise: float, seed: int) -> MetricSeries:
@@ -51,35 +54,81 @@ def _series(metric: str, before: float, after: float, noise: float, seed: int) -
     level = [before if t < ONSET else after for t in times]
     values = tuple(round(v + rng.gauss(0, noise), 5) for v in level)
     return MetricSeries(
-        metric, BUCKET_SECONDS, times, values, (420,) * BUCKETS,
-        tuple(round(v - 2 * noise, 5) for v in values), tuple(round(v + 2 * noise, 5) for v in values), (before,) * BUCKETS,
+        metric,
+        BUCKET_SECONDS,
+        times,
+        values,
+        (420,) * BUCKETS,
+        tuple(round(v - 2 * noise, 5) for v in values),
+        tuple(round(v + 2 * noise, 5) for v in values),
+        (before,) * BUCKETS,
     )
 
 
 def _onset(metric: str, minutes: int, direction: str, before: float, after: float) -> Onset:
     at = ONSET + timedelta(minutes=minutes)
     change = after - before
-    return Onset(metric, at, (at - timedelta(minutes=5), at + timedelta(minutes=5)), direction, "step", before, after, change,
-                 (change - abs(change) * 0.15, change + abs(change) * 0.15), 1e-9)
+    return Onset(
+        metric,
+        at,
+        (at - timedelta(minutes=5), at + timedelta(minutes=5)),
+        direction,
+        "step",
+        before,
+        after,
+        change,
+        (change - abs(change) * 0.15, change + abs(change) * 0.15),
+        1e-9,
+    )
 
 
 def _incident() -> Investigation:
     android = Segment({"device": "android"}, 0.31, 0.86, 0.66, 0.94, 1e-9, (-0.22, -0.18), 9000, 3100, 8.1, 0.98)
     v3 = Segment({"device": "android", "model_version": "v3"}, 0.28, 0.86, 0.64, 0.93, 1e-9, (-0.24, -0.19), 0, 2800)
     return Investigation(
-        case=_case(), signal=_signal(), symptom=_symptom(),
+        case=_case(),
+        signal=_signal(),
+        symptom=_symptom(),
         scope=Scope(
-            False, (android,), "auc", "device = android carries 94% of the change",
-            singles=(android, v3, Segment({"device": "ios"}, 0.4, 0.862, 0.858, 0.03, 0.6), Segment({"country": "DE"}, 0.2, 0.86, 0.78, 0.2, 0.3)),
+            False,
+            (android,),
+            "auc",
+            "device = android carries 94% of the change",
+            singles=(
+                android,
+                v3,
+                Segment({"device": "ios"}, 0.4, 0.862, 0.858, 0.03, 0.6),
+                Segment({"country": "DE"}, 0.2, 0.86, 0.78, 0.2, 0.3),
+            ),
             mix_rate=(MixRate("device", -0.082, -0.001, -0.081, False, (("android", -0.001, -0.08), ("ios", 0.0, -0.001))),),
         ),
-        suspects=_suspects(), samples=_samples(),
+        suspects=parts.suspects(),
+        samples=parts.samples(),
         simulation=Simulation(
-            (Trial("repair", "feature:device_type", "restores", "Filling device_type as before takes back 88% of the change.", "auc", 0.88, (0.74, 1.02)),
-             Trial("replay", "model:v2", "same", "Replaying the golden set through v2 changes nothing.", "auc", 0.04, (-0.08, 0.15))),
-            ("a golden set with labels, to replay model v3 with the old key format",), True,
+            (
+                Trial(
+                    "repair",
+                    "feature:device_type",
+                    "restores",
+                    "Filling device_type as before takes back 88% of the change.",
+                    "auc",
+                    0.88,
+                    (0.74, 1.02),
+                ),
+                Trial(
+                    "replay",
+                    "model:v2",
+                    "same",
+                    "Replaying the golden set through v2 changes nothing.",
+                    "auc",
+                    0.04,
+                    (-0.08, 0.15),
+                ),
+            ),
+            ("a golden set with labels, to replay model v3 with the old key format",),
+            True,
         ),
-        settlement=_settlement(),
+        settlement=parts.settlement(),
         warnings=("labels are missing for 22% of requests after the onset",),
     )
 
@@ -87,15 +136,39 @@ def _incident() -> Investigation:
 def _case() -> CaseFacts:
     changes = (
         ChangeRecord("chg-09", ONSET - timedelta(hours=26), "flag_change", "checkout", "Turn on the new basket for 5% of users"),
-        ChangeRecord("chg-11", ONSET - timedelta(minutes=25), "model_deploy", "fraud-scoring", "Deploy fraud model v3", "", "v2", "v3"),
-        ChangeRecord("chg-12", ONSET - timedelta(minutes=5), "config_change", "feature-store", "Read keys in the new format", "device=android"),
+        ChangeRecord(
+            "chg-11", ONSET - timedelta(minutes=25), "model_deploy", "fraud-scoring", "Deploy fraud model v3", "", "v2", "v3"
+        ),
+        ChangeRecord(
+            "chg-12",
+            ONSET - timedelta(minutes=5),
+            "config_change",
+            "feature-store",
+            "Read keys in the new format",
+            "device=android",
+        ),
     )
     return CaseFacts(
-        "INC-2041", "Fraud AUC fell after v3", "fraud-scoring", DETECTED, "AUC 0.86 -> 0.78", "binary",
-        {"time": "ts", "score": "score", "label": "is_fraud", "segments": ["country", "device"], "features": ["amount", "device_type"]},
+        "INC-2041",
+        "Fraud AUC fell after v3",
+        "fraud-scoring",
+        DETECTED,
+        "AUC 0.86 -> 0.78",
+        "binary",
+        {
+            "time": "ts",
+            "score": "score",
+            "label": "is_fraud",
+            "segments": ["country", "device"],
+            "features": ["amount", "device_type"],
+        },
         {"task": "label has two values", "time": "the only timestamp column"},
-        (TableFacts("predictions", ("predictions.parquet",), 67200, 14, "9f2b" * 16), TableFacts("changes", ("changes.csv",), 3, 5, "17c4" * 16)),
-        changes, {"auc": {"min": 0.84}},
+        (
+            TableFacts("predictions", ("predictions.parquet",), 67200, 14, "9f2b" * 16),
+            TableFacts("changes", ("changes.csv",), 3, 5, "17c4" * 16),
+        ),
+        changes,
+        {"auc": {"min": 0.84}},
     )
 
 
@@ -107,104 +180,91 @@ def _signal() -> Signal:
         MetricReading("latency_p95", 121.0, 123.0, 2.0, (-3.0, 7.0), 58000, 3600, 0.4, False, True),
         MetricReading("error_rate", 0.007, 0.0068, -0.0002, (-0.002, 0.002), 58000, 3600, 0.8, False, False),
     )
-    return Signal("auc", True, "auc fell from 0.861 to 0.779, far beyond its interval", reading, others, 0.98, 0.78,
-                  ("labels arrive late: the last two hours rest on 78% of requests",))
+    return Signal(
+        "auc",
+        True,
+        "auc fell from 0.861 to 0.779, far beyond its interval",
+        reading,
+        others,
+        0.98,
+        0.78,
+        ("labels arrive late: the last two hours rest on 78% of requests",),
+    )
 
 
 def _symptom() -> Symptom:
-    onsets = (_onset("null_rate:device_type", 0, "up", 0.005, 0.18), _onset("auc", 0, "down", 0.861, 0.779),
-              _onset("score_mean", 10, "up", 0.031, 0.044))
+    onsets = (
+        _onset("null_rate:device_type", 0, "up", 0.005, 0.18),
+        _onset("auc", 0, "down", 0.861, 0.779),
+        _onset("score_mean", 10, "up", 0.031, 0.044),
+    )
     return Symptom(
-        "auc", "down", "step", ONSET, (ONSET - timedelta(minutes=5), ONSET + timedelta(minutes=5)), 0.861, 0.779, -0.082,
-        (-0.095, -0.069), 1e-12, ("null_rate:device_type", "score_mean"), onsets,
+        "auc",
+        "down",
+        "step",
+        ONSET,
+        (ONSET - timedelta(minutes=5), ONSET + timedelta(minutes=5)),
+        0.861,
+        0.779,
+        -0.082,
+        (-0.095, -0.069),
+        1e-12,
+        ("null_rate:device_type", "score_mean"),
+        onsets,
         (Window(START, ONSET - timedelta(minutes=5)), Window(ONSET, START + timedelta(seconds=BUCKET_SECONDS * BUCKETS))),
-        "the same hours of the day before", ("chg-12",),
+        "the same hours of the day before",
+        ("chg-12",),
         (DeployEffect("chg-12", ONSET, "auc", -0.081, (-0.094, -0.068), 0.0, (-0.004, 0.004), 1e-11),),
-        (_series("auc", 0.861, 0.779, 0.008, 1), _series("null_rate:device_type", 0.005, 0.18, 0.002, 2), _series("latency_p95", 121, 122, 4, 3)),
-    )
-
-
-def _suspects() -> Suspects:
-    first = Suspect(
-        1, "config", "feature:device_type", "chg-12", 0.81,
-        (Evidence("null_rate", "nulls of device_type rose from 0.5% to 18% at 14:05", 2.1, True),
-         Evidence("change_in_time", "chg-12 (feature-store keys) lies 5 minutes before the onset", 1.4, True),
-         Evidence("change_in_scope", "chg-12 names device=android, the segment that carries the change", 1.2, True),
-         Evidence("service_metrics", "cache hit rate of the feature store was not logged", -0.3, False)),
-        "replay the golden set through v3 with the old key format", "Feature-store keys changed for reads only",
-        "nulls stay after the old key format is restored", 0.88, ("auc", "null_rate:device_type", "cache misses", "chg-12"),
-    )
-    second = Suspect(
-        2, "model", "model:v3", "chg-11", 0.12,
-        (Evidence("change_in_time", "v3 was deployed 25 minutes before the onset", 0.8, True),
-         Evidence("replay", "the golden set scores the same under v2 and v3", -1.6, False)),
-        "shadow v2 beside v3 on live traffic", "Fraud model v3", "v2 shows the same fall",
-    )
-    checks = (CheckResult("D1", "Null rate per feature", "found", "device_type 0.5% -> 18%", "data"),
-              CheckResult("I1", "Latency per stage", "clear", "p95 steady at 121 ms", "infra"),
-              CheckResult("U1", "Supplier notices", "not_applicable", "no upstream notices in the change log", "upstream"))
-    because = {"config": ("supported", "chg-12 fits in time and scope"), "model": ("excluded", "the golden set scores the same under v2 and v3"),
-               "data": ("excluded", "the nulls are explained by chg-12"), "code": ("not_tested", "no stage latencies or library versions in the log"),
-               "infra": ("excluded", "latency and errors are steady"), "upstream": ("not_tested", "no supplier metrics were given"),
-               "external": ("excluded", "mix of traffic did not move")}
-    categories = tuple(CategoryStatus(c, *because[c]) for c in ("data", "model", "code", "infra", "config", "upstream", "external"))
-    return Suspects((first, second), checks, categories, "incident", "auc fell below its SLO beyond chance", 0.07)
-
-
-def _samples() -> Samples:
-    columns = ("request_id", "ts", "device", "device_type", "amount", "score")
-    pairs = tuple(
-        SamplePair(
-            {"request_id": f"r-{i}", "ts": "2026-03-02 14:2%d" % i, "device": "android", "device_type": None, "amount": f"{40 + i}.00", "score": "0.02"},
-            {"request_id": f"r-{i}9", "ts": "2026-03-01 14:2%d" % i, "device": "android", "device_type": "phone", "amount": f"{40 + i}.50", "score": "0.61"},
-            ("device_type", "score"), "fraud that scored low", 0.12,
-        )
-        for i in range(3)
-    )
-    return Samples(pairs, (Rule("device_type is missing", 0.91, 0.62),), columns, ("email",), "fraud scored below 0.1 after the onset", 410)
-
-
-def _settlement() -> Settlement:
-    return Settlement(
-        Severity("SEV2", ("auc is below its SLO 0.84", "31% of requests are affected")),
-        (Mitigation("rollback", "feature-store keys to the old format", True, "one change, reversible, fits in time and scope",
-                    "null rate of device_type is back under 2% within 15 minutes"),
-         Mitigation("fallback_model", "model without device_type for android", True, "if the roll-back is not possible", "auc on android above 0.84")),
-        (Guardrail("alert", "null_rate:device_type", "> 0.02 for 10m", "would have fired before the alert", 25.0, 0.0),
-         Guardrail("parity_test", "device_type", "online equals offline on 1,000 requests", "keys are written and read in one format")),
-        (Why("Why did auc fall?", "device_type was missing in 18% of requests", "null_rate"),
-         Why("Why was it missing?", "the feature store was read with new keys, but written with old ones", "chg-12"),
-         Why("Why was that not seen before release?", "no contract test covers the key format of reads and writes", "")),
-        (CheckItem("Triage", "The alert was recomputed from the log", "done", "auc 0.779"),
-         CheckItem("Triage", "Latency and errors looked at", "done", "steady"),
-         CheckItem("Did you really find the root cause?", "One targeted change removes it", "done", "repair restores 88%"),
-         CheckItem("Did you really find the root cause?", "A guardrail exists", "open"),
-         CheckItem("Infrastructure and routing", "Autoscaling steady", "not_applicable", "no service metrics given")),
-        (Action("Add a contract test on feature-store keys", "prevent", "", "", "no release without a green test"),
-         Action("Alert on null rate above 2% for top features", "detect", "ML platform", "2026-03-16", "alert fires in the replay of this incident")),
-        (FmeaRow("key format differs between writer and reader", "feature is null", "no contract test", 8, 3, 7),),
-        ("whether other features share the key format", "how many decisions must be revisited"),
-        "One targeted change removes 88% of it, it holds for android at all hours, the guardrail is still open.",
+        (
+            _series("auc", 0.861, 0.779, 0.008, 1),
+            _series("null_rate:device_type", 0.005, 0.18, 0.002, 2),
+            _series("latency_p95", 121, 122, 4, 3),
+        ),
     )
 
 
 def _quiet(inv: Investigation) -> Investigation:
     reading = MetricReading("auc", 0.861, 0.857, -0.004, (-0.02, 0.012), 58000, 900, 0.6, False, True)
     symptom = replace(
-        inv.symptom, direction=None, shape=None, onset=None, onset_interval=None, after=0.857, change=-0.004, change_interval=(-0.02, 0.012),
-        p_value=0.6, also_changed=(), onsets=(), changes_inside=(), deploy_effects=(), series=(_series("auc", 0.861, 0.861, 0.008, 1),),
+        inv.symptom,
+        direction=None,
+        shape=None,
+        onset=None,
+        onset_interval=None,
+        after=0.857,
+        change=-0.004,
+        change_interval=(-0.02, 0.012),
+        p_value=0.6,
+        also_changed=(),
+        onsets=(),
+        changes_inside=(),
+        deploy_effects=(),
+        series=(_series("auc", 0.861, 0.861, 0.008, 1),),
     )
     return replace(
-        inv, case=replace(inv.case, case_id="INC-2050", title="AUC alert on a slow Sunday"),
-        signal=replace(inv.signal, holds=False, because="auc is within its usual range for this hour", reading=reading, others=(), notes=()),
-        symptom=symptom, scope=Scope(False, (), "auc", "nothing to localise"),
-        suspects=Suspects((), (), tuple(CategoryStatus(c.category, "excluded", "the metric did not change") for c in inv.suspects.categories),
-                          "no_change", "the change is within chance (p = 0.6) at this volume", 0.0),
+        inv,
+        case=replace(inv.case, case_id="INC-2050", title="AUC alert on a slow Sunday"),
+        signal=replace(
+            inv.signal, holds=False, because="auc is within its usual range for this hour", reading=reading, others=(), notes=()
+        ),
+        symptom=symptom,
+        scope=Scope(False, (), "auc", "nothing to localise"),
+        suspects=Suspects(
+            (),
+            (),
+            tuple(CategoryStatus(c.category, "excluded", "the metric did not change") for c in inv.suspects.categories),
+            "no_change",
+            "the change is within chance (p = 0.6) at this volume",
+            0.0,
+        ),
         samples=Samples((), (), (), (), "", 0, "nothing changed, so there are no bad rows to look at"),
         simulation=Simulation((), ("nothing to simulate: the metric did not change",)),
         settlement=Settlement(
-            Severity(None, ("the metric did not change",)), (Mitigation("none", "", True, "nothing is wrong with the service"),),
-            (Guardrail("alert", "auc", "fire only above 2,000 labelled requests", "the alert fired on noise at low volume"),), (), (),
+            Severity(None, ("the metric did not change",)),
+            (Mitigation("none", "", True, "nothing is wrong with the service"),),
+            (Guardrail("alert", "auc", "fire only above 2,000 labelled requests", "the alert fired on noise at low volume"),),
+            (),
+            (),
         ),
         warnings=(),
     )
@@ -212,16 +272,34 @@ def _quiet(inv: Investigation) -> Investigation:
 
 def _benign(inv: Investigation) -> Investigation:
     sale = Segment({"country": "IT"}, 0.34, None, None, 0.9, 1e-9)
-    suspect = Suspect(1, "external", "population", "chg-09", 0.9, (Evidence("mix", "country=IT grew from 12% to 34% of traffic", 2.0, True),),
-                      "compare the campaign's calendar with the growth", "A campaign brought new visitors from Italy")
+    suspect = Suspect(
+        1,
+        "external",
+        "population",
+        "chg-09",
+        0.9,
+        (Evidence("mix", "country=IT grew from 12% to 34% of traffic", 2.0, True),),
+        "compare the campaign's calendar with the growth",
+        "A campaign brought new visitors from Italy",
+    )
     return replace(
-        inv, case=replace(inv.case, case_id="INC-2051", title="Drift alarm on country"),
+        inv,
+        case=replace(inv.case, case_id="INC-2051", title="Drift alarm on country"),
         signal=replace(inv.signal, metric="psi:country", because="psi of country rose to 0.3; no outcome moved"),
-        symptom=replace(inv.symptom, metric="psi:country", direction="up", before=0.01, after=0.3, change=0.29, change_interval=(0.25, 0.33)),
+        symptom=replace(
+            inv.symptom, metric="psi:country", direction="up", before=0.01, after=0.3, change=0.29, change_interval=(0.25, 0.33)
+        ),
         scope=replace(inv.scope, segments=(sale,), singles=(sale,), because="country = IT grew"),
-        suspects=replace(inv.suspects, items=(suspect,), verdict="benign_shift", verdict_because="inputs moved, outcomes did not", unexplained=0.1),
+        suspects=replace(
+            inv.suspects,
+            items=(suspect,),
+            verdict="benign_shift",
+            verdict_because="inputs moved, outcomes did not",
+            unexplained=0.1,
+        ),
         settlement=replace(
-            inv.settlement, severity=Severity("SEV4", ("no outcome moved",)),
+            inv.settlement,
+            severity=Severity("SEV4", ("no outcome moved",)),
             mitigations=(Mitigation("change_monitoring", "baseline of psi:country", True, "the alarm is about harmless drift"),),
         ),
     )

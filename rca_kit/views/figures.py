@@ -6,24 +6,23 @@ The builders give plotly's JSON as dicts and do not import plotly; only `plot` d
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
-from rca_kit.findings.base import Finding, iso
+from rca_kit.findings.base import Finding
 from rca_kit.findings.investigation import Investigation
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.settlement import Settlement
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
 from rca_kit.findings.suspects import Suspects
-from rca_kit.findings.symptom import MetricSeries, Symptom
+from rca_kit.findings.symptom import Symptom
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text
+from rca_kit.views.metric_figure import Figure, metric_figure
 from rca_kit.views.svg.chart import Marks
 from rca_kit.views.theme import LIGHT, plotly_layout
 
-Figure = dict[str, Any]
 MOST_SEGMENTS = 20
 
 
@@ -56,77 +55,6 @@ def plot(finding: Finding) -> Any:
     raise TypeError(f"{type(finding).__name__} has no picture; `.frame()` gives its table")
 
 
-def metric_figure(series: MetricSeries, marks: Marks | None = None) -> Figure:
-    """Give one metric over time, with band, expectation, onset interval, changes and alert.
-
-    Parameters
-    ----------
-    series : MetricSeries
-        Values per bucket, None where nothing was measured.
-    marks : Marks, optional
-        What to draw over it.
-
-    Examples
-    --------
-    >>> from rca_kit.views.example import example
-    >>> len(metric_figure(example().symptom.series[0])["data"])
-    4
-    """
-    marks = marks or Marks()
-    percent = words.metric_unit(series.metric) == "%"
-    times = [iso(t) for t in series.times]
-    data: list[dict[str, Any]] = []
-    if series.lower and series.upper:
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": times, "type": "scatter"}
-        data.append({**edge, "y": list(series.upper), "name": "upper"})
-        data.append({**edge, "y": list(series.lower), "fill": "tonexty", "fillcolor": LIGHT.accent_soft, "name": "95% band"})
-    if series.expected:
-        data.append({"type": "scatter", "mode": "lines", "x": times, "y": list(series.expected), "name": "expected",
-                     "line": {"color": LIGHT.muted, "dash": "dash", "width": 1.5}, "hoverinfo": "skip"})
-    shape = "%{y:.2%}" if percent else "%{y:.4~g}"
-    data.append({"type": "scatter", "mode": "lines", "x": times, "y": list(series.values), "name": plotly_text(series.metric),
-                 "line": {"color": LIGHT.accent, "width": 2}, "customdata": list(series.counts), "connectgaps": False,
-                 "hovertemplate": f"%{{x|%Y-%m-%d %H:%M}} UTC<br>{shape}<br>%{{customdata:,}} requests<extra></extra>"})
-    layout = plotly_layout(height=340)
-    unit = "" if percent else words.metric_unit(series.metric)
-    name = plotly_text(words.metric_title(series.metric))
-    layout["yaxis"] |= {"title": {"text": f"{name} ({unit})" if unit else name}, "tickformat": ".1~%" if percent else ""}
-    layout["xaxis"] |= {"type": "date", "title": {"text": "time, UTC"}}
-    layout["shapes"], layout["annotations"] = _overlays(marks, series.times)
-    return {"data": data, "layout": layout}
-
-
-def _overlays(marks: Marks, times: Sequence[datetime]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    shapes: list[dict[str, Any]] = []
-    notes: list[dict[str, Any]] = []
-    first, last = (times[0], times[-1]) if times else (datetime.min, datetime.min)
-
-    def upright(at: datetime, label: str, color: str, dash: str, y: float) -> None:
-        if not times or not first <= at <= last:
-            return
-        shapes.append({"type": "line", "xref": "x", "yref": "paper", "x0": iso(at), "x1": iso(at), "y0": 0, "y1": 1,
-                       "line": {"color": color, "width": 1.5, "dash": dash}})
-        notes.append({"x": iso(at), "y": y, "xref": "x", "yref": "paper", "text": plotly_text(label), "showarrow": False,
-                      "yanchor": "bottom", "font": {"size": 12, "color": color}, "bgcolor": LIGHT.ground})
-
-    if marks.onset_interval:
-        a, b = marks.onset_interval
-        shapes.append({"type": "rect", "xref": "x", "yref": "paper", "x0": iso(a), "x1": iso(b), "y0": 0, "y1": 1, "layer": "below",
-                       "fillcolor": LIGHT.bad_soft, "line": {"width": 0}})
-    if marks.onset:
-        upright(marks.onset, "onset", LIGHT.bad, "solid", 1.0)
-    if marks.detected_at:
-        upright(marks.detected_at, "alert", LIGHT.muted, "dot", 0.0)
-    for i, (letter, at) in enumerate(marks.changes):
-        upright(at, letter, LIGHT.second, "dash", 0.93 - 0.07 * (i % 3))
-    for bound, limit in (marks.slo or {}).items():
-        shapes.append({"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": limit, "y1": limit,
-                       "line": {"color": LIGHT.warn, "width": 1.5, "dash": "dashdot"}})
-        notes.append({"x": 0, "y": limit, "xref": "paper", "yref": "y", "text": f"SLO {plotly_text(bound)}", "showarrow": False,
-                      "xanchor": "left", "yanchor": "bottom", "font": {"size": 11, "color": LIGHT.warn}})
-    return shapes, notes
-
-
 def symptom_figure(symptom: Symptom) -> Figure:
     """Give the main metric's chart with its onset.
 
@@ -154,12 +82,16 @@ def scope_figure(scope: Scope) -> Figure:
     found = [s for s in scope.segments if _placed(s)]
     rest = [s for s in scope.singles if _placed(s) and s not in scope.segments]
     rest = sorted(rest, key=lambda s: -(s.share_of_impact or 0))[:MOST_SEGMENTS]
-    data = [_dots(rest, "looked at", LIGHT.muted, "circle", scope.metric, named=False),
-            _dots(found, "found", LIGHT.bad, "diamond", scope.metric, named=True)]
+    data = [
+        _dots(rest, "looked at", LIGHT.muted, "circle", scope.metric, named=False),
+        _dots(found, "found", LIGHT.bad, "diamond", scope.metric, named=True),
+    ]
     layout = plotly_layout("Share of the change against share of traffic")
     layout["xaxis"] |= {"title": {"text": "share of traffic"}, "tickformat": ".0%", "rangemode": "tozero"}
     layout["yaxis"] |= {"title": {"text": "share of the change"}, "tickformat": ".0%"}
-    layout["shapes"] = [{"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "line": {"color": LIGHT.line, "dash": "dot", "width": 1}}]
+    layout["shapes"] = [
+        {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "line": {"color": LIGHT.line, "dash": "dot", "width": 1}}
+    ]
     return {"data": data, "layout": layout}
 
 
@@ -170,10 +102,18 @@ def _placed(s: Segment) -> bool:
 def _dots(segments: list[Segment], name: str, color: str, symbol: str, metric: str, *, named: bool) -> dict[str, Any]:
     labels = [plotly_text(str(s)) for s in segments]
     hover = [f"{plotly_text(str(s), 120)}<br>{words.value(metric, s.before)} → {words.value(metric, s.after)}" for s in segments]
-    return {"type": "scatter", "mode": "markers+text" if named else "markers", "name": name, "text": labels, "customdata": hover,
-            "x": [s.share_of_traffic for s in segments], "y": [s.share_of_impact for s in segments],
-            "marker": {"size": 13 if named else 9, "color": color, "symbol": symbol}, "textposition": "bottom center",
-            "hovertemplate": "%{customdata}<extra></extra>"}
+    return {
+        "type": "scatter",
+        "mode": "markers+text" if named else "markers",
+        "name": name,
+        "text": labels,
+        "customdata": hover,
+        "x": [s.share_of_traffic for s in segments],
+        "y": [s.share_of_impact for s in segments],
+        "marker": {"size": 13 if named else 9, "color": color, "symbol": symbol},
+        "textposition": "bottom center",
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
 
 
 def suspects_figure(suspects: Suspects) -> Figure:
@@ -192,8 +132,19 @@ def suspects_figure(suspects: Suspects) -> Figure:
         names, shares = [*names, "not logged or measured"], [*shares, suspects.unexplained]
     layout = plotly_layout("Suspects", height=120 + 36 * len(names))
     layout["xaxis"] |= {"tickformat": ".0%", "range": [0, 1], "title": {"text": "probability"}}
-    return {"data": [{"type": "bar", "orientation": "h", "y": names[::-1], "x": shares[::-1], "marker": {"color": LIGHT.accent},
-                      "hovertemplate": "%{y}: %{x:.0%}<extra></extra>"}], "layout": layout}
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "y": names[::-1],
+                "x": shares[::-1],
+                "marker": {"color": LIGHT.accent},
+                "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
+            }
+        ],
+        "layout": layout,
+    }
 
 
 def signal_figure(signal: Signal) -> Figure:
@@ -205,21 +156,35 @@ def signal_figure(signal: Signal) -> Figure:
     >>> signal_figure(example().signal)["data"][0]["y"][-1]
     'AUC'
     """
-    readings = [r for r in ((signal.reading,) if signal.reading else ()) + signal.others if r.before and r.change is not None][::-1]
+    readings = [r for r in ((signal.reading,) if signal.reading else ()) + signal.others if r.before and r.change is not None][
+        ::-1
+    ]
     scale = [abs(r.before or 1.0) for r in readings]
     share = [(r.change or 0.0) / k for r, k in zip(readings, scale, strict=True)]
     ends = [(r.interval or (r.change or 0.0, r.change or 0.0)) for r in readings]
     bars = {
-        "type": "data", "symmetric": False,
+        "type": "data",
+        "symmetric": False,
         "array": [max(e[1] / k - v, 0.0) for e, k, v in zip(ends, scale, share, strict=True)],
         "arrayminus": [max(v - e[0] / k, 0.0) for e, k, v in zip(ends, scale, share, strict=True)],
     }
     colors = [(LIGHT.bad if r.worse else LIGHT.accent) if r.moved else LIGHT.muted for r in readings]
     layout = plotly_layout("Change relative to before, 95% intervals", height=120 + 30 * len(readings))
     layout["xaxis"] |= {"tickformat": "+.0%", "zeroline": True}
-    return {"data": [{"type": "scatter", "mode": "markers", "x": share, "y": [plotly_text(words.metric_title(r.metric)) for r in readings],
-                      "error_x": bars, "marker": {"size": 10, "color": colors}, "hovertemplate": "%{y}: %{x:+.2%}<extra></extra>"}],
-            "layout": layout}
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": share,
+                "y": [plotly_text(words.metric_title(r.metric)) for r in readings],
+                "error_x": bars,
+                "marker": {"size": 10, "color": colors},
+                "hovertemplate": "%{y}: %{x:+.2%}<extra></extra>",
+            }
+        ],
+        "layout": layout,
+    }
 
 
 def simulation_figure(simulation: Simulation) -> Figure:
@@ -236,12 +201,28 @@ def simulation_figure(simulation: Simulation) -> Figure:
         return _empty("no trial says how much it takes back")
     values = [t.restored or 0.0 for t in trials]
     ends = [t.interval or (v, v) for t, v in zip(trials, values, strict=True)]
-    bars = {"type": "data", "symmetric": False, "array": [max(e[1] - v, 0) for e, v in zip(ends, values, strict=True)],
-            "arrayminus": [max(v - e[0], 0) for e, v in zip(ends, values, strict=True)]}
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(e[1] - v, 0) for e, v in zip(ends, values, strict=True)],
+        "arrayminus": [max(v - e[0], 0) for e, v in zip(ends, values, strict=True)],
+    }
     layout = plotly_layout("Share of the change taken back", height=140 + 36 * len(trials))
     layout["xaxis"] |= {"tickformat": ".0%"}
-    return {"data": [{"type": "bar", "orientation": "h", "x": values, "y": [plotly_text(f"{t.kind}: {t.subject}") for t in trials],
-                      "error_x": bars, "marker": {"color": LIGHT.good}, "hovertemplate": "%{y}: %{x:.0%}<extra></extra>"}], "layout": layout}
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": values,
+                "y": [plotly_text(f"{t.kind}: {t.subject}") for t in trials],
+                "error_x": bars,
+                "marker": {"color": LIGHT.good},
+                "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
+            }
+        ],
+        "layout": layout,
+    }
 
 
 def _settlement_figure(settlement: Settlement) -> Figure:
@@ -249,19 +230,36 @@ def _settlement_figure(settlement: Settlement) -> Figure:
     if not rows:
         return _empty("no failure modes were rated")
     layout = plotly_layout("Failure modes by risk priority", height=140 + 36 * len(rows))
-    return {"data": [{"type": "bar", "orientation": "h", "x": [r.rpn for r in rows], "y": [plotly_text(r.failure_mode) for r in rows],
-                      "marker": {"color": LIGHT.warn}}], "layout": layout}
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [r.rpn for r in rows],
+                "y": [plotly_text(r.failure_mode) for r in rows],
+                "marker": {"color": LIGHT.warn},
+            }
+        ],
+        "layout": layout,
+    }
 
 
 def _empty(why: str) -> Figure:
     layout = plotly_layout(height=160)
-    layout["annotations"] = [{"text": plotly_text(why, 120), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}]
+    layout["annotations"] = [
+        {"text": plotly_text(why, 120), "showarrow": False, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper"}
+    ]
     layout["xaxis"] |= {"visible": False}
     layout["yaxis"] |= {"visible": False}
     return {"data": [], "layout": layout}
 
 
 _BUILDERS: tuple[tuple[type, Callable[[Any], Figure]], ...] = (
-    (Signal, signal_figure), (Symptom, symptom_figure), (Scope, scope_figure), (Suspects, suspects_figure),
-    (Simulation, simulation_figure), (Settlement, _settlement_figure), (Investigation, lambda i: symptom_figure(i.symptom)),
+    (Signal, signal_figure),
+    (Symptom, symptom_figure),
+    (Scope, scope_figure),
+    (Suspects, suspects_figure),
+    (Simulation, simulation_figure),
+    (Settlement, _settlement_figure),
+    (Investigation, lambda i: symptom_figure(i.symptom)),
 )

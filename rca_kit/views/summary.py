@@ -44,7 +44,10 @@ def render_summary(inv: Investigation | Draft, *, run: RunFacts | None = None) -
         lines += ["", "**Not known**", "", *(f"- {md(u)}" for u in a.unknowns)]
     if draft.settlement and draft.settlement.actions and a.verdict != "no_change":
         lines += ["", "**Actions**", ""]
-        lines += [f"- [ ] {md(x.text)} (owner: {md(x.owner) or 'to be named'}, due: {md(x.due) or 'to be set'})" for x in draft.settlement.actions]
+        lines += [
+            f"- [ ] {md(x.text)} (owner: {md(x.owner) or 'to be named'}, due: {md(x.due) or 'to be set'})"
+            for x in draft.settlement.actions
+        ]
     if case:
         lines += ["", f"Alert at {words.stamp(case.detected_at)}. The whole report is in report.html."]
     return "\n".join(lines) + "\n"
@@ -52,11 +55,16 @@ def render_summary(inv: Investigation | Draft, *, run: RunFacts | None = None) -
 
 def _facts(a: Answer) -> list[str]:
     whom = md("; or ".join(a.whom)) + (f" ({md(a.whom_note)})" if a.whom_note else "")
-    out = [f"- **Since:** {md(a.since)}" + (f" ({md(a.since_note)})" if a.since_note else ""), f"- **For whom:** {whom}",
-           f"- **How bad:** {md(a.level)}" + (f": {md('; '.join(a.level_because))}" if a.level_because else "")]
+    out = [
+        f"- **Since:** {md(a.since)}" + (f" ({md(a.since_note)})" if a.since_note else ""),
+        f"- **For whom:** {whom}",
+        f"- **How bad:** {md(a.level)}" + (f": {md('; '.join(a.level_because))}" if a.level_because else ""),
+    ]
     if a.cause:
         change = f", change {md(a.cause.change_id)}" if a.cause.change_id else ""
-        out.append(f"- **Most probable cause:** {md(a.cause.title)} ({md(a.cause.category)}{change}), probability {a.cause.probability}")
+        out.append(
+            f"- **Most probable cause:** {md(a.cause.title)} ({md(a.cause.category)}{change}), probability {a.cause.probability}"
+        )
         if a.cause.strongest_for:
             out.append(f"  - for: {md(a.cause.strongest_for.says)}")
         out.append(f"  - against: {md(a.cause.strongest_against.says) if a.cause.strongest_against else 'nothing found'}")
@@ -68,5 +76,7 @@ def _facts(a: Answer) -> list[str]:
 
 
 def _quiet(a: Answer) -> list[str]:
-    return [f"- **Do now:** {md(words.ACTIONS.get(m.action, m.action))}{f': {md(m.target)}' if m.target else ''}. {md(m.why)}" for m in a.mitigations[:1]] \
-        or ["- **Do now:** nothing."]
+    return [
+        f"- **Do now:** {md(words.ACTIONS.get(m.action, m.action))}{f': {md(m.target)}' if m.target else ''}. {md(m.why)}"
+        for m in a.mitigations[:1]
+    ] or ["- **Do now:** nothing."]

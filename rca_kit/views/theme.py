@@ -41,13 +41,35 @@ class Palette:
 
 
 LIGHT = Palette(
-    ground="#ffffff", panel="#f5f7f9", ink="#1b2127", muted="#535e69", line="#848f9a", accent="#0a58a8", bad="#b1241c",
-    good="#1a6e35", warn="#7d4e00", bad_soft="#fdecea", good_soft="#e8f5ec", warn_soft="#fdf3dc", accent_soft="#e5f0fb",
+    ground="#ffffff",
+    panel="#f5f7f9",
+    ink="#1b2127",
+    muted="#535e69",
+    line="#848f9a",
+    accent="#0a58a8",
+    bad="#b1241c",
+    good="#1a6e35",
+    warn="#7d4e00",
+    bad_soft="#fdecea",
+    good_soft="#e8f5ec",
+    warn_soft="#fdf3dc",
+    accent_soft="#e5f0fb",
     second="#6b4fa0",
 )
 DARK = Palette(
-    ground="#10161c", panel="#18212a", ink="#e7edf3", muted="#a3afbb", line="#6f7d8a", accent="#74b9ff", bad="#ff9188",
-    good="#77d592", warn="#e8bb4d", bad_soft="#3a1d1d", good_soft="#16301f", warn_soft="#352a10", accent_soft="#132b44",
+    ground="#10161c",
+    panel="#18212a",
+    ink="#e7edf3",
+    muted="#a3afbb",
+    line="#6f7d8a",
+    accent="#74b9ff",
+    bad="#ff9188",
+    good="#77d592",
+    warn="#e8bb4d",
+    bad_soft="#3a1d1d",
+    good_soft="#16301f",
+    warn_soft="#352a10",
+    accent_soft="#132b44",
     second="#c3adf0",
 )
 
@@ -81,13 +103,24 @@ def plotly_layout(title: str = "", height: int = 360) -> dict[str, Any]:
     >>> plotly_layout("auc")["title"]["text"]
     'auc'
     """
-    axis = {"gridcolor": LIGHT.panel, "linecolor": LIGHT.line, "zerolinecolor": LIGHT.line, "ticks": "outside",
-            "tickcolor": LIGHT.line, "automargin": True}
+    axis = {
+        "gridcolor": LIGHT.panel,
+        "linecolor": LIGHT.line,
+        "zerolinecolor": LIGHT.line,
+        "ticks": "outside",
+        "tickcolor": LIGHT.line,
+        "automargin": True,
+    }
     return {
         "title": {"text": title, "x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 15}},
         "font": {"family": FONT, "size": 13, "color": LIGHT.ink},
-        "paper_bgcolor": LIGHT.ground, "plot_bgcolor": LIGHT.ground, "height": height,
-        "margin": {"l": 60, "r": 20, "t": 48, "b": 48}, "hovermode": "closest", "showlegend": False,
+        "paper_bgcolor": LIGHT.ground,
+        "plot_bgcolor": LIGHT.ground,
+        "height": height,
+        "margin": {"l": 60, "r": 20, "t": 48, "b": 48},
+        "hovermode": "closest",
+        "showlegend": False,
         "hoverlabel": {"bgcolor": LIGHT.panel, "font": {"color": LIGHT.ink}, "bordercolor": LIGHT.line},
-        "xaxis": dict(axis), "yaxis": dict(axis),
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
     }

@@ -8,19 +8,39 @@ from datetime import UTC, datetime, timedelta
 from rca_kit.findings.scope import describe_where
 
 _TITLES = {
-    "auc": "AUC", "average_precision": "average precision", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
-    "f1": "F1", "log_loss": "log loss", "calibration_error": "calibration error", "mae": "mean absolute error",
-    "rmse": "root mean squared error", "bias": "bias", "positive_rate": "positive rate", "score_mean": "mean score",
-    "error_rate": "error rate", "latency_p50": "median latency", "latency_p95": "p95 latency", "latency_p99": "p99 latency",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "bias": "bias",
+    "positive_rate": "positive rate",
+    "score_mean": "mean score",
+    "error_rate": "error rate",
+    "latency_p50": "median latency",
+    "latency_p95": "p95 latency",
+    "latency_p99": "p99 latency",
     "volume": "requests",
 }
 _PREFIXES = {"null_rate": "null rate of", "kpi": "KPI", "psi": "PSI of", "freshness": "age of"}
 _PERCENT = {"error_rate", "positive_rate", "accuracy", "precision", "recall"}
 _VERDICTS = {"incident": "Incident", "benign_shift": "Harmless shift", "no_change": "No change"}
 ACTIONS = {
-    "rollback": "Roll back", "fallback_model": "Switch to the fallback model", "fail_open": "Fail open", "fail_closed": "Fail closed",
-    "throttle": "Throttle", "cached_features": "Serve cached features", "rules_only": "Serve rules only",
-    "quarantine_batch": "Quarantine the batch", "fix_forward": "Fix forward", "change_monitoring": "Change the monitoring",
+    "rollback": "Roll back",
+    "fallback_model": "Switch to the fallback model",
+    "fail_open": "Fail open",
+    "fail_closed": "Fail closed",
+    "throttle": "Throttle",
+    "cached_features": "Serve cached features",
+    "rules_only": "Serve rules only",
+    "quarantine_batch": "Quarantine the batch",
+    "fix_forward": "Fix forward",
+    "change_monitoring": "Change the monitoring",
     "none": "Do nothing",
 }
 STATUS = {"supported": "supported", "excluded": "excluded", "not_tested": "not tested"}
@@ -42,7 +62,7 @@ def metric_title(metric: str) -> str:
 
 
 def metric_unit(metric: str) -> str:
-    """Unit of a metric: `ms`, `s`, `%` (value is a share), or nothing.
+    """Give the unit of a metric: `ms`, `s`, `%` (value is a share), or nothing.
 
     Examples
     --------

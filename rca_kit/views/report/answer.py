@@ -76,7 +76,10 @@ def answer(draft: Draft) -> Answer:
         verdict_title=words.verdict_title(verdict) if verdict != "not_known" else "Not finished",
         headline=_headline(draft, verdict),
         because=draft.suspects.verdict_because if draft.suspects else "",
-        since=since, since_note=since_note, whom=whom, whom_note=whom_note,
+        since=since,
+        since_note=since_note,
+        whom=whom,
+        whom_note=whom_note,
         level=(severity.level or "No severity") if severity else "Not known",
         level_because=severity.because if severity else (),
         cause=cause_of(items[0]) if items else None,
@@ -100,8 +103,14 @@ def cause_of(suspect: Suspect) -> Cause:
     p = suspect.probability
     sure = "Very likely" if p >= 0.9 else "Likely" if p >= 0.66 else "Perhaps" if p >= 0.33 else "Unsure, but first in line"
     return Cause(
-        suspect.title or suspect.subject, suspect.category, words.percent(p), sure, pro[0] if pro else None, con[0] if con else None,
-        suspect.next_test, suspect.change_id,
+        suspect.title or suspect.subject,
+        suspect.category,
+        words.percent(p),
+        sure,
+        pro[0] if pro else None,
+        con[0] if con else None,
+        suspect.next_test,
+        suspect.change_id,
     )
 
 

@@ -80,5 +80,7 @@ def policy(styles: tuple[str, ...], scripts: tuple[str | bytes, ...], *, live: b
     """
     style = [sha256(s) for s in (*styles, *((_EMPTY_STYLE,) if live else ()))]
     code = [sha256(s) for s in scripts] or ["'none'"]
-    return (f"default-src 'none'; script-src {' '.join(code)}; style-src {' '.join(style)}; img-src data:; "
-            "base-uri 'none'; form-action 'none'")
+    return (
+        f"default-src 'none'; script-src {' '.join(code)}; style-src {' '.join(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )

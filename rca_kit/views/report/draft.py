@@ -100,7 +100,9 @@ def as_draft(inv: Investigation | Draft) -> Draft:
     """
     if isinstance(inv, Draft):
         return inv
-    return Draft(inv.case, inv.signal, inv.symptom, inv.scope, inv.suspects, inv.samples, inv.simulation, inv.settlement, inv.warnings)
+    return Draft(
+        inv.case, inv.signal, inv.symptom, inv.scope, inv.suspects, inv.samples, inv.simulation, inv.settlement, inv.warnings
+    )
 
 
 def step_states(draft: Draft, steps: Sequence[StepState] = ()) -> tuple[StepState, ...]:
@@ -113,5 +115,6 @@ def step_states(draft: Draft, steps: Sequence[StepState] = ()) -> tuple[StepStat
     """
     known = {s.step: s for s in steps}
     return tuple(
-        known.get(step) or StepState(step, "done" if getattr(draft, FIELD_OF_STEP[step]) is not None else "skipped") for step in STEPS
+        known.get(step) or StepState(step, "done" if getattr(draft, FIELD_OF_STEP[step]) is not None else "skipped")
+        for step in STEPS
     )

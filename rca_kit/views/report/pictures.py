@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from rca_kit.findings.symptom import MetricSeries
 from rca_kit.views import figures, svg, words
+from rca_kit.views.metric_figure import metric_figure
 from rca_kit.views.report.answer import moved
 from rca_kit.views.report.draft import Draft
 from rca_kit.views.report.timeline import lettered
@@ -55,7 +56,9 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
     interval = None if quiet else own.interval if own else symptom.onset_interval if main else None
     changes = lettered(draft)
     slo = (draft.case.slos or {}).get(series.metric) if draft.case else None
-    marks = Marks(onset, interval, draft.case.detected_at if draft.case else None, tuple((letter, c.time) for letter, c in changes), slo)
+    marks = Marks(
+        onset, interval, draft.case.detected_at if draft.case else None, tuple((letter, c.time) for letter, c in changes), slo
+    )
     said = f"{words.metric_title(series.metric)}: "
     said += f"onset {words.stamp(onset)}" if onset else "no onset"
     if own and not quiet:
@@ -69,9 +72,18 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
     if interval:
         parts.append("red: when it began")
     if shown:
-        parts.append(f"letters {shown[0]} to {shown[-1]}: changes, as in the timeline" if len(shown) > 1 else f"{shown[0]}: change, as in the timeline")
-    return Picture(ident, said, svg.metric_chart(series, marks, ident, said), "; ".join(parts) + ".",
-                   {} if static else figures.metric_figure(series, marks))
+        parts.append(
+            f"letters {shown[0]} to {shown[-1]}: changes, as in the timeline"
+            if len(shown) > 1
+            else f"{shown[0]}: change, as in the timeline"
+        )
+    return Picture(
+        ident,
+        said,
+        svg.metric_chart(series, marks, ident, said),
+        "; ".join(parts) + ".",
+        {} if static else metric_figure(series, marks),
+    )
 
 
 def _bucket(seconds: int) -> str:
@@ -115,5 +127,10 @@ def bars(draft: Draft, *, static: bool) -> Picture | None:
     simulation = draft.simulation
     if simulation is None or not any(t.restored is not None for t in simulation.trials):
         return None
-    return Picture("bars", "What each trial takes back", svg.restored_bars(simulation, "bars"), "",
-                   {} if static else figures.simulation_figure(simulation))
+    return Picture(
+        "bars",
+        "What each trial takes back",
+        svg.restored_bars(simulation, "bars"),
+        "",
+        {} if static else figures.simulation_figure(simulation),
+    )

@@ -24,8 +24,16 @@ from rca_kit.views.report.draft import Draft, JournalEntry, RunFacts, StepState,
 from rca_kit.views.report.timeline import lettered, timeline
 from rca_kit.views.theme import light_to_dark
 
-SECTIONS = (("timeline", "Timeline"), ("symptom", "What happened"), ("scope", "Who is affected"), ("suspects", "Suspects"),
-            ("samples", "Samples"), ("simulate", "Simulation"), ("settle", "Decide, verify, prevent"), ("appendix", "Appendix"))
+SECTIONS = (
+    ("timeline", "Timeline"),
+    ("symptom", "What happened"),
+    ("scope", "Who is affected"),
+    ("suspects", "Suspects"),
+    ("samples", "Samples"),
+    ("simulate", "Simulation"),
+    ("settle", "Decide, verify, prevent"),
+    ("appendix", "Appendix"),
+)
 MOST_SEGMENT_ROWS = 60
 MOST_CHANGE_ROWS = 200
 
@@ -67,9 +75,12 @@ def render_report(
     scripts = (code, assets.plotly_source()) if live else ()
     context |= {
         "policy": Markup(assets.policy((assets.css(),), scripts, live=bool(live))),  # noqa: S704 - hashes only
-        "css": Markup(assets.css()), "script": Markup(code), "findings_json": Markup(json_for_script(whole)),  # noqa: S704
+        "css": Markup(assets.css()),  # noqa: S704 - our own file
+        "script": Markup(code),  # noqa: S704 - our own file
+        "findings_json": Markup(json_for_script(whole)),  # noqa: S704
         "twins_json": Markup(json_for_script(light_to_dark())),  # noqa: S704
-        "figures": live, "plotly": Markup(assets.plotly_packed()) if live else "",  # noqa: S704
+        "figures": live,
+        "plotly": Markup(assets.plotly_packed()) if live else "",  # noqa: S704
     }
     return _environment().get_template("report.html.j2").render(context)
 
@@ -86,24 +97,46 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
     title = case.title if case else "Investigation"
     return {
         "page_title": f"{case.case_id}: {title}" if case else title,
-        "title": title, "case_id": case.case_id if case else "", "service": case.service if case else "",
+        "title": title,
+        "case_id": case.case_id if case else "",
+        "service": case.service if case else "",
         "generated": words.stamp(run.generated_at) if run.generated_at else "",
-        "failure": run.failure, "not_all": any(s.state != "done" for s in states), "states": states,
-        "a": answer(draft), "spark": pictures.spark(draft), "sections": SECTIONS,
-        "moments": timeline(draft, journal), "far_changes": len(others),
-        "other_changes": others[:MOST_CHANGE_ROWS], "changes_cut": len(others) if len(others) > MOST_CHANGE_ROWS else 0,
-        "case": case, "signal": signal, "symptom": draft.symptom, "scope": scope, "suspects": draft.suspects,
-        "samples": draft.samples, "simulation": draft.simulation, "settlement": settlement, "warnings": draft.warnings,
+        "failure": run.failure,
+        "not_all": any(s.state != "done" for s in states),
+        "states": states,
+        "a": answer(draft),
+        "spark": pictures.spark(draft),
+        "sections": SECTIONS,
+        "moments": timeline(draft, journal),
+        "far_changes": len(others),
+        "other_changes": others[:MOST_CHANGE_ROWS],
+        "changes_cut": len(others) if len(others) > MOST_CHANGE_ROWS else 0,
+        "case": case,
+        "signal": signal,
+        "symptom": draft.symptom,
+        "scope": scope,
+        "suspects": draft.suspects,
+        "samples": draft.samples,
+        "simulation": draft.simulation,
+        "settlement": settlement,
+        "warnings": draft.warnings,
         "symptom_says": _symptom_says(draft),
         "readings": ((signal.reading,) if signal.reading else ()) + signal.others if signal else (),
-        "charts": charts, "tree": pictures.tree(draft), "bones": pictures.bones(draft), "bars": bars,
+        "charts": charts,
+        "tree": pictures.tree(draft),
+        "bones": pictures.bones(draft),
+        "bars": bars,
         "live": [p for p in (*charts, *([bars] if bars else [])) if p.figure],
-        "segment_rows": segments[:MOST_SEGMENT_ROWS], "segments_more": len(segments) if len(segments) > MOST_SEGMENT_ROWS else 0,
+        "segment_rows": segments[:MOST_SEGMENT_ROWS],
+        "segments_more": len(segments) if len(segments) > MOST_SEGMENT_ROWS else 0,
         "sample_heads": [("pair", ""), *((c, "") for c in draft.samples.columns), ("why", "")] if draft.samples else [],
         "cell": _sample_cell,
         "checklists": [(k, list(v)) for k, v in groupby(settlement.checklist, key=lambda i: i.list_name)] if settlement else [],
         "roles": [(k, _role(v)) for k, v in case.roles.items() if v] if case else [],
-        "run": run, "actions": words.ACTIONS, "status": words.STATUS, "check_states": words.CHECK_STATES,
+        "run": run,
+        "actions": words.ACTIONS,
+        "status": words.STATUS,
+        "check_states": words.CHECK_STATES,
     }
 
 
@@ -135,9 +168,12 @@ def _sample_cell(value: str | None, differs: bool) -> Markup:
 
 
 def _partial_dict(draft: Draft, states: Sequence[StepState], run: RunFacts) -> dict[str, Any]:
-    """What can be told from a run that stopped; `incomplete` keeps it from being taken for findings."""
+    """Give what can be told from a run that stopped; `incomplete` keeps it from being taken for findings."""
     return {
-        "schema_version": 1, "incomplete": True, "case_id": draft.case.case_id if draft.case else None, "failure": run.failure,
+        "schema_version": 1,
+        "incomplete": True,
+        "case_id": draft.case.case_id if draft.case else None,
+        "failure": run.failure,
         "steps": [{"step": s.step, "state": s.state, "detail": s.detail} for s in states],
         "says": {s.step: part.says() for s, part in zip(states, _parts(draft), strict=True) if part is not None},
         "warnings": list(draft.warnings),
@@ -156,13 +192,25 @@ def _sentence(text: str) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     env = Environment(
-        loader=PackageLoader("rca_kit.views.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("rca_kit.views.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
         finalize=lambda v: visible(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
     env.filters.update(
-        sentence=_sentence, stamp=words.stamp, iso=iso, span=words.span, metric=words.metric_title, percent=words.percent,
-        count=words.count, p=words.p_value, where=words.segment_text,
-        value=lambda v, metric: words.value(metric, v), change=lambda v, metric: words.change(metric, v),
+        sentence=_sentence,
+        stamp=words.stamp,
+        iso=iso,
+        span=words.span,
+        metric=words.metric_title,
+        percent=words.percent,
+        count=words.count,
+        p=words.p_value,
+        where=words.segment_text,
+        value=lambda v, metric: words.value(metric, v),
+        change=lambda v, metric: words.change(metric, v),
         range=lambda v, metric: words.change_range(metric, v),
         safe_link=lambda link: bool(re.match(r"https?://[^\s]+$", str(link or ""))),
     )
@@ -203,15 +251,21 @@ def extract_findings(report_path: str | Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadInput("cannot be read as a report", file=str(path), found=str(problem), expected="a report.html of this kit") from None
+        raise BadInput(
+            "cannot be read as a report", file=str(path), found=str(problem), expected="a report.html of this kit"
+        ) from None
     match = _FINDINGS.search(text)
     try:
         found = json.loads(match.group(1)) if match else None
     except json.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise BadInput("holds no findings", file=str(path), expected="a report.html of this kit",
-                       hint="was the file cut off, or its scripts removed on the way?")
+        raise BadInput(
+            "holds no findings",
+            file=str(path),
+            expected="a report.html of this kit",
+            hint="was the file cut off, or its scripts removed on the way?",
+        )
     return found
 
 
@@ -250,7 +304,9 @@ def write_report(inv: Investigation | Draft, path: str | Path, *, run: RunFacts 
         with path.open("x", encoding="utf-8", newline="\n") as out:
             out.write(page)
     except FileExistsError:
-        raise BadInput("exists already; earlier reports are never overwritten", file=str(path), hint="name another file") from None
+        raise BadInput(
+            "exists already; earlier reports are never overwritten", file=str(path), hint="name another file"
+        ) from None
     except OSError as problem:
         raise BadInput("cannot be written", file=str(path), found=problem.strerror or str(problem)) from None
     return path

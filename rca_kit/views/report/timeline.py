@@ -93,15 +93,32 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
     for letter, change in lettered(draft):
         versions = f" {change.version_from} → {change.version_to}" if change.version_from or change.version_to else ""
         scope = f" [{change.scope}]" if change.scope else ""
-        out.append(Moment(change.time, "change", f"{change.kind.replace('_', ' ')}: {change.component}{versions}",
-                          f"{change.description}{scope} ({change.id})", letter, change.id in named, change.link))
+        out.append(
+            Moment(
+                change.time,
+                "change",
+                f"{change.kind.replace('_', ' ')}: {change.component}{versions}",
+                f"{change.description}{scope} ({change.id})",
+                letter,
+                change.id in named,
+                change.link,
+            )
+        )
     if draft.symptom and draft.verdict != "no_change":
         main = draft.symptom.metric
         for onset in draft.symptom.onsets:
             verb = {"up": "rises", "down": "falls"}.get(onset.direction, "changes")
-            out.append(Moment(onset.time, "onset", f"{words.metric_title(onset.metric)} {verb}",
-                              f"{words.value(onset.metric, onset.before)} → {words.value(onset.metric, onset.after)}, {onset.shape}, "
-                              f"{words.span(onset.interval)}", "", onset.metric == main))
+            out.append(
+                Moment(
+                    onset.time,
+                    "onset",
+                    f"{words.metric_title(onset.metric)} {verb}",
+                    f"{words.value(onset.metric, onset.before)} → {words.value(onset.metric, onset.after)}, {onset.shape}, "
+                    f"{words.span(onset.interval)}",
+                    "",
+                    onset.metric == main,
+                )
+            )
     if draft.case:
         out.append(Moment(draft.case.detected_at, "alert", "the alert fired", draft.case.summary, "", True))
     order = {"change": 0, "onset": 1, "alert": 2, "action": 3}

@@ -36,7 +36,8 @@ class Canvas:
     def rect(self, x: float, y: float, width: float, height: float, css: str, radius: float = 0) -> None:
         """Add a box."""
         self._parts.append(
-            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0))}" height="{_n(max(height, 0))}" rx="{_n(radius)}" class="{css}"/>'
+            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0))}" height="{_n(max(height, 0))}" '
+            f'rx="{_n(radius)}" class="{css}"/>'
         )
 
     def circle(self, x: float, y: float, radius: float, css: str) -> None:

@@ -157,7 +157,9 @@ def _markers(canvas: Canvas, scale: _Scale, marks: Marks, metric: str) -> None:
         x = scale.x(marks.detected_at)
         canvas.line(x, TOP, x, HEIGHT - BOTTOM, "alert-line")
         near_onset = marks.onset is not None and abs(scale.x(marks.onset) - x) < 40
-        canvas.text(x + 3, HEIGHT - BOTTOM - 6 if near_onset else TOP - 20, "alert", "t small mute", "start" if x < WIDTH - 60 else "end")
+        canvas.text(
+            x + 3, HEIGHT - BOTTOM - 6 if near_onset else TOP - 20, "alert", "t small mute", "start" if x < WIDTH - 60 else "end"
+        )
     taken: list[float] = []
     for letter, at in marks.changes:
         if not scale.holds(at):

@@ -58,11 +58,15 @@ def _bone(canvas: Canvas, suspects: Suspects, category: str, status: object, pla
     canvas.line(x + 4, top - 12 if above else HEIGHT - 10, x + 4, top + 96 if above else top - 14, css)
     canvas.line(x + 4, top + 96 if above else top - 14, foot if foot < WIDTH - HEAD else WIDTH - HEAD - 6, spine, css)
     room = step - 24
-    canvas.text(x + 12, top, fit(f"{SIGN.get(state, '?')} {category}", room, 14), "t strong" + (" bad-t" if state == "supported" else ""))
+    canvas.text(
+        x + 12, top, fit(f"{SIGN.get(state, '?')} {category}", room, 14), "t strong" + (" bad-t" if state == "supported" else "")
+    )
     canvas.text(x + 12, top + 17, words.STATUS.get(state, state), "t small" + (" bad-t" if state == "supported" else " mute"))
     mine = [s for s in suspects.items if s.category == category]
-    lines = wrap(because, room, 12, 3) if not mine else [
-        *wrap(mine[0].title or mine[0].subject, room, 12, 2), f"probability {words.percent(mine[0].probability)}",
-    ]
+    lines = (
+        wrap(because, room, 12, 3)
+        if not mine
+        else [*wrap(mine[0].title or mine[0].subject, room, 12, 2), f"probability {words.percent(mine[0].probability)}"]
+    )
     for i, part in enumerate(lines):
         canvas.text(x + 12, top + 35 + 16 * i, part, "t small")

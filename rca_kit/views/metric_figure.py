@@ -1,0 +1,160 @@
+"""One metric over time as plotly's JSON: value with its band, what was expected, onset, changes and the alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rca_kit.findings.base import iso
+from rca_kit.findings.symptom import MetricSeries
+from rca_kit.views import words
+from rca_kit.views.escape import plotly_text
+from rca_kit.views.svg.chart import Marks
+from rca_kit.views.theme import LIGHT, plotly_layout
+
+Figure = dict[str, Any]
+
+
+def metric_figure(series: MetricSeries, marks: Marks | None = None) -> Figure:
+    """Give one metric over time, with band, expectation, onset interval, changes and alert.
+
+    Parameters
+    ----------
+    series : MetricSeries
+        Values per bucket, None where nothing was measured.
+    marks : Marks, optional
+        What to draw over it.
+
+    Examples
+    --------
+    >>> from rca_kit.views.example import example
+    >>> len(metric_figure(example().symptom.series[0])["data"])
+    4
+    """
+    marks = marks or Marks()
+    percent = words.metric_unit(series.metric) == "%"
+    times = [iso(t) for t in series.times]
+    data: list[dict[str, Any]] = []
+    if series.lower and series.upper:
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": times, "type": "scatter"}
+        data.append({**edge, "y": list(series.upper), "name": "upper"})
+        data.append({**edge, "y": list(series.lower), "fill": "tonexty", "fillcolor": LIGHT.accent_soft, "name": "95% band"})
+    if series.expected:
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": times,
+                "y": list(series.expected),
+                "name": "expected",
+                "line": {"color": LIGHT.muted, "dash": "dash", "width": 1.5},
+                "hoverinfo": "skip",
+            }
+        )
+    shape = "%{y:.2%}" if percent else "%{y:.4~g}"
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": times,
+            "y": list(series.values),
+            "name": plotly_text(series.metric),
+            "line": {"color": LIGHT.accent, "width": 2},
+            "customdata": list(series.counts),
+            "connectgaps": False,
+            "hovertemplate": f"%{{x|%Y-%m-%d %H:%M}} UTC<br>{shape}<br>%{{customdata:,}} requests<extra></extra>",
+        }
+    )
+    layout = plotly_layout(height=340)
+    unit = "" if percent else words.metric_unit(series.metric)
+    name = plotly_text(words.metric_title(series.metric))
+    layout["yaxis"] |= {"title": {"text": f"{name} ({unit})" if unit else name}, "tickformat": ".1~%" if percent else ""}
+    layout["xaxis"] |= {"type": "date", "title": {"text": "time, UTC"}}
+    layout["shapes"], layout["annotations"] = _overlays(marks, series.times)
+    return {"data": data, "layout": layout}
+
+
+def _overlays(marks: Marks, times: Sequence[datetime]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    shapes: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    first, last = (times[0], times[-1]) if times else (datetime.min, datetime.min)
+
+    def upright(at: datetime, label: str, color: str, dash: str, y: float) -> None:
+        if not times or not first <= at <= last:
+            return
+        shapes.append(
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": iso(at),
+                "x1": iso(at),
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": color, "width": 1.5, "dash": dash},
+            }
+        )
+        notes.append(
+            {
+                "x": iso(at),
+                "y": y,
+                "xref": "x",
+                "yref": "paper",
+                "text": plotly_text(label),
+                "showarrow": False,
+                "yanchor": "bottom",
+                "font": {"size": 12, "color": color},
+                "bgcolor": LIGHT.ground,
+            }
+        )
+
+    if marks.onset_interval:
+        a, b = marks.onset_interval
+        shapes.append(
+            {
+                "type": "rect",
+                "xref": "x",
+                "yref": "paper",
+                "x0": iso(a),
+                "x1": iso(b),
+                "y0": 0,
+                "y1": 1,
+                "layer": "below",
+                "fillcolor": LIGHT.bad_soft,
+                "line": {"width": 0},
+            }
+        )
+    if marks.onset:
+        upright(marks.onset, "onset", LIGHT.bad, "solid", 1.0)
+    if marks.detected_at:
+        upright(marks.detected_at, "alert", LIGHT.muted, "dot", 0.0)
+    for i, (letter, at) in enumerate(marks.changes):
+        upright(at, letter, LIGHT.second, "dash", 0.93 - 0.07 * (i % 3))
+    for bound, limit in (marks.slo or {}).items():
+        shapes.append(
+            {
+                "type": "line",
+                "xref": "paper",
+                "yref": "y",
+                "x0": 0,
+                "x1": 1,
+                "y0": limit,
+                "y1": limit,
+                "line": {"color": LIGHT.warn, "width": 1.5, "dash": "dashdot"},
+            }
+        )
+        notes.append(
+            {
+                "x": 0,
+                "y": limit,
+                "xref": "paper",
+                "yref": "y",
+                "text": f"SLO {plotly_text(bound)}",
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "font": {"size": 11, "color": LIGHT.warn},
+            }
+        )
+    return shapes, notes
