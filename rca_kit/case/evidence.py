@@ -1,0 +1,183 @@
+"""What the rows say about which column is what: facts of one column and of pairs, on a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.case.columns import ColumnSummary
+from rca_kit.case.vocabulary import NEGATIVE_VALUES, POSITIVE_VALUES
+
+Array = NDArray[np.float64]
+MAX_ROWS = 40_000  # rows that pairwise facts are computed on
+DETERMINED = 0.97  # rank separation from which one column is a threshold on the other
+
+
+class Evidence:
+    """Facts about columns, computed from a sample when asked for and kept.
+
+    Parameters
+    ----------
+    columns : sequence of ColumnSummary
+    sample : narwhals DataFrame
+        Rows in the order of the table; time columns as UTC datetimes.
+
+    Examples
+    --------
+    >>> import narwhals as nw, polars as pl
+    >>> rows = nw.from_native(pl.DataFrame({"p": [0.1, 0.2, 0.8, 0.9], "y": [0, 0, 1, 1]}))
+    >>> p = ColumnSummary("p", "numeric", "Float64", 4, 0, 0.1, 0.9)
+    >>> y = ColumnSummary("y", "numeric", "Int64", 2, 0, 0, 1, (0, 1))
+    >>> Evidence([p, y], rows).separation("p", "y")
+    1.0
+    """
+
+    def __init__(self, columns: Sequence[ColumnSummary], sample: Any) -> None:
+        self.columns = {c.name: c for c in columns}
+        step = max(1, len(sample) // MAX_ROWS)
+        self._rows = sample.gather_every(step) if step > 1 else sample
+        self._numbers: dict[str, Array] = {}
+        self._codes: dict[str, Array] = {}
+
+    def numbers(self, name: str) -> Array:
+        """Values as floats, shape (n,); NaN where missing. Times become seconds; two-valued text becomes 0 and 1."""
+        if name not in self._numbers:
+            self._numbers[name] = self._read(name)
+        return self._numbers[name]
+
+    def _read(self, name: str) -> Array:
+        import narwhals as nw
+
+        column, summary = self._rows[name], self.columns[name]
+        if summary.kind == "time" and column.dtype in (nw.Datetime, nw.Date):
+            # numpy has no time zones; NaT becomes NaN
+            raw = np.asarray(column.to_numpy()).astype("datetime64[us]")
+            out = raw.astype(np.float64) / 1e6
+            out[np.isnat(raw)] = np.nan
+            return out
+        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+            values = np.asarray(column.cast(nw.Float64).to_numpy(), dtype=float)
+            return np.where(np.isfinite(values), values, np.nan)
+        return self.codes(name)
+
+    def codes(self, name: str) -> Array:
+        """Values as numbers of their sorted order, shape (n,); NaN where missing."""
+        if name not in self._codes:
+            values = np.asarray([None if v is None or v != v else str(v) for v in self._rows[name].to_list()], dtype=object)
+            known = np.array([v is not None for v in values])
+            out = np.full(len(values), np.nan)
+            if known.any():
+                out[known] = np.unique(values[known].astype(str), return_inverse=True)[1]
+            self._codes[name] = out
+        return self._codes[name]
+
+    def texts(self, name: str) -> NDArray[Any]:
+        """Values as text, shape (n,); None where missing."""
+        return np.asarray([None if v is None or v != v else str(v) for v in self._rows[name].to_list()], dtype=object)
+
+    def separation(self, by: str, two_valued: str) -> float:
+        """Area under the ROC curve of one column for the higher of another's two values; 0.5 when it cannot be told.
+
+        Ties count half (Mann-Whitney U by mid-ranks).
+        """
+        score, side = self.numbers(by), self.numbers(two_valued)
+        known = ~(np.isnan(score) | np.isnan(side))
+        score, side = score[known], side[known]
+        if len(side) < 4:
+            return 0.5
+        high = side == side.max()
+        n_high, n_low = int(high.sum()), int((~high).sum())
+        if not n_high or not n_low:
+            return 0.5
+        _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+        return float((ranks[high].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))
+
+    def correlation(self, a: str, b: str) -> float:
+        """Rank correlation of two columns, 0 when it cannot be told."""
+        x, y = self.numbers(a), self.numbers(b)
+        known = ~(np.isnan(x) | np.isnan(y))
+        if known.sum() < 10:
+            return 0.0
+        rx, ry = (np.argsort(np.argsort(v[known], kind="stable")).astype(float) for v in (x, y))
+        if x[known].std() == 0 or y[known].std() == 0:
+            return 0.0
+        return float(np.corrcoef(rx, ry)[0, 1])
+
+    def same_scale(self, a: str, b: str) -> bool:
+        """Whether two columns are of the same size, within a factor of three at the median."""
+        x, y = (np.nanmedian(np.abs(v)) if not np.isnan(v).all() else 0.0 for v in (self.numbers(a), self.numbers(b)))
+        return bool(x > 0 and y > 0 and 1 / 3 <= x / y <= 3)
+
+    def same_values(self, a: str, b: str) -> float:
+        """Share of the values of two columns that both have, 0..1."""
+        x = {str(v) for v in self.texts(a) if v is not None}
+        y = {str(v) for v in self.texts(b) if v is not None}
+        return len(x & y) / max(1, min(len(x), len(y))) if x and y else 0.0
+
+    def null_together(self, a: str, b: str) -> float:
+        """Agreement of two columns on which rows are null, 0..1; 0 when the first has no nulls."""
+        x, y = (np.array([v is None for v in self.texts(n)]) for n in (a, b))
+        return float((x == y).mean()) if x.any() else 0.0
+
+    def late_nulls(self, name: str, time: str) -> bool:
+        """Whether a column's nulls gather in the newest rows, as ground truth that arrives later does."""
+        when = self.numbers(time)
+        missing = np.array([v is None for v in self.texts(name)])
+        known = ~np.isnan(when)
+        if not missing[known].any() or missing[known].all():
+            return False
+        order = np.argsort(when[known], kind="stable")
+        tail = max(1, len(order) // 20)
+        gone = missing[known][order]
+        return bool(gone[-tail:].mean() > gone[:-tail].mean() + 0.1)
+
+    def not_before(self, later: str, earlier: str) -> float:
+        """Share of rows, where both are known, in which one column is at or after another; 0 when never both."""
+        x, y = self.numbers(later), self.numbers(earlier)
+        known = ~(np.isnan(x) | np.isnan(y))
+        return float((x[known] >= y[known]).mean()) if known.any() else 0.0
+
+    def at_most(self, part: str, whole: str) -> float:
+        """Share of rows in which one column is no larger than another, with 1 % for rounding."""
+        x, y = self.numbers(part), self.numbers(whole)
+        known = ~(np.isnan(x) | np.isnan(y))
+        return float((x[known] <= y[known] * 1.01 + 1).mean()) if known.any() else 0.0
+
+
+def positive_value(column: ColumnSummary, evidence: Evidence, score: str | None) -> tuple[Any, str] | None:
+    """Which of a column's values counts as positive, and why; None when it is not two-valued.
+
+    Examples
+    --------
+    >>> c = ColumnSummary("verdict", "category", "String", 2, 0.0, None, None, ("fraud", "legit"))
+    >>> positive_value(c, Evidence([c], []), None)
+    ('fraud', 'the word')
+    """
+    if column.kind == "bool":
+        return True, "true"
+    values = column.values
+    if not 1 <= len(values) <= 2:
+        return None
+    numeric = all(isinstance(v, (int, float)) for v in values)
+    if numeric:
+        if len(values) == 2:
+            return max(values), "the higher value"
+        return (type(values[0])(1), "1") if values[0] in (0, 1) else None
+    plain = [str(v).strip().lower().replace(" ", "_") for v in values]
+    positive = [v for v, p in zip(values, plain, strict=True) if p in POSITIVE_VALUES and p not in NEGATIVE_VALUES]
+    denies = ("not_", "non_", "no_", "un")
+    negative = [v for v, p in zip(values, plain, strict=True) if p in NEGATIVE_VALUES or p.startswith(denies)]
+    if len(positive) == 1 and len(values) == 2:
+        return positive[0], "the word"
+    if len(negative) == 1 and len(values) == 2:
+        return next(v for v in values if v != negative[0]), "the other one is a negative word"
+    if len(values) == 1:
+        return (positive[0], "the word") if positive else None
+    if score is not None:
+        high = evidence.separation(score, column.name)
+        return (values[1], "higher scores") if high >= 0.5 else (values[0], "higher scores")
+    return values[1], "the later in the alphabet, nothing else tells"

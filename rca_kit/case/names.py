@@ -1,0 +1,80 @@
+"""Words in column names, in several languages and styles of writing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+EXACT_POINTS = 6.0  # the whole name is one that people give this role
+STRONG_POINTS = 4.0  # a word of the name says so
+WEAK_POINTS = 2.0  # a word hints at it
+AGAINST_POINTS = -4.0  # a word says it is something else
+
+
+@lru_cache(maxsize=4096)
+def tokens(name: str) -> tuple[str, ...]:
+    """Split a column name into lower-case words without accents.
+
+    Examples
+    --------
+    >>> tokens("Région d'origine"), tokens("modelVersion"), tokens("p_hat"), tokens("user.Device-Type2")
+    (('region', 'd', 'origine'), ('model', 'version'), ('p', 'hat'), ('user', 'device', 'type2'))
+    """
+    # upper and lower case tell words apart only where both occur
+    spaced = _CAMEL.sub(" ", name) if not name.isupper() else name
+    folded = unicodedata.normalize("NFKD", spaced.replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
+    plain = "".join(c for c in folded if not unicodedata.combining(c)).lower()
+    return tuple(w for w in re.split(r"[^\w]+|_+", plain) if w)
+
+
+def joined(name: str) -> str:
+    """Write a name as words with underscores.
+
+    Examples
+    --------
+    >>> joined("Event Time")
+    'event_time'
+    """
+    return "_".join(tokens(name))
+
+
+def words(text: str) -> frozenset[str]:
+    """Make a set of the words of a text; a helper for word lists.
+
+    Examples
+    --------
+    >>> sorted(words("a b"))
+    ['a', 'b']
+    """
+    return frozenset(text.split())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words that speak for and against a role."""
+
+    exact: frozenset[str]
+    strong: frozenset[str]
+    weak: frozenset[str] = frozenset()
+    against: frozenset[str] = frozenset()
+
+    def points(self, name: str) -> float:
+        """Weigh a name.
+
+        Examples
+        --------
+        >>> Vocabulary(words("score"), words("prob"), against=words("credit")).points("credit prob")
+        0.0
+        """
+        parts = tokens(name)
+        if "_".join(parts) in self.exact or "".join(parts) in self.exact:
+            return EXACT_POINTS
+        found = set(parts)
+        points = STRONG_POINTS if found & self.strong else WEAK_POINTS if found & self.weak else 0.0
+        return points + (AGAINST_POINTS if found & self.against else 0.0)
+
+
+ID_WORDS = words("id uuid guid ids key hash ip email phone iban nr kennung trace token")

@@ -1,0 +1,151 @@
+"""The words by which columns of each role are called: English first, then German, French, Spanish, Italian, Portuguese."""
+
+from __future__ import annotations
+
+from rca_kit.case.names import Vocabulary, words
+
+PAST = words("avg mean prev previous last past hist history historical count cnt num n total sum ratio rate median std max "
+             "min 7d 14d 28d 30d 90d 1h 24h days hours lifetime ever since ago prior trailing rolling frequency freq")
+"""Words of aggregates over the past: such a column is an input, never what happened now."""
+
+TIME = Vocabulary(
+    words("ts timestamp time datetime date dt event_time event_ts event_timestamp request_time request_ts requested_at "
+          "created created_at logged_at log_time occurred_at received_at when at event_date request_timestamp served_at "
+          "scored_at zeit zeitstempel zeitpunkt datum uhrzeit heure horodatage date_heure date_requete fecha hora fecha_hora "
+          "marca_temporal marca_de_tiempo data_ora data_hora momento prediction_time inference_time scoring_time date_time"),
+    words("ts timestamp time datetime zeit zeitstempel horodatage heure fecha hora requested created logged occurred received "
+          "served scored anfrage"),
+    words("date at when dt datum data event request"),
+    words("label labelled labeled feedback outcome settled delivered delivery completed finished end ended closed resolved "
+          "updated modified expires expiry birth dob signup registered registration joined last first due deploy deployed "
+          "release chargeback paid response responded ready feature refreshed snapshot partition confirmed reviewed truth "
+          "arrival arrived dropoff scheduled promised estimated eta computed ingested loaded processed churned etikettiert "
+          "bewertet"),
+)
+LABEL_TIME = Vocabulary(
+    words("label_time label_ts labelled_at labeled_at label_at label_timestamp truth_time outcome_time feedback_time "
+          "chargeback_at settled_at confirmed_at reviewed_at label_received_at delivered_at feedback_at"),
+    words("label labelled labeled truth outcome feedback settled chargeback confirmed reviewed verified annotated resolved "
+          "delivered etikettiert bewertet etiquetado etiquete arrival arrived"),
+    words("completed closed known"),
+    words("feature deploy signup last registered birth"),
+)
+REQUEST_ID = Vocabulary(
+    words("request_id req_id requestid rid id uuid trace_id transaction_id txn_id tx_id event_id correlation_id prediction_id "
+          "inference_id call_id impression_id query_id trip_id order_id conversation_id message_id anfrage_id requete_id "
+          "solicitud_id id_requete id_anfrage id_solicitud"),
+    words("request req trace transaction txn event correlation prediction inference anfrage requete solicitud richiesta"),
+    words("id uuid guid impression query trip order message"),
+    words("user customer client account merchant device item product session seller driver kunde cliente"),
+)
+MODEL_VERSION = Vocabulary(
+    words("model_version model_ver modelversion model_id model_name model_release version_modele modell_version modellversion "
+          "version_modelo versione_modello mv deployed_model served_model serving_model model_tag model_revision"),
+    words("model modell modele modelo modello mdl"),
+    words("version ver release revision champion challenger weights checkpoint"),
+    words("app client os sdk browser firmware user schema api device phone car vehicle product catalog feature make brand "
+          "handset camera kamera tokenizer library lib score cost ms"),
+)
+ERROR = Vocabulary(
+    words("error error_type error_code error_class error_name err err_type exception exception_type failure failure_reason "
+          "failure_type fehler fehlercode fehlertyp fehlerart erreur type_erreur code_erreur tipo_error codigo_error errore "
+          "tipo_errore erro tipo_erro status_code http_status http_code response_code http_status_code is_error has_error "
+          "failed"),
+    words("error err exception failure fault fehler erreur errore erro fallo crash"),
+    words("status failed http"),
+    words("rate squared abs mae rmse margin payment order marital employment account loan count cnt pct percent claim "
+          "residual mean prediction membership subscription"),
+)
+LATENCY = Vocabulary(
+    words("latency latency_ms total_ms total_latency total_latency_ms duration_ms response_time response_time_ms elapsed_ms "
+          "elapsed request_ms e2e_ms e2e_latency_ms rt rt_ms took_ms took latence latence_ms latenz latenz_ms latencia "
+          "latencia_ms dauer_ms antwortzeit antwortzeit_ms gesamt_ms temps_reponse temps_de_reponse_ms tiempo_respuesta_ms "
+          "tempo_risposta_ms ms millis latency_total_ms request_latency_ms server_time_ms processing_time_ms latenza "
+          "latenza_ms end_to_end_ms duration duree duracion durata dauer"),
+    words("total latency latence latenz latenza latencia e2e overall gesamt antwortzeit response elapsed"),
+    words("request took duration dauer duree duracion durata"),
+)
+DURATION_UNITS = words("ms msec millis millisecond milliseconds millisekunden latency latence latenz latenza latencia")
+DURATION_HINTS = words("time elapsed took duration dauer zeit temps duree tiempo duracion seconds secs us")
+NOT_SERVING = words("dwell session age watch watched page gap since interval eta trip travel delivery wait drive ride listen "
+                    "play predicted actual playback view viewing airtime video clip song")
+"""Durations that belong to the world, not to answering the request."""
+
+SCORE = Vocabulary(
+    words("score scores p prob proba probability pred prediction y_hat yhat p_hat phat y_pred y_score y_prob y_proba estimate "
+          "forecast output model_output model_score eta predicted confidence propensity predicted_value predicted_probability "
+          "pred_score pred_proba prediction_score punteggio puntuacion puntaje pontuacao wahrscheinlichkeit vorhersage "
+          "prognose probabilite prevision prediccion probabilidad probabilita previsione previsao p_click pctr pcvr p_fraud "
+          "p_churn p_default risk_score fraud_score relevance_score model_confidence top1_confidence"),
+    words("score scores prob proba probability hat yhat phat pred predicted prediction forecast estimate estimated propensity "
+          "likelihood confidence conf logit logits eta pctr pcvr punteggio puntuacion puntaje pontuacao wahrscheinlichkeit "
+          "vorhersage prognose geschatzt schatzung probabilite prevision estime estimation prediccion estimado probabilidad "
+          "probabilita previsione stimato previsao konfidenz confiance confianza"),
+    words("p risk risiko risque riesgo rischio risco relevance rank_score similarity model output margin certainty"),
+    words("credit bureau fico review rating user item quality seller merchant ip device host ms latency id version class band "
+          "bucket level tier domain reputation email threshold"),
+)
+LABEL = Vocabulary(
+    words("label labels y y_true target truth ground_truth groundtruth gt outcome actual actuals true_label label_true "
+          "true_class class_true actual_value actual_class ziel zielvariable etikett wahrheit etiqueta objetivo verdad cible "
+          "verite etichetta verdade rotulo is_fraud fraud fraudulent chargeback churned is_churn churn defaulted is_default "
+          "is_spam spam actual_label true_value observed observed_value human_label gold"),
+    words("label labels truth target outcome actual gt observed realised realized true tatsachlich tatsachliche wirklich echt "
+          "reel reelle reels etiqueta etikett annotated annotation gold human confirmed verified wahr ist vrai verdadero vero "
+          "effettivo efectivo groundtruth"),
+    words("fraud fraudulent chargeback churn churned default defaulted spam toxic clicked click converted betrug fraude frode "
+          "kundigung gekundigt abandono baja attrition relevant correct y real result ergebnis resultat resultado conversion "
+          "bought purchased geklickt gekauft clique achete comprado late delayed breach dropped class classe klasse clase"),
+    words("predicted pred hat score prob proba prior at date version id eta forecast estimated estimate risk threshold "
+          "weekend mobile member premium holiday night web app vip active returning logged android ios bot test employee "
+          "guest new latency ms confidence type tier"),
+)
+DECISION = Vocabulary(
+    words("decision predicted_class predicted_label pred_class pred_label class_pred y_pred prediction action verdict "
+          "approved flagged blocked entscheidung urteil decisione decisao predicted pred is_flagged is_blocked is_approved "
+          "top1 top_1 predicted_category model_decision alerted predicted_intent output_class"),
+    words("decision decided approved approve accepted rejected reject declined denied flagged flag blocked block alert "
+          "alerted verdict predicted prediction pred bewilligt genehmigt abgelehnt gesperrt blockiert entscheidung approuve "
+          "refuse bloque aprobado rechazado bloqueado approvato rifiutato bloccato aprovado recusado bloqueada held decisione "
+          "decisao"),
+    words("action served shown chosen top1 assigned routed call called moderated treated granted offered triggered passed"),
+    words("at date id version true actual label truth feature score prob proba confidence ms reason"),
+)
+HIGHER = words("click clicked clicks convert converted conversion purchase purchased bought booked booking ordered revenue "
+               "gmv sale sales sold accepted retained resolved upvote watched watch engaged engagement subscribed completed "
+               "satisfied csat nps profit repeat kept tip tipped helpful solved success successful installed signed renewed "
+               "saved shared liked like likes played streamed added checkout paid geklickt klick gekauft kauf bestellt "
+               "bestellung umsatz gebucht zufrieden gelost ertrag clique clic achete achat commande chiffre vente vendu "
+               "reserve satisfait comprado compra pedido ingresos venta vendido reservado satisfecho resuelto cliccato "
+               "acquistato acquisto ricavo venduto prenotato clicado comprou receita vendas")
+LOWER = words("cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return churn "
+              "churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry retried "
+              "dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned appeal "
+              "appealed hidden rerouted rework fallback storniert storno stornierung beschwerde reklamation erstattung "
+              "abgebrochen retoure gekundigt eskaliert annule annulation plainte reclamation remboursement rembourse "
+              "abandonne cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato reclamo rimborso reso "
+              "reclamacao devolvido")
+AMOUNTS = words("revenue gmv umsatz chiffre ingresos ricavo receita profit ertrag spend sales nps csat rating watch dwell tip "
+                "engagement note bewertung stars")
+"""KPI words that may be amounts rather than yes or no."""
+
+NOT_KPI = PAST | words("probability prob score predicted pred policy type reason item seller driver restaurant user customer "
+                       "product merchant expected budget bid price threshold limit like_count method channel")
+CALENDAR = words("hour hours weekday dow day month week minute date year quarter season stunde wochentag tag monat woche jahr "
+                 "heure jour mois semaine hora dia mes semana ora giorno mese settimana")
+"""Names of calendar columns: as segments they would only repeat the windows."""
+
+CONTEXT = words("app sdk server host pod node instance az datacenter dc experiment variant arm bucket cohort shard cluster "
+                "route endpoint environment env build session firmware ip canary replica zone worker gateway client rollout "
+                "holdout ab treatment flight rz standort serveur servidor")
+"""Names of where and how a request was served, not inputs of the model."""
+
+SUCCESS_VALUES = words("ok success successful none no false 0 200 0.0 healthy completed done erfolg ok. exito succes")
+POSITIVE_VALUES = words("1 true yes y t positive pos fraud spam churn churned default bad toxic approved approve accept "
+                        "accepted click clicked converted flagged flag blocked block alert ja oui si sim vrai wahr verdadero "
+                        "vero pass passed relevant good malicious attack defect late up win won match bought purchased "
+                        "granted allow betrug fraude frode genehmigt bewilligt approuve aprobado approvato aprovado")
+NEGATIVE_VALUES = words("0 false no n f negative neg legit legitimate genuine ham retained stay ok nonfraud normal clean "
+                        "declined decline rejected reject denied deny refused ignored none nein non nao faux falsch falso "
+                        "fail failed irrelevant benign down lost loss pass_through not_fraud abgelehnt refuse rechazado "
+                        "rifiutato recusado non_fraud non-fraud skip skipped no_click noclick unclicked")

@@ -1,0 +1,232 @@
+"""Open a case: incident.yaml checked, tables scanned, roles filled, times in UTC; everything heavy stays lazy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from rca_kit.case.changes import Change
+from rca_kit.case.columns import ColumnSummary
+from rca_kit.case.incident import FILE_NAME, Case, load_case
+from rca_kit.case.infer import Inferred, infer_roles
+from rca_kit.case.roles import Roles, check_given
+from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.sources.columns import sample_rows, summarise
+from rca_kit.sources.engines import ENGINES, predictions_of
+from rca_kit.sources.files import Scanned, explained
+from rca_kit.sources.frames import Frame
+from rca_kit.sources.prepare import numbers_in_text, plain_types, time_casts
+from rca_kit.sources.tables import (
+    TableEntry,
+    entry,
+    golden_table,
+    open_table,
+    read_change_log,
+    service_metrics_table,
+    shadow_table,
+)
+from rca_kit.sources.times import read_time
+
+MIN_ROWS = 2  # one request has no before and after
+AFTER_DATA = timedelta(hours=1)  # an alert later than this after the last row makes a reader ask which log this is
+
+
+@dataclass(frozen=True)
+class OpenCase:
+    """A case that is ready to be investigated. Frames are narwhals lazy frames; times in them are UTC microseconds."""
+
+    case: Case
+    roles: Roles
+    positive: dict[str, Any]
+    task: str
+    predictions: Frame
+    row_count: int
+    time_range: tuple[datetime, datetime]
+    columns: tuple[ColumnSummary, ...]
+    changes: tuple[Change, ...]
+    service_metrics: Frame | None
+    golden: Frame | None
+    shadow: Frame | None
+    warnings: tuple[str, ...]
+    tables: tuple[TableEntry, ...]
+    engine: str = "polars"
+
+    def column(self, name: str) -> ColumnSummary:
+        """Give the summary of one column.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column.
+        """
+        return next(c for c in self.columns if c.name == name)
+
+
+def open_case(folder: str | Path, engine: str = "polars") -> OpenCase:
+    r"""Open a case folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The case folder, or the path of its incident.yaml.
+    engine : {"polars", "duckdb", "spark"}
+        What answers for the request log; the other tables are small.
+
+    Raises
+    ------
+    BadInput
+        When the case cannot be used; the message names file, column, what was found and what was expected.
+    MissingExtra
+        When the engine is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as d:
+    ...     rows = "\n".join(f"2026-03-02T10:{m:02d}:00Z,0.{m:02d},{m % 2}" for m in range(60))
+    ...     _ = (Path(d) / "p.csv").write_text("ts,score,label\n" + rows)
+    ...     text = "{id: A-1, title: t, detected_at: 2026-03-02T11:00:00Z, tables: {predictions: p.csv}}"
+    ...     _ = (Path(d) / "incident.yaml").write_text(text)
+    ...     opened = open_case(d)
+    >>> opened.roles.time, opened.roles.score, opened.roles.label, opened.row_count
+    ('ts', 'score', 'label', 60)
+    """
+    if engine not in ENGINES:
+        raise BadInput("unknown engine", found=engine, expected=" or ".join(ENGINES), hint=did_you_mean(engine, ENGINES))
+    case = load_case(folder)
+    spec = case.incident.tables.predictions
+    scanned = open_table(case.folder, spec, "predictions")
+    log = _read_log(case, scanned)
+    warnings = [*scanned.warnings, *log.warnings]
+    changes, change_entry, change_notes = read_change_log(case)
+    metrics, metric_entry, metric_notes = service_metrics_table(case)
+    golden, golden_entry, golden_notes = golden_table(case)
+    shadow, shadow_entry, shadow_notes = shadow_table(case)
+    for notes in (change_notes, metric_notes, golden_notes, shadow_notes):
+        warnings += notes
+    entries = [entry("predictions", scanned, log.rows, len(log.columns)), change_entry, metric_entry, golden_entry, shadow_entry]
+    frame = nw.from_native(log.frame) if engine == "polars" else predictions_of(engine, scanned, log.frame)
+    return OpenCase(
+        case=case, roles=log.inferred.roles, positive=log.inferred.positive, task=log.inferred.task, predictions=frame,
+        row_count=log.rows, time_range=log.span, columns=log.columns, changes=changes, service_metrics=metrics, golden=golden,
+        shadow=shadow, warnings=tuple(dict.fromkeys(warnings)), tables=tuple(e for e in entries if e is not None), engine=engine,
+    )
+
+
+@dataclass(frozen=True)
+class _Log:
+    frame: pl.LazyFrame
+    rows: int
+    span: tuple[datetime, datetime]
+    columns: tuple[ColumnSummary, ...]
+    inferred: Inferred
+    warnings: tuple[str, ...]
+
+
+def _read_log(case: Case, scanned: Scanned) -> _Log:
+    file = scanned.files[0].name if len(scanned.files) == 1 else f"{scanned.files[0].name} and {len(scanned.files) - 1} more"
+    incident, given = case.incident, case.incident.roles
+    with explained(file):
+        prepared = plain_types(scanned.frame, file)
+        names = prepared.frame.collect_schema().names()
+        check_given(given, names, file)
+        _check_redact(case, names, file)
+        rows = int(prepared.frame.select(pl.len()).collect().item())
+        if rows < MIN_ROWS:
+            raise BadInput("has too few rows to tell before from after", file=file, found=f"{rows} rows",
+                           expected=f"at least {MIN_ROWS}")
+        raw = sample_rows(prepared.frame, rows)
+    warnings = list(prepared.warnings)
+    must = [n for n in (given.score if incident.task in (None, "binary", "regression") else None, given.latency_ms,
+                        *(given.stages or ())) if n]
+    casts, notes = numbers_in_text(raw, file, must)
+    warnings += notes
+    frame, sample = prepared.frame.with_columns(casts), raw.with_columns(casts)
+    summaries = summarise(sample)
+    kinds = {c.name: c.kind for c in summaries}
+    if given.time:
+        kinds[given.time] = "time"
+    times, time_notes = time_casts(sample, dict(kinds), file)
+    if given.time and given.time not in times:
+        _refuse_time(sample[given.time], file)
+    frame, sample = frame.with_columns(list(times.values())), sample.with_columns(list(times.values()))
+    summaries = tuple(summarise(sample.select(c.name))[0] if c.name in times else c for c in summaries)
+    inferred = infer_roles(incident, summaries, nw.from_native(sample, eager_only=True), rows, file)
+    time = inferred.roles.time
+    if time not in times:
+        _refuse_time(sample[time], file)
+    warnings += [f"{file}: column `{time}`: {note}" for note in time_notes.get(time, ())]
+    warnings += inferred.warnings
+    with explained(file):
+        low, high, lost = frame.select(pl.col(time).min().alias("low"), pl.col(time).max().alias("high"),
+                                       pl.col(time).null_count().alias("lost")).collect(engine="streaming").row(0)
+    if low is None:
+        raise BadInput("no row has a time that can be read", file=file, column=time, expected="times like 2026-03-02T14:35:00Z")
+    if lost:
+        warnings.append(f"{file}: {lost:,} of {rows:,} rows have no readable time in `{time}` and are left out")
+        frame = frame.filter(pl.col(time).is_not_null())
+    warnings += _check_span(case, low, high, file)
+    warnings += _check_outcomes(inferred, summaries, file)
+    return _Log(frame, rows - lost, (low.astimezone(UTC), high.astimezone(UTC)), summaries, inferred, tuple(warnings))
+
+
+def _refuse_time(values: pl.Series, file: str) -> None:
+    reading = read_time(values, file=file)
+    if reading is None:
+        known = values.drop_nulls()
+        found = f"values such as `{str(known[0])[:40]}`" if len(known) else "no values"
+        raise BadInput("is no time", file=file, column=values.name, found=found,
+                       expected="times like 2026-03-02T14:35:00Z or seconds since 1970")
+
+
+def _check_redact(case: Case, names: list[str], file: str) -> None:
+    for column in case.incident.redact:
+        if column not in names and case.incident.tables.golden is None and case.incident.tables.shadow is None:
+            raise BadInput("there is no such column, named in incident.yaml under redact", file=file, column=column,
+                           hint=did_you_mean(column, names))
+
+
+def _check_span(case: Case, low: datetime, high: datetime, file: str) -> list[str]:
+    at = case.incident.detected_at
+    if at < low:
+        raise BadInput("the alert fired before the first row of the log", file=FILE_NAME,
+                       found=f"detected_at {at:%Y-%m-%d %H:%M} UTC",
+                       expected=f"a time after {low:%Y-%m-%d %H:%M} UTC, where {file} begins",
+                       hint="times without an offset are taken as UTC")
+    if low == high:
+        raise BadInput("all rows have the same time", file=file, found=f"{low:%Y-%m-%d %H:%M:%S} UTC",
+                       expected="requests before and after the onset")
+    windows = case.incident.windows
+    for name, (start, end) in (("before", windows.before), ("after", windows.after)) if windows else ():
+        if end <= low or start > high:
+            raise BadInput(f"the window `{name}` holds no rows", file=FILE_NAME,
+                           found=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+                           expected=f"times from {low:%Y-%m-%d %H:%M} to {high:%Y-%m-%d %H:%M} UTC, which {file} covers")
+    if at > high + AFTER_DATA:
+        return [f"{file} ends {high:%Y-%m-%d %H:%M} UTC, before the alert of {at:%Y-%m-%d %H:%M} UTC: "
+                "what came in between is not seen"]
+    return []
+
+
+def _check_outcomes(inferred: Inferred, columns: tuple[ColumnSummary, ...], file: str) -> list[str]:
+    """Warn of outcomes that can tell nothing."""
+    by_name = {c.name: c for c in columns}
+    notes = []
+    for role in ("score", "decision", "label", "latency_ms"):
+        name = getattr(inferred.roles, role)
+        if name is None:
+            continue
+        column = by_name[name]
+        if column.n_unique == 0:
+            notes.append(f"{file}: column `{name}` ({role}) is empty: nothing can be computed from it")
+        elif column.n_unique == 1:
+            notes.append(f"{file}: column `{name}` ({role}) has one value only: it cannot show a change of quality")
+        elif column.null_rate > 0.5:
+            notes.append(f"{file}: column `{name}` ({role}) is missing in {column.null_rate:.0%} of rows")
+    return notes
+

@@ -1,0 +1,154 @@
+"""From a scanned table to one that can be computed on: plain types, numbers that were written as text, UTC times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from rca_kit.errors import BadInput
+from rca_kit.sources.columns import is_nested
+from rca_kit.sources.times import read_time
+
+MOSTLY_NUMBERS = 0.5  # share of readable values from which a text column is one of numbers with junk in it
+MIN_NUMBERS = 3  # fewer distinct numbers may be codes
+NO_VALUE = ("na", "n/a", "#n/a", "-", "?", "none", "null", "nan", "missing", "nil", "")  # junk that just says "nothing here"
+WRITTEN_INFINITE = r"(?i)^\s*[-+]?inf(inity)?\s*$"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A lazy frame of plain types, and what was done to it."""
+
+    frame: pl.LazyFrame
+    warnings: tuple[str, ...] = ()
+
+
+def plain_types(frame: pl.LazyFrame, file: str) -> Prepared:
+    """Drop nested columns, and turn decimals, durations and categoricals into plain types.
+
+    Raises
+    ------
+    BadInput
+        When there is no column left.
+
+    Examples
+    --------
+    >>> prepared = plain_types(pl.LazyFrame({"a": [1], "b": [[1, 2]]}), "p.parquet")
+    >>> prepared.frame.collect_schema().names(), prepared.warnings
+    (['a'], ('p.parquet: columns of lists, records or bytes are left out: b',))
+    """
+    schema = frame.collect_schema()
+    nested = [n for n, t in schema.items() if is_nested(t)]
+    if len(nested) == len(schema):
+        raise BadInput("has no columns that can be used", file=file, found=", ".join(schema) or "no columns")
+    casts: list[pl.Expr] = []
+    for name, dtype in schema.items():
+        if isinstance(dtype, pl.Decimal) or dtype in (pl.Int128, pl.UInt128):
+            casts.append(pl.col(name).cast(pl.Float64))
+        elif isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype == pl.Null:
+            casts.append(pl.col(name).cast(pl.String))
+        elif isinstance(dtype, pl.Duration):
+            casts.append(pl.col(name).dt.total_milliseconds(fractional=True).cast(pl.Float64))
+        elif dtype == pl.Time:
+            casts.append(pl.col(name).cast(pl.String))
+    notes = (f"{file}: columns of lists, records or bytes are left out: {', '.join(nested)}",) if nested else ()
+    out = frame.drop(nested) if nested else frame
+    return Prepared(out.with_columns(casts) if casts else out, notes)
+
+
+def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> tuple[list[pl.Expr], list[str]]:
+    """Give casts for text columns that are numbers with some junk, and warnings with the junk.
+
+    Parameters
+    ----------
+    sample : polars.DataFrame
+    file : str
+    needed : iterable of str
+        Columns that must be numbers because of their role.
+
+    Raises
+    ------
+    BadInput
+        When a needed column is not one of numbers.
+
+    Examples
+    --------
+    >>> casts, notes = numbers_in_text(pl.DataFrame({"x": ["1", "2", "3", "oops"]}), "p.csv", [])
+    >>> len(casts), notes
+    (1, ['p.csv: column `x`: 1 of 4 values are no numbers (such as `oops`) and are taken as missing'])
+    """
+    must = set(needed)
+    casts: list[pl.Expr] = []
+    notes: list[str] = []
+    for name in sample.columns:
+        values = sample[name]
+        if values.dtype != pl.String:
+            if name in must and not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
+                raise BadInput("must hold numbers", file=file, column=name, found=str(values.dtype))
+            continue
+        known = values.drop_nulls()
+        meant = known.filter(~known.str.strip_chars().str.to_lowercase().is_in(list(NO_VALUE)))
+        if not len(meant):
+            if name in must:
+                casts.append(_number(name))
+            continue
+        read = meant.to_frame().select(_number(name))[name]
+        share = 1 - read.null_count() / len(read)
+        comma = share < MOSTLY_NUMBERS and _decimal_commas(meant) > MOSTLY_NUMBERS
+        if comma:
+            casts.append(_number(name, comma=True))
+            notes.append(f"{file}: column `{name}`: numbers are written with a decimal comma")
+            continue
+        if share < MOSTLY_NUMBERS or (read.n_unique() < MIN_NUMBERS and name not in must):
+            if name in must:
+                raise BadInput("must hold numbers", file=file, column=name, found=f"text such as `{str(meant[0])[:40]}`")
+            continue
+        if _codes_with_zeros(meant) and name not in must:
+            continue
+        casts.append(_number(name))
+        if share < 1:
+            junk = str(meant.filter(read.is_null())[0])[:40]
+            notes.append(f"{file}: column `{name}`: {read.null_count():,} of {len(values):,} values are no numbers "
+                         f"(such as `{junk}`) and are taken as missing")
+    return casts, notes
+
+
+def _number(name: str, *, comma: bool = False) -> pl.Expr:
+    text = pl.col(name).str.strip_chars()
+    if comma:
+        text = text.str.replace(",", ".", literal=True)
+    return text.cast(pl.Float64, strict=False).alias(name)
+
+
+def _decimal_commas(values: pl.Series) -> float:
+    return float(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$").mean() or 0)  # type: ignore[arg-type]
+
+
+def _codes_with_zeros(values: pl.Series) -> bool:
+    """Whether whole numbers begin with zeros, as postcodes and article numbers do."""
+    return bool(values.str.contains(r"^0\d+$").any())
+
+
+def time_casts(sample: pl.DataFrame, kinds: dict[str, str], file: str) -> tuple[dict[str, pl.Expr], dict[str, tuple[str, ...]]]:
+    """Give casts to UTC for columns of times, with notes by column; one that cannot be read stays as it is.
+
+    Examples
+    --------
+    >>> casts, notes = time_casts(pl.DataFrame({"t": ["2026-03-02 10:00"]}), {"t": "time"}, "p.csv")
+    >>> list(casts), notes["t"]
+    (['t'], ('the times have no offset; they are taken as UTC',))
+    """
+    casts: dict[str, pl.Expr] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    for name, kind in kinds.items():
+        if kind != "time":
+            continue
+        try:
+            reading = read_time(sample[name], file=file)
+        except BadInput:
+            continue
+        if reading is not None:
+            casts[name], notes[name] = reading.expr.alias(name), reading.notes
+    return casts, notes
