@@ -1,0 +1,153 @@
+"""Ratios k/n before and after: errors, nulls, positive decisions, clicks; anything counted out of requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from rca_kit.errors import BadInput
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask
+
+# Leaves of one affected segment do not all move by the same factor: their own factor varies by about sqrt(0.05) = 22 %.
+# Without it a table of a million requests is explained to the last leaf and no short segment ever wins.
+DISPERSION = 0.05
+# A leaf's own rate before is shrunk towards the overall rate as if this many more requests had been seen.
+PRIOR_REQUESTS = 50.0
+# A segment with less than this share of its expected traffic before is new: it has no past of its own to compare with.
+NEW_SHARE = 0.05
+RATIOS_UP = np.exp(np.linspace(0.05, np.log(100.0), 32))
+RATIOS_DOWN = np.exp(np.linspace(-0.05, np.log(0.02), 20))
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """k events out of n requests per leaf, before and after.
+
+    The likelihood is negative binomial: Poisson counts around the leaf's expected count times the segment's factor, the
+    factor itself spread by `dispersion` between leaves.
+
+    Parameters
+    ----------
+    k_before, n_before, k_after, n_after : (n,) array
+        Events and requests; may be fractional (averages over several windows); zero where a leaf was not seen.
+    dispersion : float
+        Squared coefficient of variation of the factor between leaves of one segment.
+
+    Examples
+    --------
+    >>> c = Counts(np.array([10., 10.]), np.array([1000., 1000.]), np.array([10., 60.]), np.array([1000., 1000.]))
+    >>> c.evidence("increase").impact.round(1)
+    array([ 0., 50.])
+    """
+
+    k_before: Floats
+    n_before: Floats
+    k_after: Floats
+    n_after: Floats
+    dispersion: float = DISPERSION
+    relative_gate: float = 0.3  # further segments need this share of the first one's evidence and of its impact
+
+    def __post_init__(self) -> None:
+        for name in ("k_before", "n_before", "k_after", "n_after"):
+            values = np.nan_to_num(np.asarray(getattr(self, name), dtype=np.float64), nan=0.0)
+            if values.size and values.min() < 0:
+                raise BadInput("counts cannot be negative", column=name, found=f"{values.min():g}", expected="0 or more")
+            object.__setattr__(self, name, values)
+
+    def rate_before(self) -> float:
+        """Give the overall rate before; that of both windows when nothing was seen before."""
+        n = self.n_before.sum()
+        if n > 0:
+            return float(self.k_before.sum() / n)
+        return float(self.k_after.sum() / max(self.n_after.sum(), 1.0))
+
+    def expected(self) -> Floats:
+        """Estimate the events each leaf would have had after, at its own (shrunk) rate before."""
+        rate = max(self.rate_before(), 0.5 / max(self.n_before.sum(), self.n_after.sum(), 1.0))
+        own: Floats = (self.k_before + PRIOR_REQUESTS * rate) / (self.n_before + PRIOR_REQUESTS)
+        return self.n_after * own
+
+    def evidence(self, direction: str) -> Evidence:
+        """Give gains per leaf over a grid of factors on the event rate."""
+        expected = np.maximum(self.expected(), 1e-9)
+        ratios = {"increase": RATIOS_UP, "decrease": RATIOS_DOWN}.get(direction, np.concatenate([RATIOS_UP, RATIOS_DOWN]))
+        size = 1.0 / self.dispersion
+        mean = expected[:, None] * ratios
+        gains = self.k_after[:, None] * np.log(ratios) - (self.k_after[:, None] + size) * (
+            np.log1p(mean / size) - np.log1p(expected[:, None] / size))
+        return Evidence(gains, np.log(ratios), self.k_after - expected)
+
+    def weight(self) -> Floats:
+        """Give the requests after."""
+        return self.n_after
+
+    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
+        """Compare the change of the segment's log rate with that of the rest."""
+        k0, n0, k1, n1 = (float(x[inside].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
+        r0, m0, r1, m1 = (float(x[rest].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
+        before, after = (k0 / n0 if n0 > 0 else None), (k1 / n1 if n1 > 0 else None)
+        if n1 <= 0:
+            return Contrast(before, after, None, 0.0, n0, n1)
+        spread = self._spread(rest)
+        drift = _log_rate(r1, m1) - _log_rate(r0, m0) if m0 > 0 and m1 > 0 else 0.0
+        drift_variance = _log_variance(r1, m1) + _log_variance(r0, m0) if m0 > 0 and m1 > 0 else 0.0
+        share = self.k_after[inside] / max(k1, 1e-9)
+        own_spread = spread * float((share**2).sum())
+        if n0 < NEW_SHARE * n1 * (m0 / m1 if m1 > 0 else 1.0):
+            z = self._against_rest(k1, n1, r1, m1, rest)
+        else:
+            moved = _log_rate(k1, n1) - _log_rate(k0, n0) - drift
+            z = moved / np.sqrt(_log_variance(k1, n1) + _log_variance(k0, n0) + drift_variance + own_spread)
+        log_p = min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
+        return Contrast(before, after, _difference_interval(k0, n0, k1, n1), log_p, n0, n1)
+
+    def _spread(self, rest: Mask) -> float:
+        """Estimate the robust variance of the leaves' log-rate changes beyond counting noise, among the leaves at rest."""
+        seen = rest & (self.k_before >= 5) & (self.k_after >= 5)
+        if seen.sum() < 8:
+            return 0.0
+        k0, n0, k1, n1 = self.k_before[seen], self.n_before[seen], self.k_after[seen], self.n_after[seen]
+        change = np.log(k1 / n1) - np.log(k0 / n0)
+        noise = 1 / k0 + 1 / k1 - 1 / n0 - 1 / n1
+        scaled = 1.4826 * float(np.median(np.abs(change - np.median(change))))
+        return max(0.0, scaled**2 - float(np.median(noise)))
+
+    def _against_rest(self, k1: float, n1: float, r1: float, m1: float, rest: Mask) -> float:
+        """Score a segment without a past by where its rate lies among the rates of the other leaves."""
+        if m1 <= 0 or r1 <= 0:
+            return 0.0
+        large = rest & (self.k_after >= 5)
+        between = 0.0
+        if large.sum() >= 5:
+            logs = np.log(self.k_after[large] / self.n_after[large])
+            between = max(0.0, (1.4826 * float(np.median(np.abs(logs - np.median(logs))))) ** 2)
+        return float((_log_rate(k1, n1) - _log_rate(r1, m1)) / np.sqrt(_log_variance(k1, n1) + _log_variance(r1, m1) + between))
+
+
+def _log_rate(k: float, n: float) -> float:
+    """Log rate with half an event added: finite at zero (Haldane-Anscombe)."""
+    return float(np.log(k + 0.5) - np.log(n + 1.0))
+
+
+def _log_variance(k: float, n: float) -> float:
+    return max(1.0 / (k + 0.5) - 1.0 / (n + 1.0), 0.0)
+
+
+def _difference_interval(k0: float, n0: float, k1: float, n1: float) -> tuple[float, float] | None:
+    """Newcombe's hybrid score interval (method 10) for a difference of proportions, doi 10.1002/(SICI)1097-0258(19980430)17:8."""
+    if n0 <= 0 or n1 <= 0 or k0 > n0 or k1 > n1:
+        return None
+    p0, p1 = k0 / n0, k1 / n1
+    low0, high0 = _wilson(k0, n0)
+    low1, high1 = _wilson(k1, n1)
+    d = p1 - p0
+    return float(d - np.hypot(p1 - low1, high0 - p0)), float(d + np.hypot(high1 - p1, p0 - low0))
+
+
+def _wilson(k: float, n: float) -> tuple[float, float]:
+    p, z2 = k / n, Z95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return float(centre - half), float(centre + half)

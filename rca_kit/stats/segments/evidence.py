@@ -1,0 +1,73 @@
+"""Measures a segment search can explain: totals against a forecast, ratios k/n before and after, means before and after.
+
+Each measure answers two questions. `evidence`: leaf by leaf, how much better does an effect of a given size fit than no
+effect (log-likelihood gains on a grid of effects, so that a segment's evidence is a plain sum over its leaves). `contrast`:
+did a segment move against the rest of the leaves beyond chance, by how much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+Z95 = 1.959964  # two-sided 95 % point of the normal distribution
+DIRECTIONS = ("increase", "decrease", "either")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Log-likelihood gains per leaf and effect, and each leaf's part in the net change.
+
+    Attributes
+    ----------
+    gains : (n, g) array
+        Gain in nats of each effect on the grid over no effect; no leaf can add more than the model's cap.
+    effects : (g,) array
+        Signed size of each effect.
+    impact : (n,) array
+        What each leaf adds to the change of the total.
+    """
+
+    gains: Floats
+    effects: Floats
+    impact: Floats
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A segment's measure before and after, and the two-sided log p-value of its change against the rest."""
+
+    before: float | None
+    after: float | None
+    interval: tuple[float, float] | None
+    log_p: float
+    n_before: float
+    n_after: float
+
+
+class Measure(Protocol):
+    """What the search needs to know of a measure."""
+
+    @property
+    def relative_gate(self) -> float:
+        """Least share of the first segment's evidence and impact that a further one needs."""
+        ...
+
+    def evidence(self, direction: str) -> Evidence:
+        """Give gains per leaf on the grid of effects."""
+        ...
+
+    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
+        """Compare the segment's change with that of the rest."""
+        ...
+
+    def weight(self) -> Floats:
+        """Give the traffic of each leaf in the after-window, (n,)."""
+        ...
+

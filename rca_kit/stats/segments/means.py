@@ -1,0 +1,106 @@
+"""Means with variance before and after: latency, score, absolute error, revenue per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask
+
+SHIFTS = np.exp(np.linspace(np.log(0.02), np.log(20.0), 24))  # effects in units of the pooled standard deviation of a row
+# Leaves of one affected segment share their shift up to this relative spread; they also drift apart a little on quiet days
+# (in row standard deviations).
+SPREAD, DRIFT = 0.3, 0.02
+WORST_MISFIT, BEST_FIT = 10.0, 200.0
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Sum, sum of squares and count per leaf, before and after.
+
+    Parameters
+    ----------
+    sum_before, sumsq_before, n_before, sum_after, sumsq_after, n_after : (n,) array
+        Moments; zero where a leaf was not seen.
+
+    Examples
+    --------
+    >>> one = np.ones(2)
+    >>> m = Means(50 * one, 60 * one, 100 * one, np.array([50., 150.]), np.array([60., 260.]), 100 * one)
+    >>> m.evidence("either").impact.round(1)
+    array([  0., 100.])
+    """
+
+    sum_before: Floats
+    sumsq_before: Floats
+    n_before: Floats
+    sum_after: Floats
+    sumsq_after: Floats
+    n_after: Floats
+    relative_gate: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("sum_before", "sumsq_before", "n_before", "sum_after", "sumsq_after", "n_after"):
+            object.__setattr__(self, name, np.nan_to_num(np.asarray(getattr(self, name), dtype=np.float64), nan=0.0))
+
+    def row_sd(self) -> float:
+        """Pool the standard deviation of a row inside its leaf."""
+        within, rows = 0.0, 0.0
+        for total, squares, n in ((self.sum_before, self.sumsq_before, self.n_before),
+                                  (self.sum_after, self.sumsq_after, self.n_after)):
+            seen = n > 1
+            within += float(np.maximum(squares[seen] - total[seen] ** 2 / n[seen], 0.0).sum())
+            rows += float((n[seen] - 1).sum())
+        return float(np.sqrt(max(within / rows, 1e-24))) if rows > 0 else 1.0
+
+    def mean_before(self) -> Floats:
+        """Give the mean of each leaf before; the overall one where the leaf was not seen."""
+        overall = self.sum_before.sum() / max(self.n_before.sum(), 1e-9)
+        return np.where(self.n_before > 0, self.sum_before / np.where(self.n_before > 0, self.n_before, 1.0), overall)
+
+    def evidence(self, direction: str) -> Evidence:
+        """Give gains per leaf over a grid of common shifts of the mean."""
+        sd = self.row_sd()
+        shifts = {"increase": SHIFTS, "decrease": -SHIFTS}.get(direction, np.concatenate([SHIFTS, -SHIFTS]))
+        seen = self.n_after > 0
+        after = np.where(seen, self.sum_after / np.where(seen, self.n_after, 1.0), 0.0)
+        x = ((after - self.mean_before()) / sd)[:, None]
+        noise = (1.0 / np.maximum(self.n_after, 1.0) + 1.0 / np.maximum(self.n_before, 1.0) + DRIFT**2)[:, None]
+        wide = noise + (SPREAD * shifts[None, :]) ** 2
+        gains = x**2 / (2 * noise) - (x - shifts) ** 2 / (2 * wide) - 0.5 * np.log(wide / noise)
+        gains = np.clip(gains, -WORST_MISFIT, BEST_FIT)
+        gains[~seen] = 0.0
+        return Evidence(gains, shifts, np.where(seen, self.sum_after - self.n_after * self.mean_before(), 0.0))
+
+    def weight(self) -> Floats:
+        """Give the requests after."""
+        return self.n_after
+
+    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
+        """Compare the change of the segment's mean with that of the rest."""
+        m0, v0, n0 = _moments(self.sum_before, self.sumsq_before, self.n_before, inside)
+        m1, v1, n1 = _moments(self.sum_after, self.sumsq_after, self.n_after, inside)
+        r0, w0, c0 = _moments(self.sum_before, self.sumsq_before, self.n_before, rest)
+        r1, w1, c1 = _moments(self.sum_after, self.sumsq_after, self.n_after, rest)
+        if n1 <= 0:
+            return Contrast(m0 if n0 > 0 else None, None, None, 0.0, n0, n1)
+        both = n0 > 0
+        base, base_variance = (m0, v0 / n0) if both else (r1, (w1 / c1 if c1 > 0 else 0.0))
+        drift, drift_variance = (r1 - r0, w0 / c0 + w1 / c1) if both and c0 > 0 and c1 > 0 else (0.0, 0.0)
+        share = self.n_after[inside] / n1
+        extra = (DRIFT * self.row_sd()) ** 2 * float((share**2).sum())
+        change, variance = m1 - base, v1 / n1 + base_variance
+        z = (change - drift) / np.sqrt(max(variance + drift_variance + extra, 1e-300))
+        half = Z95 * float(np.sqrt(variance))
+        log_p = min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
+        return Contrast(m0 if both else None, m1, (change - half, change + half) if both else None, log_p, n0, n1)
+
+
+def _moments(total: Floats, squares: Floats, n: Floats, where: Mask) -> tuple[float, float, float]:
+    count = float(n[where].sum())
+    if count <= 0:
+        return 0.0, 0.0, 0.0
+    mean = float(total[where].sum()) / count
+    return mean, max(float(squares[where].sum()) / count - mean**2, 0.0), count

@@ -1,0 +1,231 @@
+"""The search: best segment first, what it explains taken out, again until nothing stands out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.errors import BadInput
+from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of
+from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Mask, Measure
+from rca_kit.stats.segments.found import Conditions, Found, SearchResult
+
+# A segment with fewer nats than this is never worth a line of a report (a Bayes factor of about 50).
+LEAST_GAIN = 4.0
+# Of two segments with the same evidence the shorter one is the answer; longer ones pay this per condition, nats.
+PER_CONDITION = 0.01
+# How many leading segments may fail the test against the rest before the search gives up.
+PATIENCE = 5
+MAX_SEGMENTS = 20
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A segment on the board: where it stands, its leaves, and the leaves of those that came next."""
+
+    cuboid: Cuboid
+    row: int
+    score: float
+    inside: Mask
+    rivals: tuple[Mask, ...] = ()
+
+
+def search(
+    codes: NDArray[np.integer],
+    cardinalities: tuple[int, ...],
+    measure: Measure,
+    *,
+    max_depth: int = 3,
+    direction: str = "either",
+    alpha: float = 0.01,
+    max_segments: int = MAX_SEGMENTS,
+    resamples: int = 0,
+    seed: int = 0,
+) -> SearchResult:
+    """Find the segments that carry a change.
+
+    Parameters
+    ----------
+    codes : (n, d) array of int
+        One row per leaf; code of its value in every dimension, ``0 <= code < cardinality``.
+    cardinalities : tuple of int
+        Number of codes per dimension.
+    measure : Counts, Totals or Means
+        What moved, one entry per leaf.
+    max_depth : int
+        Most conditions a segment may have.
+    direction : {"increase", "decrease", "either"}
+        Which way the measure is bad.
+    alpha : float
+        Chance of reporting anything at all when nothing moved.
+    max_segments : int
+        Most segments to return.
+    resamples : int
+        Bootstrap resamples of the leaves for `stability`; 0 leaves it out.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    BadInput
+        When the shapes do not fit or the direction is unknown.
+
+    Notes
+    -----
+    The gain of a segment is the maximum over one shared effect of the sum of its leaves' log-likelihood gains; significance is
+    a separate test of the segment against the rest, Bonferroni-corrected for every segment looked at.
+
+    Examples
+    --------
+    >>> from rca_kit.stats.segments.counts import Counts
+    >>> codes = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> n, k = np.full(4, 1000.0), np.full(4, 20.0)
+    >>> result = search(codes, (2, 2), Counts(k, n, np.array([21.0, 19.0, 80.0, 85.0]), n), max_depth=2)
+    >>> [f.conditions for f in result.found]
+    [((0, (1,)),)]
+    """
+    if codes.ndim != 2 or codes.shape[1] != len(cardinalities):
+        raise BadInput("codes and cardinalities do not fit", found=f"{codes.shape} and {len(cardinalities)}",
+                       expected="(leaves, dimensions) and one cardinality per dimension")
+    if direction not in DIRECTIONS:
+        raise BadInput("unknown direction", found=direction, expected=", ".join(DIRECTIONS))
+    everything = np.ones(len(codes), dtype=bool)
+    total = measure.contrast(everything, ~everything)
+    if not len(codes) or not len(cardinalities):
+        return SearchResult((), False, "there is nothing to slice by", (), 0, total.before, total.after, 1.0)
+    evidence, weight = measure.evidence(direction), measure.weight()
+    cells = build(codes, cardinalities, evidence, weight, min(max_depth, len(cardinalities)), LEAST_GAIN, measure.relative_gate)
+    picks = _greedy(codes, cells, evidence, measure, alpha, max_segments, resamples > 0)
+    found = tuple(f for f, _ in picks)
+    if resamples:
+        from rca_kit.stats.segments.stability import stability
+
+        shares = stability(cells, evidence, [p for _, p in picks], resamples, seed)
+        found = tuple(replace(f, stability=s) for f, s in zip(found, shares, strict=True))
+    moved = total.log_p <= np.log(alpha)
+    because = ""
+    if not found:
+        because = "the change is spread over all segments alike" if moved else "nothing moved beyond chance"
+    singles = _singles(codes, cardinalities, evidence, measure, cells.looked_at)
+    return SearchResult(found, bool(moved and not found), because, singles, cells.looked_at, total.before, total.after,
+                        float(np.exp(total.log_p)))
+
+
+def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, alpha: float,
+            most: int, keep_rivals: bool) -> list[tuple[Found, Pick]]:
+    active = np.ones(len(codes), dtype=bool)
+    whole = float(evidence.impact.sum())
+    weight = measure.weight()
+    picks: list[tuple[Found, Pick]] = []
+    failures = 0
+    while len(picks) < most and failures < PATIENCE:
+        pick = _best(cells, evidence)
+        if pick is None:
+            break
+        inside = pick.inside & active
+        contrast = measure.contrast(inside, active & ~inside)
+        q_value = float(np.exp(min(contrast.log_p + np.log(max(cells.looked_at, 1)), 0.0)))
+        impact = float(evidence.impact[inside].sum())
+        if q_value > alpha or not _matters(picks, pick.score, impact, evidence, measure.relative_gate):
+            pick.cuboid.banned[pick.row] = True
+            failures += 1
+            continue
+        conditions = conditions_of(pick.cuboid, pick.row, codes)
+        aliases = _aliases(codes, cells, pick, conditions)
+        if keep_rivals:
+            pick = replace(pick, rivals=_rivals(cells, pick))
+        picks.append((_describe(conditions, pick.score, q_value, contrast, impact, whole, weight, inside, aliases), pick))
+        leaves = np.flatnonzero(inside)
+        for cuboid in cells.cuboids:
+            cuboid.take_out(leaves, evidence)
+        active &= ~inside
+    return picks
+
+
+def _best(cells: Cells, evidence: Evidence) -> Pick | None:
+    """Take the segment with most evidence; ties go to the shorter, then to the earlier dimensions and codes."""
+    best: tuple[float, Cuboid, int, float] | None = None
+    for cuboid in cells.cuboids:
+        gain = cuboid.sums.max(axis=1)
+        effect = evidence.effects[cuboid.sums.argmax(axis=1)]
+        usable = (gain >= LEAST_GAIN) & ~cuboid.banned & (np.sign(effect) == np.sign(cuboid.impact))
+        if not usable.any():
+            continue
+        value = np.where(usable, gain - PER_CONDITION * len(cuboid.dims), -np.inf)
+        row = int(np.argmax(value >= value.max() - 1e-9 * abs(value.max())))
+        if best is None or value[row] > best[0] * (1 + 1e-9):
+            best = (float(value[row]), cuboid, row, float(gain[row]))
+    if best is None:
+        return None
+    _, cuboid, row, gain_ = best
+    return Pick(cuboid, row, gain_, cuboid.cell == row)
+
+
+def _rivals(cells: Cells, pick: Pick, most: int = 30) -> tuple[Mask, ...]:
+    """Mark the leaves of the segments with most evidence that are not the pick and do not cover the same leaves."""
+    ranked = sorted(((float(c.sums[r].max()), i, int(r)) for i, c in enumerate(cells.cuboids)
+                     for r in np.argsort(-c.sums.max(axis=1), kind="stable")[:most]), key=lambda t: (-t[0], t[1], t[2]))
+    masks = [cells.cuboids[i].cell == r for gain, i, r in ranked[: 2 * most] if gain > 0.2 * pick.score]
+    return tuple(m for m in masks if not np.array_equal(m, pick.inside))[:most]
+
+
+def _matters(picks: list[tuple[Found, Pick]], score: float, impact: float, evidence: Evidence, gate: float) -> bool:
+    if not picks or gate <= 0:
+        return True
+    first, pick = picks[0]
+    return score >= gate * first.score and abs(impact) >= gate * abs(float(evidence.impact[pick.inside].sum()))
+
+
+def _aliases(codes: NDArray[np.integer], cells: Cells, pick: Pick, conditions: Conditions) -> tuple[Conditions, ...]:
+    """Name other cells with exactly the same leaves that do not merely add conditions to this one."""
+    size = int(pick.inside.sum())
+    leaves = np.flatnonzero(pick.inside)
+    own = set(conditions)
+    out: list[Conditions] = []
+    for cuboid in cells.cuboids:
+        row = int(cuboid.cell[leaves[0]])
+        if row < 0 or (cuboid is pick.cuboid) or len(out) >= 5:
+            continue
+        if (cuboid.cell[leaves] == row).all() and int((cuboid.cell == row).sum()) == size:
+            other = conditions_of(cuboid, row, codes)
+            if not own <= set(other) and not any(set(known) <= set(other) for known in out):
+                out.append(other)
+    return tuple(sorted(out, key=lambda c: (len(c), c)))
+
+
+def _describe(conditions: Conditions, score: float, q_value: float, contrast: Contrast, impact: float, whole: float,
+              weight: NDArray[np.float64], inside: Mask, aliases: tuple[Conditions, ...] = ()) -> Found:
+    total = float(weight.sum())
+    return Found(
+        conditions, score, float(weight[inside].sum()) / total if total > 0 else 0.0,
+        impact / whole if whole else 0.0, contrast.before, contrast.after, contrast.interval, q_value,
+        contrast.n_before, contrast.n_after, None, aliases)
+
+
+def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, measure: Measure,
+             looked_at: int) -> tuple[Found, ...]:
+    """Describe every single value, largest evidence first; at most 50 per dimension."""
+    whole, weight = float(evidence.impact.sum()), measure.weight()
+    out: list[Found] = []
+    for dim, size in enumerate(cardinalities):
+        column = codes[:, dim]
+        by_code = np.bincount(column, np.abs(evidence.impact), minlength=size)
+        for code in np.argsort(-by_code, kind="stable")[:MOST_SINGLES]:
+            inside = column == code
+            if not inside.any():
+                continue
+            contrast = measure.contrast(inside, ~inside)
+            score = max(float(evidence.gains[inside].sum(axis=0).max()), 0.0)
+            q_value = float(np.exp(min(contrast.log_p + np.log(max(looked_at, 1)), 0.0)))
+            out.append(_describe(((dim, (int(code),)),), score, q_value, contrast, float(evidence.impact[inside].sum()), whole,
+                                 weight, inside))
+    return tuple(sorted(out, key=lambda f: (-f.score, f.conditions)))
+
+
+MOST_SINGLES = 50
