@@ -110,9 +110,9 @@ def step_gains(w: Whitened, a: int, b: int) -> tuple[Array, Array]:
     return top * top / information, information
 
 
-def bump_gains(w: Whitened, a: int, b: int, length: int) -> Array:
+def bump_gains(w: Whitened, a: int, b: int, length: int, sums: SegmentSums | None = None) -> Array:
     """Fall of the residual sum of squares in [a, b) when the mean may differ on [s, s + length), s = a+1 .. b-length-1."""
-    s = segment_sums(w, a, b)
+    s = sums or segment_sums(w, a, b)
     start = slice(a + 1, b - length)
     end = slice(a + 1 + length, b)
     inner_cc = w.cum_cc[end] - w.cum_cc[a + 2 : b - length + 1]
@@ -133,13 +133,8 @@ class StepFit:
     covariance: Array  # of the levels, for noise of unit scale
 
 
-def fit_steps(w: Whitened, cuts: tuple[int, ...]) -> StepFit:
-    """Fit one level per segment jointly, the correlation across the cuts included; O(number of cuts).
-
-    Parameters
-    ----------
-    cuts : increasing positions in 1 .. n-1 at which a new level starts
-    """
+def _normal_equations(w: Whitened, cuts: tuple[int, ...]) -> tuple[Array, Array]:
+    """Gram matrix (tridiagonal: a level meets only its neighbours) and right-hand side of the levels."""
     k = len(cuts) + 1
     at: Index = np.asarray(cuts, dtype=np.int64)
     first = np.concatenate([[0], at])
@@ -152,7 +147,26 @@ def fit_steps(w: Whitened, cuts: tuple[int, ...]) -> StepFit:
         rhs[:-1] -= w.prev[at] * w.e[at]
         j = np.arange(k - 1)
         gram[j, j + 1] = gram[j + 1, j] = -w.own[at] * w.prev[at]
-    gram[np.arange(k), np.arange(k)] = diagonal
-    covariance = np.linalg.pinv(gram, hermitian=True) if k > 1 else 1.0 / np.maximum(gram, TINY)
+    gram[np.arange(k), np.arange(k)] = np.maximum(diagonal, TINY)
+    return gram, rhs
+
+
+def rss_steps(w: Whitened, cuts: tuple[int, ...]) -> float:
+    """Residual sum of squares of one level per segment, fitted jointly; O(number of cuts)."""
+    if not cuts:
+        return segment_sums(w, 0, w.n).rss
+    gram, rhs = _normal_equations(w, cuts)
+    return max(float(w.cum_ee[-1] - rhs @ np.linalg.solve(gram, rhs)), 0.0)
+
+
+def fit_steps(w: Whitened, cuts: tuple[int, ...]) -> StepFit:
+    """Fit one level per segment jointly, the correlation across the cuts included; O(number of cuts).
+
+    Parameters
+    ----------
+    cuts : increasing positions in 1 .. n-1 at which a new level starts
+    """
+    gram, rhs = _normal_equations(w, cuts)
+    covariance = np.linalg.inv(gram)
     levels = covariance @ rhs
     return StepFit(max(float(w.cum_ee[-1] - rhs @ levels), 0.0), levels, covariance)
