@@ -26,16 +26,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".benchdata" / "incidents"
 # figure, goal as text, whether it is met
 GOALS = (
-    ("verdict, mean of 3 recalls", ">= 0.95", lambda x: x >= .95),
-    ("false alarms on quiet cases", "<= 0.03", lambda x: x <= .03),
-    ("missed incidents", "<= 0.05", lambda x: x <= .05),
-    ("onset within tolerance", ">= 0.90", lambda x: x >= .90),
-    ("scope rows F1 (segment cases)", ">= 0.90", lambda x: x >= .90),
-    ("category of first suspect", ">= 0.85", lambda x: x >= .85),
-    ("first names guilty", ">= 0.80", lambda x: x >= .80),
-    ("guilty among first three", ">= 0.95", lambda x: x >= .95),
-    ("innocent change blamed first", "<= 0.10", lambda x: x <= .10),
-    ("Brier of first suspect", "<= 0.12", lambda x: x <= .12),
+    ("verdict, mean of 3 recalls", ">= 0.95", lambda x: x >= 0.95),
+    ("false alarms on quiet cases", "<= 0.03", lambda x: x <= 0.03),
+    ("missed incidents", "<= 0.05", lambda x: x <= 0.05),
+    ("onset within tolerance", ">= 0.90", lambda x: x >= 0.90),
+    ("scope rows F1 (segment cases)", ">= 0.90", lambda x: x >= 0.90),
+    ("category of first suspect", ">= 0.85", lambda x: x >= 0.85),
+    ("first names guilty", ">= 0.80", lambda x: x >= 0.80),
+    ("guilty among first three", ">= 0.95", lambda x: x >= 0.95),
+    ("innocent change blamed first", "<= 0.10", lambda x: x <= 0.10),
+    ("Brier of first suspect", "<= 0.12", lambda x: x <= 0.12),
     ("seconds per case (mean)", "<= 5", lambda x: x <= 5),
 )
 
@@ -80,11 +80,16 @@ def run_one(job: tuple[int, str | None, int | None, str]) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     frame, time_column = read_rows(folder)
     out["score"] = score_case(findings, key, frame, time_column, seconds).to_dict()
-    out["found"] = {"verdict": findings.get("verdict"), "onset": (findings.get("symptom") or {}).get("onset"),
-                    "metric": (findings.get("symptom") or {}).get("metric"),
-                    "where": [s["where"] for s in (findings.get("scope") or {}).get("segments", [])],
-                    "suspects": [{k: s.get(k) for k in ("category", "subject", "change_id", "probability")}
-                                 for s in (findings.get("suspects") or [])[:3]]}
+    out["found"] = {
+        "verdict": findings.get("verdict"),
+        "onset": (findings.get("symptom") or {}).get("onset"),
+        "metric": (findings.get("symptom") or {}).get("metric"),
+        "where": [s["where"] for s in (findings.get("scope") or {}).get("segments", [])],
+        "suspects": [
+            {k: s.get(k) for k in ("category", "subject", "change_id", "probability")}
+            for s in (findings.get("suspects") or [])[:3]
+        ],
+    }
     return out
 
 
@@ -95,12 +100,23 @@ def mean(values: list[Any]) -> float:
 
 def figures(results: list[dict[str, Any]]) -> list[float]:
     s = [r["score"] for r in results]
-    recalls = [mean([r["score"]["verdict_right"] for r in results if r["key"]["verdict"] == v])
-               for v in ("incident", "benign_shift", "no_change")]
-    return [mean([x for x in recalls if x == x]), mean([x["false_alarm"] for x in s]), mean([x["missed"] for x in s]),
-            mean([x["onset_right"] for x in s]), mean([x["scope_f1"] for x in s]), mean([x["category_right"] for x in s]),
-            mean([x["first_right"] for x in s]), mean([x["among_three"] for x in s]), mean([x["innocent_blamed"] for x in s]),
-            mean([x["brier"] for x in s]), mean([x["seconds"] for x in s])]
+    recalls = [
+        mean([r["score"]["verdict_right"] for r in results if r["key"]["verdict"] == v])
+        for v in ("incident", "benign_shift", "no_change")
+    ]
+    return [
+        mean([x for x in recalls if x == x]),
+        mean([x["false_alarm"] for x in s]),
+        mean([x["missed"] for x in s]),
+        mean([x["onset_right"] for x in s]),
+        mean([x["scope_f1"] for x in s]),
+        mean([x["category_right"] for x in s]),
+        mean([x["first_right"] for x in s]),
+        mean([x["among_three"] for x in s]),
+        mean([x["innocent_blamed"] for x in s]),
+        mean([x["brier"] for x in s]),
+        mean([x["seconds"] for x in s]),
+    ]
 
 
 def group_of(r: dict[str, Any]) -> str:
@@ -108,18 +124,25 @@ def group_of(r: dict[str, Any]) -> str:
     return key["category"] if key["verdict"] == "incident" else key["verdict"]
 
 
+COLUMNS = (
+    ("verdict", "verdict_right"),
+    ("onset", "onset_right"),
+    ("scope", "scope_f1"),
+    ("categ", "category_right"),
+    ("first", "first_right"),
+    ("top3", "among_three"),
+    ("innoc", "innocent_blamed"),
+    ("Brier", "brier"),
+    ("s", "seconds"),
+)
+
+
 def table(results: list[dict[str, Any]], by: Any, title: str) -> None:
-    names = sorted({by(r) for r in results})
-    print(f"\n{title:22s} {'n':>4s} {'verdict':>8s} {'onset':>6s} {'scope':>6s} {'categ':>6s} {'first':>6s} {'top3':>6s} {'innoc':>6s} "
-          f"{'Brier':>6s} {'s':>5s}")
-    for name in names:
-        some = [r for r in results if by(r) == name]
-        s = [r["score"] for r in some]
-        cells = [mean([x[k] for x in s]) for k in ("verdict_right", "onset_right", "scope_f1", "category_right", "first_right", "among_three",
-                                                   "innocent_blamed", "brier", "seconds")]
-        text = " ".join(f"{c:{8 if i == 0 else 5 if i == 8 else 6}.2f}" if c == c else " " * (7 if i == 0 else 4 if i == 8 else 5) + "-"
-                        for i, c in enumerate(cells))
-        print(f"{name:22s} {len(some):4d} {text}")
+    print(f"\n{title:22s} {'n':>4s} " + " ".join(f"{head:>7s}" for head, _ in COLUMNS))
+    for name in sorted({by(r) for r in results}):
+        some = [r["score"] for r in results if by(r) == name]
+        cells = [mean([s[field] for s in some]) for _, field in COLUMNS]
+        print(f"{name:22s} {len(some):4d} " + " ".join(f"{c:7.2f}" if c == c else "      -" for c in cells))
 
 
 def failure(r: dict[str, Any]) -> str:
@@ -132,16 +155,23 @@ def failure(r: dict[str, Any]) -> str:
         wrong.append(f"verdict {key['verdict']} <> {found['verdict']}")
     if s["onset_right"] is False:
         e = s["onset_error_minutes"]
-        wrong.append(f"onset {'none' if e is None else f'{e:+.0f} min'} (tol {key['onset_tolerance_minutes']}, by {found['metric']})")
-    if s["scope_f1"] is not None and s["scope_f1"] < .9:
+        wrong.append(
+            f"onset {'none' if e is None else f'{e:+.0f} min'} (tol {key['onset_tolerance_minutes']}, by {found['metric']})"
+        )
+    if s["scope_f1"] is not None and s["scope_f1"] < 0.9:
         wrong.append(f"scope {s['scope_f1']:.2f}: {list(key['where'])} <> {found['where'][:3]}")
     elif s["scope_f1"] is None and key["verdict"] == "incident" and found["where"]:
         wrong.append(f"(global, found {found['where'][:2]})")
     first = found["suspects"][0] if found["suspects"] else None
     if s["first_right"] is False or s["category_right"] is False or s["innocent_blamed"]:
-        said = " | ".join(f"{x['category']}/{x['subject']}/{x['change_id']} {x['probability']:.2f}" for x in found["suspects"]) or "none"
-        wrong.append(f"{key['category']}/{key['subject']}/{key['change_id']} <> {said}"
-                     + ("" if first is None or not s["innocent_blamed"] else "  INNOCENT BLAMED"))
+        said = (
+            " | ".join(f"{x['category']}/{x['subject']}/{x['change_id']} {x['probability']:.2f}" for x in found["suspects"])
+            or "none"
+        )
+        wrong.append(
+            f"{key['category']}/{key['subject']}/{key['change_id']} <> {said}"
+            + ("" if first is None or not s["innocent_blamed"] else "  INNOCENT BLAMED")
+        )
     if not wrong or all(w.startswith("(") for w in wrong):
         return ""
     return f"{r['seed']:6d} {key['mechanism']:18s} {key['world']:10s} " + "; ".join(wrong)

@@ -31,7 +31,7 @@ def list_mechanisms(category: str | None = None) -> tuple[str, ...]:
 
 def draw_mechanism(rng: np.random.Generator) -> Mechanism:
     """Draw a mechanism: 70 % incidents spread over the categories, 12 % benign shifts, 18 % quiet cases."""
-    kind = str(rng.choice(["incident", "benign_shift", "no_change"], p=[.7, .12, .18]))
+    kind = str(rng.choice(["incident", "benign_shift", "no_change"], p=[0.7, 0.12, 0.18]))
     if kind == "incident":
         kind = str(rng.choice(["data", "model", "code", "infra", "config", "upstream", "external"]))
     names = list_mechanisms(kind)
@@ -42,7 +42,9 @@ def make_plan(seed: int, mechanism: str | None = None, world: str | World | None
     """Plan an incident; see `make_incident`."""
     rng = np.random.default_rng([seed, 2041])
     if mechanism is not None and mechanism not in MECHANISMS:
-        raise BadInput(f"no mechanism `{mechanism}`", expected="one of list_mechanisms()", hint=did_you_mean(mechanism, MECHANISMS))
+        raise BadInput(
+            f"no mechanism `{mechanism}`", expected="one of list_mechanisms()", hint=did_you_mean(mechanism, MECHANISMS)
+        )
     chosen = MECHANISMS[mechanism] if mechanism else draw_mechanism(rng)
     if world is None:
         fits = [w for w in WORLDS.values() if chosen.fits(w)]
@@ -50,7 +52,9 @@ def make_plan(seed: int, mechanism: str | None = None, world: str | World | None
     else:
         place = get_world(world) if isinstance(world, str) else world
         if not chosen.fits(place):
-            raise BadInput(f"mechanism `{chosen.name}` does not fit world `{place.name}`", hint="leave out `world` to get one that fits")
+            raise BadInput(
+                f"mechanism `{chosen.name}` does not fit world `{place.name}`", hint="leave out `world` to get one that fits"
+            )
     plan = Plan(place, seed, rng, rows, chosen.name)
     chosen.fill(plan)
     plan.settle_times()
@@ -62,8 +66,13 @@ def make_plan(seed: int, mechanism: str | None = None, world: str | World | None
     return plan
 
 
-def make_incident(seed: int, mechanism: str | None = None, world: str | World | None = None, rows: int | None = None,
-                  out: Path | str | None = None) -> tuple[Path, Key]:
+def make_incident(
+    seed: int,
+    mechanism: str | None = None,
+    world: str | World | None = None,
+    rows: int | None = None,
+    out: Path | str | None = None,
+) -> tuple[Path, Key]:
     """Write the incident of a seed as a case folder and give the folder and its key.
 
     Parameters

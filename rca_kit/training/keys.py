@@ -60,7 +60,7 @@ class Key:
         for name in data:
             if name not in known:
                 raise BadInput(f"unknown field `{name}` in an answer key", hint=did_you_mean(name, known))
-        clean = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        clean: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         if clean.get("onset"):
             clean["onset"] = datetime.fromisoformat(clean["onset"].replace("Z", "+00:00"))
         return Key(**clean)

@@ -11,22 +11,43 @@ if TYPE_CHECKING:
 
 AWKWARD_SHARE = 0.3
 LOCAL = {
-    "market": "país", "city": "ciudad", "locale": "Sprache", "language": "langue", "channel": "Kanal", "vehicle": "véhicule",
-    "site": "Standort", "camera": "cámara", "geo": "région", "placement": "Platzierung", "order_value": "Betrag (EUR)",
-    "distance_m": "distância (m)", "annual_income": "Jahreseinkommen", "requested": "montant demandé", "plan": "forfait",
-    "store_type": "tipo de tienda", "brightness": "Helligkeit", "employment": "Beschäftigung", "surface": "Gerät",
+    "market": "país",
+    "city": "ciudad",
+    "locale": "Sprache",
+    "language": "langue",
+    "channel": "Kanal",
+    "vehicle": "véhicule",
+    "site": "Standort",
+    "camera": "cámara",
+    "geo": "région",
+    "placement": "Platzierung",
+    "order_value": "Betrag (EUR)",
+    "distance_m": "distância (m)",
+    "annual_income": "Jahreseinkommen",
+    "requested": "montant demandé",
+    "plan": "forfait",
+    "store_type": "tipo de tienda",
+    "brightness": "Helligkeit",
+    "employment": "Beschäftigung",
+    "surface": "Gerät",
 }
 
 
 def rename_map(plan: Plan, rng: np.random.Generator) -> dict[str, str]:
     """Map the canonical names of columns to what this case calls them; empty for most cases."""
-    style = str(rng.choice(["plain", "spaces", "dots", "camel", "local"], p=[1 - AWKWARD_SHARE, .08, .08, .06, .08]))
+    style = str(rng.choice(["plain", "spaces", "dots", "camel", "local"], p=[1 - AWKWARD_SHARE, 0.08, 0.08, 0.06, 0.08]))
     out: dict[str, str] = {}
     if style == "plain":
         return out
     names = plan.world.names
-    common = [names.score, names.decision, names.label, names.latency, *(s.name for s in plan.world.stages),
-              *(k.name for k in plan.world.kpis)]
+    common = [
+        names.score,
+        names.decision,
+        names.label,
+        names.latency,
+        *(s.name for s in plan.world.stages),
+        *(k.name for k in plan.world.kpis),
+    ]
     for name in [*(c.name for c in plan.columns), *filter(None, common)]:
         feature = name not in common
         if style == "spaces":

@@ -15,8 +15,16 @@ HARMLESS_SHARE = 2 / 30
 
 # kind, component role, texts; nothing here touches what the rows show
 DECOYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("code_deploy", "gateway", ("bump TLS library", "new access-log format", "refactor request id middleware", "rename internal metric labels")),
-    ("code_deploy", "server", ("add debug endpoint", "dependency bump, no functional change", "unit test clean-up shipped with release")),
+    (
+        "code_deploy",
+        "gateway",
+        ("bump TLS library", "new access-log format", "refactor request id middleware", "rename internal metric labels"),
+    ),
+    (
+        "code_deploy",
+        "server",
+        ("add debug endpoint", "dependency bump, no functional change", "unit test clean-up shipped with release"),
+    ),
     ("config_change", "gateway", ("raise log retention to 30 days", "rotate API keys", "add header for tracing")),
     ("config_change", "server", ("log level info -> warning", "enable structured logs")),
     ("flag_change", "web-ui", ("new tooltip for admins", "dark theme to 100%", "hide beta banner")),
@@ -27,7 +35,11 @@ DECOYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("data_pipeline", "warehouse", ("backfill of the finance mart", "new column in the BI extract", "weekly vacuum")),
     ("data_pipeline", "pipeline", ("moved the job to a new scheduler pool", "added row-count check, warn only")),
     ("schema_change", "warehouse", ("comment fields widened to 500 chars", "added nullable column to orders_archive")),
-    ("upstream_notice", "vendor", ("planned maintenance next week announced", "new documentation portal", "price list for next quarter")),
+    (
+        "upstream_notice",
+        "vendor",
+        ("planned maintenance next week announced", "new documentation portal", "price list for next quarter"),
+    ),
     ("calendar", "", ("end of quarter", "school holidays begin in two regions", "team offsite")),
     ("campaign", "marketing", ("newsletter to existing customers", "small push campaign, 2% of users")),
     ("other", "", ("on-call handover", "fire drill in the office", "access review finished", "new joiner onboarding")),
@@ -49,7 +61,7 @@ def decoys(plan: Plan) -> None:
         minutes = float(plan.rng.choice([plan.between(-60, 40), plan.between(-8 * 60, 60), plan.between(-40 * 60, 12 * 60)]))
         minutes = float(np.clip(minutes, -(plan.onset - 1) * 60, (plan.end - plan.onset) * 60))
         scope = ""
-        if plan.chance(.15):
+        if plan.chance(0.15):
             s = plan.pick(plan.world.segments)
             scope = f"{s.name}={plan.pick(s.levels)}"
         plan.changes.append(Change(minutes, kind, component(plan, role), str(plan.pick(told)), scope))
@@ -57,18 +69,26 @@ def decoys(plan: Plan) -> None:
 
 def quiet_deploy(plan: Plan) -> None:
     """Deploy an equally good model some time before the onset: the version column moves, nothing else does."""
-    earliest = .15 * plan.onset
-    when = plan.between(earliest, plan.onset - min(4.0, .3 * plan.onset))
-    old = f"{plan.world.version}-rc" if plan.chance(.3) else _previous(plan.world.version)
+    earliest = 0.15 * plan.onset
+    when = plan.between(earliest, plan.onset - min(4.0, 0.3 * plan.onset))
+    old = f"{plan.world.version}-rc" if plan.chance(0.3) else _previous(plan.world.version)
     plan.versions.insert(0, old)
 
     def split(r: Rows) -> None:
         r.version = np.where(r.t < when, 0, np.maximum(r.version, 0) + 1)
 
     plan.hooks["rows"].insert(0, split)
-    plan.changes.append(Change((when - plan.onset) * 60, "model_deploy", plan.world.server,
-                               str(plan.pick(("scheduled weekly refresh", "retrained on last month", "routine model refresh"))),
-                               "", old, plan.world.version))
+    plan.changes.append(
+        Change(
+            (when - plan.onset) * 60,
+            "model_deploy",
+            plan.world.server,
+            str(plan.pick(("scheduled weekly refresh", "retrained on last month", "routine model refresh"))),
+            "",
+            old,
+            plan.world.version,
+        )
+    )
 
 
 def _previous(version: str) -> str:
@@ -82,12 +102,12 @@ def _previous(version: str) -> str:
 
 def harmless_drift(plan: Plan) -> None:
     """Let one unimportant input drift at another time, with no effect on any outcome."""
-    names = [n for n in plan.features("num") if plan.weight_of(n) < .12]
+    names = [n for n in plan.features("num") if plan.weight_of(n) < 0.12]
     if not names:
         return
     name = names[-1]
-    when = plan.onset * plan.between(.5, .9)
-    shift = plan.pick((-1, 1)) * plan.between(.4, .9)
+    when = plan.onset * plan.between(0.5, 0.9)
+    shift = plan.pick((-1, 1)) * plan.between(0.4, 0.9)
 
     def drift(r: Rows) -> None:
         c = plan.column(name)
@@ -104,6 +124,15 @@ def choose_roles(plan: Plan, full: dict[str, Any]) -> dict[str, Any]:
     """All roles in two cases of three; only a few, or none, in the rest."""
     if not plan.chance(FEW_ROLES_SHARE):
         return full
-    keep = plan.pick(((), ("time",), ("time", "score", "label"), ("label", "kpi"), ("score", "label", "model_version"), ("segments",),
-                      ("time", "segments", "kpi")))
+    keep = plan.pick(
+        (
+            (),
+            ("time",),
+            ("time", "score", "label"),
+            ("label", "kpi"),
+            ("score", "label", "model_version"),
+            ("segments",),
+            ("time", "segments", "kpi"),
+        )
+    )
     return {k: v for k, v in full.items() if k in keep}

@@ -70,11 +70,14 @@ class Plan:
     def __init__(self, world: World, seed: int, rng: np.random.Generator, rows: int | None, mechanism: str) -> None:
         self.world, self.seed, self.rng, self.mechanism = world, seed, rng, mechanism
         self.fixed_rows = rows is not None
-        self.n = rows or int(rng.choice([rng.integers(6_000, 20_000), rng.integers(25_000, 60_000), rng.integers(70_000, 150_000)],
-                                        p=[.12, .28, .6]))
+        self.n = rows or int(
+            rng.choice(
+                [rng.integers(6_000, 20_000), rng.integers(25_000, 60_000), rng.integers(70_000, 150_000)], p=[0.12, 0.28, 0.6]
+            )
+        )
         self.span = float(rng.choice([3, 4, 5, 6, 7, 8, 10, 12, 14])) * 24
         self.start = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=int(rng.integers(0, 24 * 540)))
-        self.onset = self.span * .8
+        self.onset = self.span * 0.8
         self.detected = self.end = self.span
         self.shape: tuple[Any, ...] = ("step",)
         self.where: list[dict[str, Any]] = []
@@ -88,13 +91,22 @@ class Plan:
         self.answer = Answer()
         self.harmless: list[str] = []
         self.signal: tuple[str, str] = ("", "")
-        self.day_amp, self.week_amp = float(rng.uniform(.3, .7)), float(rng.uniform(-.25, .15))
+        self.day_amp, self.week_amp = float(rng.uniform(0.3, 0.7)), float(rng.uniform(-0.25, 0.15))
         self.columns: list[Num | Cat] = list(world.columns)
         for name in rng.permutation(list(world.extra))[: int(rng.integers(0, len(world.extra) + 1))]:
             shape = str(rng.choice(["normal", "lognormal", "unit"]))
             source = str(rng.choice(["request", "store", *world.vendors]))
-            self.columns.append(Num(str(name), shape, float(rng.uniform(-1, 2)), float(rng.uniform(.4, 1)), float(rng.uniform(-.1, .1)),
-                                    source, float(rng.choice([0, .002, .01]))))
+            self.columns.append(
+                Num(
+                    str(name),
+                    shape,
+                    float(rng.uniform(-1, 2)),
+                    float(rng.uniform(0.4, 1)),
+                    float(rng.uniform(-0.1, 0.1)),
+                    source,
+                    float(rng.choice([0, 0.002, 0.01])),
+                )
+            )
         self.levels = {c.name: list(c.levels) for c in self.columns if isinstance(c, Cat)}
         self.versions = [world.version]
         self.rename: dict[str, str] = rename_map(self, rng)
@@ -114,11 +126,11 @@ class Plan:
             direction = rng.normal(size=k) if k > 1 else np.ones(1)
             direction = direction / np.sqrt((direction**2).mean())
             if isinstance(c, Num):
-                self.weights[c.name] = c.weight * rng.uniform(.85, 1.2) * direction
+                self.weights[c.name] = c.weight * rng.uniform(0.85, 1.2) * direction
                 total += float((self.weights[c.name] ** 2).mean())
                 if c.shape != "hour" and cats:
                     by = cats[int(rng.integers(len(cats)))]
-                    self.links[c.name] = (by.name, rng.normal(0, .15, len(by.levels)))
+                    self.links[c.name] = (by.name, rng.normal(0, 0.15, len(by.levels)))
             else:
                 effect = rng.normal(size=(len(c.levels), k))
                 p = c.shares()
@@ -127,8 +139,8 @@ class Plan:
                 self.effects[c.name] = effect * c.spread / sd
                 total += c.spread**2
         self.scale = world.signal / np.sqrt(total)
-        self.model_weights = {n: w * (1 + rng.normal(0, .06, w.shape)) for n, w in self.weights.items()}
-        self.attenuate = 1 / np.sqrt(1 + .346 * world.unseen**2)
+        self.model_weights = {n: w * (1 + rng.normal(0, 0.06, w.shape)) for n, w in self.weights.items()}
+        self.attenuate = 1 / np.sqrt(1 + 0.346 * world.unseen**2)
         sample = rng.normal(0, np.hypot(world.signal, world.unseen), 8192)
         low, high = -12.0, 12.0
         for _ in range(50):
@@ -165,7 +177,7 @@ class Plan:
         if name in self.effects:
             column = self.column(name)
             assert isinstance(column, Cat)
-            return column.spread / self.world.signal * self.scale
+            return float(column.spread / self.world.signal * self.scale)
         return float(np.sqrt((self.weights[name] ** 2).mean()) / self.world.signal * self.scale)
 
     def column(self, name: str) -> Num | Cat:
@@ -198,19 +210,23 @@ class Plan:
             return 200.0
         return 250.0 / min(self.world.base, 1 - self.world.base)
 
-    def scope(self, need: float, single: float = .5, pair: float = .12, only: Sequence[str] = (), least: float = .06) -> None:
+    def scope(self, need: float, single: float = 0.5, pair: float = 0.12, only: Sequence[str] = (), least: float = 0.06) -> None:
         """Choose the traffic that is hit, large enough for `need` rows to gather within the span."""
         self.need = need
-        cap_hours = self.span * AFTER_CAP * .8
+        cap_hours = self.span * AFTER_CAP * 0.8
         if not self.fixed_rows:
             self.n = int(min(160_000, max(self.n, 1.3 * EVIDENCE * need * self.span / cap_hours)))
         floor = max(EVIDENCE * need * self.span / (self.n * cap_hours), least)
         choices: list[tuple[dict[str, Any], float]] = []
         segments = [s for s in self.world.segments if not only or s.name in only]
         for s in segments:
-            choices += [({s.name: v}, float(p)) for v, p in zip(s.levels, s.shares(), strict=True) if floor <= p <= .65]
-        pairs = [({**a, **b}, pa * pb) for i, (a, pa) in enumerate(choices) for b, pb in choices[i + 1:]
-                 if set(a) != set(b) and pa * pb >= floor]
+            choices += [({s.name: v}, float(p)) for v, p in zip(s.levels, s.shares(), strict=True) if floor <= p <= 0.65]
+        pairs = [
+            ({**a, **b}, pa * pb)
+            for i, (a, pa) in enumerate(choices)
+            for b, pb in choices[i + 1 :]
+            if set(a) != set(b) and pa * pb >= floor
+        ]
         draw = self.rng.random()
         if pairs and draw < pair:
             self.where, self.scope_share = self._one(pairs)
@@ -223,18 +239,42 @@ class Plan:
         where, share = choices[int(self.rng.integers(len(choices)))]
         return [where], share
 
-    def guilty(self, kind: str, component: str, texts: Sequence[str], lead: tuple[float, float] = (0, 5), tell_scope: float = .4,
-               versions: tuple[str, str] = ("", ""), unlogged: float = .2, late: float = .15) -> None:
+    def guilty(
+        self,
+        kind: str,
+        component: str,
+        texts: Sequence[str],
+        lead: tuple[float, float] = (0, 5),
+        tell_scope: float = 0.4,
+        versions: tuple[str, str] = ("", ""),
+        unlogged: float = 0.2,
+        late: float = 0.15,
+    ) -> None:
         """Log the change that did it, or forget to (`unlogged`), or log it 5-90 minutes late (`late`)."""
         minutes = -self.between(*lead)
         if self.chance(late):
             minutes = self.between(5, 90)
-        scope = ";".join(f"{k}={v}" for w in self.where for k, v in w.items() if isinstance(v, str)) if self.chance(tell_scope) else ""
-        self.changes.append(Change(minutes, kind, component, str(self.pick(texts)), scope, *versions, guilty=True,
-                                   logged=not self.chance(unlogged)))
+        scope = (
+            ";".join(f"{k}={v}" for w in self.where for k, v in w.items() if isinstance(v, str))
+            if self.chance(tell_scope)
+            else ""
+        )
+        self.changes.append(
+            Change(
+                minutes, kind, component, str(self.pick(texts)), scope, *versions, guilty=True, logged=not self.chance(unlogged)
+            )
+        )
 
-    def say(self, category: str | None, subject: str | None, mitigation: str, summary: str = "", verdict: str = "incident",
-            also: tuple[str, ...] = (), subjects: tuple[str, ...] = ()) -> None:
+    def say(
+        self,
+        category: str | None,
+        subject: str | None,
+        mitigation: str,
+        summary: str = "",
+        verdict: str = "incident",
+        also: tuple[str, ...] = (),
+        subjects: tuple[str, ...] = (),
+    ) -> None:
         """State the answer: category, subject (canonical column names), mitigation."""
         self.answer = Answer(verdict, category, subject, also, subjects, mitigation, summary)
 
@@ -256,7 +296,7 @@ class Plan:
         """Strength of the effect at times t (hours since start), 0..1."""
         since = t - self.onset
         if self.shape[0] == "ramp":
-            return np.clip(since / self.shape[1], 0, 1)
+            return np.asarray(np.clip(since / self.shape[1], 0, 1), float)
         if self.shape[0] == "stairs":
             out = np.zeros_like(since)
             for hours, dose in self.shape[1]:
@@ -267,28 +307,29 @@ class Plan:
     def settle_times(self) -> None:
         """Fix onset, alert and end so that there is a baseline before and enough evidence after."""
         rate = self.n / self.span
-        gather = self.need / (rate * max(self.scope_share, .02))
+        gather = self.need / (rate * max(self.scope_share, 0.02))
         if self.shape[0] == "ramp":
-            gather += .25 * self.shape[1]
+            gather += 0.25 * self.shape[1]
         if self.shape[0] == "stairs":
-            gather = gather / max(self.shape[1][0][1], .05) * .5
+            gather = gather / max(self.shape[1][0][1], 0.05) * 0.5
         lag = 1.5 * self.world.label_lag_hours if self.uses_labels else 0.0
         most = self.span * AFTER_CAP
         after = min(max(self.between(1.2, 9), EVIDENCE * gather + lag), most)
         if self.shape[0] in ("ramp", "stairs"):
             length = self.shape[1] if self.shape[0] == "ramp" else self.shape[1][-1][0]
             after = min(max(after, 1.3 * length), most)
-        self.detected = self.span - self.between(0, .6)
+        self.detected = self.span - self.between(0, 0.6)
         self.end = self.span
         self.onset = round((self.detected - after) * 60) / 60
-        self.detected = max(self.detected, self.onset + .3)
+        self.detected = max(self.detected, self.onset + 0.3)
         self.tolerance = int(np.clip(5 * np.ceil((15 + 60 * 1.2 * gather) / 5), 20, 180))
 
     def load(self, t: Array) -> Array:
         """Relative request rate at times t: day, week; mean about 1."""
         hour = (self.start.hour + self.start.minute / 60 + t) % 24
         day = (self.start.weekday() + (self.start.hour + t) / 24) % 7
-        return (1 + self.day_amp * np.sin((hour - 8) / 24 * 2 * np.pi)) * (1 + self.week_amp * (day >= 5))
+        daily = 1 + self.day_amp * np.sin((hour - 8) / 24 * 2 * np.pi)
+        return np.asarray(daily * (1 + self.week_amp * (day >= 5)), float)
 
     def at(self, hours: float) -> datetime:
         """Clock time of an hour since the start."""

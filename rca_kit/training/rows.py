@@ -41,6 +41,8 @@ class Rows:
         self.latency: Array = np.zeros(self.n)
         self.error: Codes = np.full(self.n, -1, np.int64)
         self.kpis: dict[str, Array] = {}
+        self.moved: Mask = np.zeros(self.n, bool)
+        self.extra_ms: Array = np.zeros(self.n)
         self.label_lag: Array = np.zeros(self.n)
         self.extra_harm: Array = np.zeros(self.n)
         self.keep: Codes = np.arange(self.n)
@@ -116,7 +118,7 @@ def _inputs(r: Rows) -> None:
         if isinstance(c, Cat):
             codes = np.searchsorted(np.cumsum(c.shares())[:-1], rng.random(r.n), side="right")
             if c.daily:
-                codes = np.where(rng.random(r.n) < c.daily * np.maximum(day, 0) * .5, 0, codes)
+                codes = np.where(rng.random(r.n) < c.daily * np.maximum(day, 0) * 0.5, 0, codes)
             for i, extra in enumerate(plan.extras):
                 if c.name in extra.where:
                     codes = np.where(r.extra == i, r.level(c.name, extra.where[c.name]), codes)
@@ -150,7 +152,7 @@ def model_eta(r: Rows, columns: dict[str, NDArray[Any]], weights: dict[str, Arra
             table = plan.effects[c.name]
             known = (x >= 0) & (x < len(table))
             out += np.where(known[:, None], table[np.where(known, x, 0)], 0.0)
-    return out * plan.scale
+    return np.asarray(out * plan.scale, float)
 
 
 def _outcomes(r: Rows) -> None:
@@ -172,7 +174,7 @@ def _outcomes(r: Rows) -> None:
         r.decision, r.score = q.argmax(1).astype(float), np.round(q.max(1), 5)
     else:
         harm = np.clip(np.abs(r.score_eta - clean_score)[:, 0] / world.signal, 0, 1.5) if world.task == "ranking" else 0.0
-        eta = r.eta[:, 0] + plan.intercept + world.unseen * rng.normal(size=r.n) - .8 * harm
+        eta = r.eta[:, 0] + plan.intercept + world.unseen * rng.normal(size=r.n) - 0.8 * harm
         r.label = (rng.random(r.n) < 1 / (1 + np.exp(-eta))).astype(float)
         r.score = np.round(1 / (1 + np.exp(-(r.score_eta[:, 0] + plan.intercept) * plan.attenuate)), 5)
     r.run("decide")
@@ -182,22 +184,21 @@ def _outcomes(r: Rows) -> None:
 
 def _softmax(x: Array) -> Array:
     e = np.exp(x - x.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
+    return np.asarray(e / e.sum(1, keepdims=True), float)
 
 
 def _service(r: Rows) -> None:
     world, rng = r.plan.world, r.rng
     for s in world.stages:
-        r.stages[s.name] = s.ms * np.exp(s.sigma * rng.normal(size=r.n)) * (1 + .12 * (r.load - 1))
+        r.stages[s.name] = s.ms * np.exp(s.sigma * rng.normal(size=r.n)) * (1 + 0.12 * (r.load - 1))
     usual = sum(s.ms for s in world.stages)
     fails = rng.random(r.n) < world.error_rate
     r.error[fails] = rng.integers(0, len(world.errors), fails.sum())
-    r.extra_ms = np.zeros(r.n)
     r.run("service")
     timed_out = r.error == 0
-    r.latency = sum(r.stages.values()) + r.extra_ms + usual * .08 * np.exp(.4 * rng.normal(size=r.n))
-    slow = np.maximum(r.latency, usual * TIMEOUT_FACTOR * rng.uniform(.95, 1.05, r.n))
-    r.latency = np.round(np.where(timed_out, slow, r.latency), 1)
+    r.latency = sum(r.stages.values()) + r.extra_ms + usual * 0.08 * np.exp(0.4 * rng.normal(size=r.n))
+    slow = np.maximum(r.latency, usual * TIMEOUT_FACTOR * rng.uniform(0.95, 1.05, r.n))
+    r.latency = np.asarray(np.round(np.where(timed_out, slow, r.latency), 1), float)
 
 
 def _kpis(r: Rows) -> None:
@@ -208,9 +209,9 @@ def _kpis(r: Rows) -> None:
         miss = (r.decision != r.label).astype(float)
     else:
         regret = np.clip(np.abs(r.score_eta - r.clean_eta)[:, 0] / world.signal, 0, 1)
-        miss = regret if world.task == "ranking" else np.maximum((r.decision != r.label) * .7, regret * .5)
+        miss = regret if world.task == "ranking" else np.maximum((r.decision != r.label) * 0.7, regret * 0.5)
     usual = sum(s.ms for s in world.stages)
-    slow = np.clip((r.latency / usual - 2) / 6, 0, 1) * .4
+    slow = np.clip((r.latency / usual - 2) / 6, 0, 1) * 0.4
     miss = np.clip(np.maximum(miss, slow) + r.extra_harm, 0, 1)
     for k in world.kpis:
         fails = np.where(r.error >= 0, 1.0, miss)

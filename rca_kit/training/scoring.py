@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,9 @@ def names_guilty(suspect: dict[str, Any], key: Key) -> bool:
     return suspect.get("subject") in {key.subject, *key.subjects_ok}
 
 
-def score_case(findings: dict[str, Any], key: Key, rows: pl.DataFrame | None = None, time: str | None = None,
-               seconds: float | None = None) -> CaseScore:
+def score_case(
+    findings: dict[str, Any], key: Key, rows: pl.DataFrame | None = None, time: str | None = None, seconds: float | None = None
+) -> CaseScore:
     """Score findings.json of one case.
 
     Parameters
@@ -172,4 +173,5 @@ def true_rows(rows: pl.DataFrame, key: Key, time: str) -> NDArray[np.bool_]:
     """Which rows of the log the fault could reach: in the key's segments, from the onset on."""
     if key.onset is None:
         return np.zeros(len(rows), bool)
-    return rows_in(rows, key.where) & (rows[time] >= key.onset - timedelta(0)).fill_null(False).to_numpy()
+    after: NDArray[np.bool_] = (rows[time] >= key.onset).fill_null(False).to_numpy()
+    return rows_in(rows, key.where) & after

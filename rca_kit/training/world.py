@@ -33,12 +33,12 @@ class Num:
         """Values from standard normal z, shape (n,)."""
         line = self.a + self.b * z
         if self.shape == "lognormal":
-            return np.round(np.exp(np.minimum(line, 30)), self.digits)
+            return np.asarray(np.round(np.exp(np.minimum(line, 30)), self.digits), float)
         if self.shape == "unit":
-            return np.round(1 / (1 + np.exp(-line)), self.digits)
+            return np.asarray(np.round(1 / (1 + np.exp(-line)), self.digits), float)
         if self.shape == "count":
             return rng.poisson(np.exp(np.minimum(line, 12))).astype(float)
-        return np.round(line, self.digits)
+        return np.asarray(np.round(line, self.digits), float)
 
     def standard(self, x: Array) -> Array:
         """Give what the model makes of served values: z in -4..4, 0 (the mean) where missing."""
@@ -76,7 +76,7 @@ class Cat:
     def shares(self) -> Array:
         """Probabilities of the levels; a falling series when none are given."""
         p = np.array(self.probs) if self.probs else 1.0 / (np.arange(len(self.levels)) + 1.5)
-        return p / p.sum()
+        return np.asarray(p / p.sum(), float)
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,15 @@ def _number(x: Any) -> pl.Series:
     return s.cast(pl.Int64) if len(whole) and bool(((whole % 1) == 0).all()) and float(whole.abs().max()) < 2**53 else s  # type: ignore[arg-type]
 
 
-def write_case(plan: Plan, out: Path, case_id: str, title: str = "", fmt: str = "parquet", roles: dict[str, Any] | None = None,
-               extra: dict[str, Any] | None = None) -> Key:
+def write_case(
+    plan: Plan,
+    out: Path,
+    case_id: str,
+    title: str = "",
+    fmt: str = "parquet",
+    roles: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Key:
     """Write the folder and give its key. `fmt` is parquet, csv or csv.gz; logs over a million rows are written in parts."""
     out.mkdir(parents=True, exist_ok=True)
     parts = max(1, -(-plan.n // PART_ROWS))
@@ -96,15 +103,23 @@ def write_case(plan: Plan, out: Path, case_id: str, title: str = "", fmt: str = 
     ids = _write_changes(plan, out)
     if ids:
         tables["changes"] = "changes.csv"
-    if plan.rng.random() < .85 or plan.metric_hooks:
+    if plan.rng.random() < 0.85 or plan.metric_hooks:
         _write_metrics(plan, out)
         tables["service_metrics"] = "service_metrics.parquet"
     full = roles_of(plan, columns)
     given = choose_roles(plan, full) if roles is None else roles
-    doc: dict[str, Any] = {"id": case_id, "title": title or default_title(plan), "service": plan.world.service,
-                           "detected_at": _text(plan.at(plan.detected)),
-                           "signal": {"source": "alert", "metric": _rename_metric(plan, plan.signal[0]), "summary": plan.signal[1] or "threshold crossed"},
-                           "tables": tables}
+    doc: dict[str, Any] = {
+        "id": case_id,
+        "title": title or default_title(plan),
+        "service": plan.world.service,
+        "detected_at": _text(plan.at(plan.detected)),
+        "signal": {
+            "source": "alert",
+            "metric": _rename_metric(plan, plan.signal[0]),
+            "summary": plan.signal[1] or "threshold crossed",
+        },
+        "tables": tables,
+    }
     if given:
         doc["roles"] = given
     if len(given) > 6 or plan.world.task in ("ranking", "text"):
@@ -135,12 +150,18 @@ def _write_changes(plan: Plan, out: Path) -> list[tuple[str, bool]]:
     prefix = str(plan.rng.choice(["chg-", "CR", "c", "ops-"]))
     first = int(plan.rng.integers(1, 900))
     ids = [f"{prefix}{first + i}" for i in range(len(logged))]
-    pl.DataFrame({
-        "id": ids, "time": [_text(plan.at(plan.onset + c.minutes / 60)) for c in logged], "kind": [c.kind for c in logged],
-        "component": [c.component for c in logged], "description": [c.description for c in logged],
-        "scope": [";".join(_rename_condition(plan, p) for p in c.scope.split(";")) if c.scope else "" for c in logged],
-        "version_from": [c.version_from for c in logged], "version_to": [c.version_to for c in logged],
-    }).write_csv(out / "changes.csv")
+    pl.DataFrame(
+        {
+            "id": ids,
+            "time": [_text(plan.at(plan.onset + c.minutes / 60)) for c in logged],
+            "kind": [c.kind for c in logged],
+            "component": [c.component for c in logged],
+            "description": [c.description for c in logged],
+            "scope": [";".join(_rename_condition(plan, p) for p in c.scope.split(";")) if c.scope else "" for c in logged],
+            "version_from": [c.version_from for c in logged],
+            "version_to": [c.version_to for c in logged],
+        }
+    ).write_csv(out / "changes.csv")
     return [(i, c.guilty) for i, c in zip(ids, logged, strict=True)]
 
 
@@ -152,8 +173,12 @@ def _rename_condition(plan: Plan, text: str) -> str:
 def _write_metrics(plan: Plan, out: Path) -> None:
     long = telemetry.rows(plan)
     when = pl.Series(np.round(np.asarray(long["hours"]) * 3600e3).astype(np.int64) + int(plan.start.timestamp() * 1000))
-    columns: dict[str, Any] = {"time": when.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"), "component": long["component"],
-                               "metric": long["metric"], "value": long["value"]}
+    columns: dict[str, Any] = {
+        "time": when.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"),
+        "component": long["component"],
+        "metric": long["metric"],
+        "value": long["value"],
+    }
     if plan.world.zone:
         columns[plan.rename.get(plan.world.zone, plan.world.zone)] = pl.Series(long["zone"], dtype=pl.String)
     pl.DataFrame(columns).write_parquet(out / "service_metrics.parquet", compression="zstd", compression_level=9)
@@ -173,10 +198,17 @@ def roles_of(plan: Plan, columns: list[str]) -> dict[str, Any]:
         out["label"] = called(n.label)
     if n.label_time:
         out["label_time"] = n.label_time
-    out |= {"model_version": n.model_version, "error": n.error, "latency_ms": called(n.latency),
-            "stages": [called(s.name) for s in w.stages], "kpi": {called(k.name): k.good for k in w.kpis},
-            "segments": [called(s.name) for s in w.segments],
-            "features": [called(c.name) for c in plan.columns if not (isinstance(c, Cat) and not c.feature) and called(c.name) in columns]}
+    out |= {
+        "model_version": n.model_version,
+        "error": n.error,
+        "latency_ms": called(n.latency),
+        "stages": [called(s.name) for s in w.stages],
+        "kpi": {called(k.name): k.good for k in w.kpis},
+        "segments": [called(s.name) for s in w.segments],
+        "features": [
+            called(c.name) for c in plan.columns if not (isinstance(c, Cat) and not c.feature) and called(c.name) in columns
+        ],
+    }
     return out
 
 
@@ -207,9 +239,22 @@ def make_key(plan: Plan, case_id: str, ids: list[tuple[str, bool]]) -> Key:
 
     guilty = [i for i, g in ids if g]
     return Key(
-        case_id=case_id, verdict=a.verdict, onset=None if quiet else plan.at(plan.onset), onset_tolerance_minutes=plan.tolerance,
+        case_id=case_id,
+        verdict=a.verdict,
+        onset=None if quiet else plan.at(plan.onset),
+        onset_tolerance_minutes=plan.tolerance,
         where=() if quiet else tuple({plan.rename.get(k, k): v for k, v in w.items()} for w in plan.where),
-        category=a.category, subject=called(a.subject), change_id=guilty[0] if guilty else None, mitigation=a.mitigation,
-        mechanism=plan.mechanism, world=plan.world.name, seed=plan.seed, categories_ok=a.categories_ok,
-        subjects_ok=tuple(str(called(s)) for s in a.subjects_ok), changes_ok=tuple(guilty[1:]),
-        innocent=tuple(i for i, g in ids if not g), harmless=tuple(str(called("feature:" + h)) for h in plan.harmless), summary=a.summary)
+        category=a.category,
+        subject=called(a.subject),
+        change_id=guilty[0] if guilty else None,
+        mitigation=a.mitigation,
+        mechanism=plan.mechanism,
+        world=plan.world.name,
+        seed=plan.seed,
+        categories_ok=a.categories_ok,
+        subjects_ok=tuple(str(called(s)) for s in a.subjects_ok),
+        changes_ok=tuple(guilty[1:]),
+        innocent=tuple(i for i, g in ids if not g),
+        harmless=tuple(str(called("feature:" + h)) for h in plan.harmless),
+        summary=a.summary,
+    )

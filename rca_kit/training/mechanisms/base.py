@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from rca_kit.training.plan import MetricHook, Plan
 from rca_kit.training.rows import Rows
-from rca_kit.training.world import Array, Num, World
+from rca_kit.training.world import Array, Cat, Num, World
 
 
 def anywhere(_: World) -> bool:
@@ -59,19 +60,23 @@ class Mechanism:
 
 def nullify(names: list[str], share: float) -> Callable[[Rows], None]:
     """Lose a share of the values of some columns, together."""
+
     def hook(r: Rows) -> None:
         lost = r.hit(share)
         for n in names:
             column = r.plan.column(n)
             r.served[n] = np.where(lost, np.nan if isinstance(column, Num) else -1, r.served[n])
+
     return hook
 
 
 def level(to: float, share: float = 1.0) -> MetricHook:
     """Move a service metric to a level, by the dose; noise stays."""
+
     def hook(v: Array, dose: Array, rng: np.random.Generator) -> Array:
         d = dose * share
-        return v * (1 - d) + d * (to + (v - v.mean()) * .5)
+        return np.asarray(v * (1 - d) + d * (to + (v - v.mean()) * 0.5), float)
+
     return hook
 
 
@@ -87,24 +92,37 @@ def plus(amount: float) -> MetricHook:
 
 def growing(per_hour: float) -> MetricHook:
     """Let an age grow from the onset on: nobody refreshes."""
+
     def hook(v: Array, dose: Array, rng: np.random.Generator) -> Array:
         late = np.cumsum(dose > 0)
         start = v[np.argmax(dose > 0)] if late[-1] else 0.0
         return np.where(late > 0, start + late * per_hour * 300 / 3600, v)
+
     return hook
 
 
 def stale(name: str, share: float) -> Callable[[Rows], None]:
     """Serve yesterday's values: right distribution, wrong row."""
+
     def hook(r: Rows) -> None:
         rows = np.flatnonzero(r.hit(share))
         r.served[name][rows] = r.served[name][r.rng.permutation(rows)] if len(rows) else []
+
     return hook
 
 
 def quality_metric(plan: Plan) -> str:
-    """A quality metric this task has."""
+    """Name a quality metric this task has."""
     return {"binary": "auc", "text": "auc", "ranking": "auc", "regression": "mae", "multiclass": "accuracy"}[plan.world.task]
+
+
+def fresh_level(plan: Plan, segment: Cat) -> str:
+    """Think of a value the segment has not had: the next number, or a plausible newcomer."""
+    last = segment.levels[-1]
+    tail = re.search(r"(\d+)$", last)
+    if tail:
+        return last[: tail.start()] + str(int(tail.group(1)) + 1)
+    return str(plan.pick(("beta", "new", "other", "pilot")))
 
 
 def kpi_metric(plan: Plan) -> str:

@@ -12,8 +12,8 @@ from rca_kit.training.plan import Plan
 
 def _nothing(p: Plan, summary: str) -> None:
     p.need, p.scope_share = 30, 1.0
-    p.onset = p.span * .85
-    if p.chance(.4):
+    p.onset = p.span * 0.85
+    if p.chance(0.4):
         quiet_deploy(p)
     p.say(None, None, "none; tune the alert", summary, "no_change")
 
@@ -27,7 +27,7 @@ def noise(p: Plan) -> None:
 
 def seasonal_dip(p: Plan) -> None:
     """Fire in the night or at the weekend, when volume is low and the mix another."""
-    p.day_amp = p.between(.55, .8)
+    p.day_amp = p.between(0.55, 0.8)
     p.span = max(p.span, 96.0)
     trough = int(p.rng.integers(2, 5))
     p.start += timedelta(hours=(trough - (p.start.hour + p.span)) % 24)
@@ -60,7 +60,9 @@ def busy_day(p: Plan) -> None:
 
 
 FAMILY = (
-    Mechanism("noise-alert", "no_change", noise), Mechanism("seasonal-dip", "no_change", seasonal_dip),
-    Mechanism("low-volume", "no_change", low_volume), Mechanism("late-labels", "no_change", late_labels),
+    Mechanism("noise-alert", "no_change", noise),
+    Mechanism("seasonal-dip", "no_change", seasonal_dip),
+    Mechanism("low-volume", "no_change", low_volume),
+    Mechanism("late-labels", "no_change", late_labels),
     Mechanism("busy-day", "no_change", busy_day),
 )
