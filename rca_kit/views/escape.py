@@ -17,7 +17,7 @@ from typing import Any
 _MARKDOWN = re.compile(r"([\\`*\[\]|$]|(?<![^\W_])_|_(?![^\W_])|~~|#(?=\w)|^(?:[-+>=#]|\d+[.)]))")
 # < would start HTML in Markdown, & an entity, @ would ping people
 _ENTITIES = {"<": "&lt;", "@": "&#64;"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # the last four: full-width forms that spreadsheets fold
+_FORMULA = ("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")  # the last four: full-width forms that spreadsheets fold
 # Bidirectional overrides and other invisible controls can make text read as something it is not.
 _INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -65,6 +65,7 @@ def csv_cell(value: Any) -> str:
     text = str(value)
     if isinstance(value, (int, float)) or _is_number(text):
         return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # Python's csv module leaves a lone return unquoted
     return "'" + text if text.lstrip(" \n\ufeff").startswith(_FORMULA) else text
 
 
@@ -104,6 +105,7 @@ def json_for_script(value: Any) -> str:
     '{"a":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _INVISIBLE.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
     return "".join(_SCRIPT.get(c, c) for c in text) if any(c in text for c in _SCRIPT) else text
 
 

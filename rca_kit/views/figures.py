@@ -209,6 +209,7 @@ def simulation_figure(simulation: Simulation) -> Figure:
     }
     layout = plotly_layout("Share of the change taken back", height=140 + 36 * len(trials))
     layout["xaxis"] |= {"tickformat": ".0%"}
+    layout["bargap"] = 0.5
     return {
         "data": [
             {

@@ -10,13 +10,13 @@ from rca_kit.findings.base import iso
 from rca_kit.findings.symptom import MetricSeries
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text
-from rca_kit.views.svg.chart import Marks
+from rca_kit.views.svg.chart import Marks, thin
 from rca_kit.views.theme import LIGHT, plotly_layout
 
 Figure = dict[str, Any]
 
 
-def metric_figure(series: MetricSeries, marks: Marks | None = None) -> Figure:
+def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | None = None) -> Figure:
     """Give one metric over time, with band, expectation, onset interval, changes and alert.
 
     Parameters
@@ -25,6 +25,8 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None) -> Figure:
         Values per bucket, None where nothing was measured.
     marks : Marks, optional
         What to draw over it.
+    most : int, optional
+        Draw at most so many points, evenly picked; all when not given.
 
     Examples
     --------
@@ -33,40 +35,34 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None) -> Figure:
     4
     """
     marks = marks or Marks()
+    keep = thin(len(series.times), most or max(len(series.times), 2))
     percent = words.metric_unit(series.metric) == "%"
-    times = [iso(t) for t in series.times]
+    times = [iso(series.times[i]) for i in keep]
+
+    def line(values: Sequence[float | None]) -> dict[str, Any]:
+        return {"type": "scatter", "mode": "lines", "x": times, "y": [values[i] if i < len(values) else None for i in keep]}
+
     data: list[dict[str, Any]] = []
     if series.lower and series.upper:
-        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": times, "type": "scatter"}
-        data.append({**edge, "y": list(series.upper), "name": "upper"})
-        data.append({**edge, "y": list(series.lower), "fill": "tonexty", "fillcolor": LIGHT.accent_soft, "name": "95% band"})
+        edge = {"line": {"width": 0}, "hoverinfo": "skip"}
+        data.append({**line(series.upper), **edge, "name": "upper"})
+        data.append({**line(series.lower), **edge, "fill": "tonexty", "fillcolor": LIGHT.accent_soft, "name": "95% band"})
     if series.expected:
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": times,
-                "y": list(series.expected),
-                "name": "expected",
-                "line": {"color": LIGHT.muted, "dash": "dash", "width": 1.5},
-                "hoverinfo": "skip",
-            }
-        )
+        dashed = {"color": LIGHT.muted, "dash": "dash", "width": 1.5}
+        data.append({**line(series.expected), "name": "expected", "line": dashed, "hoverinfo": "skip"})
     shape = "%{y:.2%}" if percent else "%{y:.4~g}"
     data.append(
         {
-            "type": "scatter",
-            "mode": "lines",
-            "x": times,
-            "y": list(series.values),
+            **line(series.values),
             "name": plotly_text(series.metric),
             "line": {"color": LIGHT.accent, "width": 2},
-            "customdata": list(series.counts),
+            "customdata": [series.counts[i] if i < len(series.counts) else None for i in keep],
             "connectgaps": False,
             "hovertemplate": f"%{{x|%Y-%m-%d %H:%M}} UTC<br>{shape}<br>%{{customdata:,}} requests<extra></extra>",
         }
     )
     layout = plotly_layout(height=340)
+    layout["margin"] |= {"t": 28}
     unit = "" if percent else words.metric_unit(series.metric)
     name = plotly_text(words.metric_title(series.metric))
     layout["yaxis"] |= {"title": {"text": f"{name} ({unit})" if unit else name}, "tickformat": ".1~%" if percent else ""}

@@ -38,7 +38,7 @@ def render_summary(inv: Investigation | Draft, *, run: RunFacts | None = None) -
     if run.failure or any(s.state != "done" for s in step_states(draft, run.steps)):
         states = ", ".join(f"{s.step} {s.state}" for s in step_states(draft, run.steps))
         lines += [f"**Incomplete.** {md(run.failure)}", "", f"Steps: {states}", ""]
-    lines += [f"**{md(a.verdict_title)}: {md(a.headline)}.** {md(a.because)}", ""]
+    lines += [f"**{md(a.verdict_title)}: {md(a.headline)}.** {md(words.sentence(a.because))}", ""]
     lines += _quiet(a) if a.verdict == "no_change" else _facts(a)
     if a.unknowns:
         lines += ["", "**Not known**", "", *(f"- {md(u)}" for u in a.unknowns)]
@@ -76,7 +76,8 @@ def _facts(a: Answer) -> list[str]:
 
 
 def _quiet(a: Answer) -> list[str]:
-    return [
-        f"- **Do now:** {md(words.ACTIONS.get(m.action, m.action))}{f': {md(m.target)}' if m.target else ''}. {md(m.why)}"
-        for m in a.mitigations[:1]
-    ] or ["- **Do now:** nothing."]
+    if not a.mitigations:
+        return ["- **Do now:** nothing."]
+    first = a.mitigations[0]
+    what = words.ACTIONS.get(first.action, first.action) + (f": {first.target}" if first.target else "")
+    return [f"- **Do now:** {md(what)}. {md(words.sentence(first.why))}"]

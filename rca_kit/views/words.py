@@ -243,3 +243,22 @@ def segment_text(where: dict[str, object]) -> str:
     'device = android'
     """
     return describe_where(where)
+
+
+def sentence(text: str) -> str:
+    """Make a finding's words a sentence: a capital at the start, a stop at the end; names keep their spelling.
+
+    Examples
+    --------
+    >>> sentence("auc fell below its SLO"), sentence("device_type is null"), sentence("")
+    ('AUC fell below its SLO.', 'device_type is null.', '')
+    """
+    flat = " ".join(str(text).split())
+    if not flat:
+        return ""
+    first, space, rest = flat.partition(" ")
+    first = metric_title(first)
+    if first.isalpha() and first.islower():
+        first = first.capitalize()
+    out = first + space + rest
+    return out if out[-1] in ".!?:" else out + "."

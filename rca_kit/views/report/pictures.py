@@ -13,8 +13,9 @@ from rca_kit.views.metric_figure import metric_figure
 from rca_kit.views.report.answer import moved
 from rca_kit.views.report.draft import Draft
 from rca_kit.views.report.timeline import lettered
-from rca_kit.views.svg.chart import Marks
+from rca_kit.views.svg.chart import Marks, thin
 
+MOST_POINTS = 2000  # per interactive chart: finer than any screen, and keeps the file small
 MOST_CHARTS = 6  # beyond the first few, charts repeat each other; the table of onsets has them all
 
 
@@ -65,6 +66,9 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
         said += f", {words.value(own.metric, own.before)} to {words.value(own.metric, own.after)}"
     shown = [letter for letter, c in changes if series.times and series.times[0] <= c.time <= series.times[-1]]
     parts = [f"{words.metric_title(series.metric)}, one point per {_bucket(series.bucket_seconds)}"]
+    drawn = thin(len(series.times))
+    if len(drawn) < len(series.times):
+        parts[0] += f" (about one in {round(len(series.times) / len(drawn))} drawn)"
     if series.lower and series.upper:
         parts.append("band: 95%")
     if series.expected:
@@ -82,7 +86,7 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
         said,
         svg.metric_chart(series, marks, ident, said),
         "; ".join(parts) + ".",
-        {} if static else metric_figure(series, marks),
+        {} if static else metric_figure(series, marks, MOST_POINTS),
     )
 
 

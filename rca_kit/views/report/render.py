@@ -184,11 +184,6 @@ def _parts(draft: Draft) -> tuple[Any, ...]:
     return (draft.signal, draft.symptom, draft.scope, draft.suspects, draft.samples, draft.simulation, draft.settlement)
 
 
-def _sentence(text: str) -> str:
-    text = " ".join(str(text).split())
-    return text if not text or text[-1] in ".!?:" else text + "."
-
-
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     env = Environment(
@@ -200,7 +195,7 @@ def _environment() -> Environment:
         finalize=lambda v: visible(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
     env.filters.update(
-        sentence=_sentence,
+        sentence=words.sentence,
         stamp=words.stamp,
         iso=iso,
         span=words.span,
@@ -212,6 +207,7 @@ def _environment() -> Environment:
         value=lambda v, metric: words.value(metric, v),
         change=lambda v, metric: words.change(metric, v),
         range=lambda v, metric: words.change_range(metric, v),
+        bare=lambda v, metric: words.change_range(metric, v).removeprefix("95%: "),
         safe_link=lambda link: bool(re.match(r"https?://[^\s]+$", str(link or ""))),
     )
     return env

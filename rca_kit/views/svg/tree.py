@@ -69,8 +69,8 @@ def scope_tree(scope: Scope, ident: str) -> Markup:
         y = 34 + ROW * i
         x = 8 + 26 * depth
         if depth:
-            canvas.line(x - 14, y - ROW / 2 + 8, x - 14, y + 14, "axis")
-            canvas.line(x - 14, y + 14, x - 3, y + 14, "axis")
+            canvas.line(x - 16, y - 5, x - 16, y + 8, "axis")
+            canvas.line(x - 16, y + 8, x - 4, y + 8, "axis")
         room = traffic_x - x - 20
         canvas.text(x, y + 12, fit(("● " if node.found else "") + node.label, room, 14), "t strong bad-t" if node.found else "t")
         segment = node.segment
