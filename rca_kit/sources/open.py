@@ -98,7 +98,11 @@ def open_case(folder: str | Path, engine: str = "polars") -> OpenCase:
     """
     if engine not in ENGINES:
         raise BadInput("unknown engine", found=engine, expected=" or ".join(ENGINES), hint=did_you_mean(engine, ENGINES))
-    case = load_case(folder)
+    return open_incident(load_case(folder), engine)
+
+
+def open_incident(case: Case, engine: str = "polars") -> OpenCase:
+    """Open a case whose incident.yaml is in memory; see `open_case`."""
     spec = case.incident.tables.predictions
     scanned = open_table(case.folder, spec, "predictions")
     log = _read_log(case, scanned)

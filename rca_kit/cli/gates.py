@@ -1,0 +1,63 @@
+"""Commands that answer yes or no: replay, shadow, verify; and guardrails, which makes others answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rca_kit.cli.app import Engine, Folder, app
+from rca_kit.cli.console import EXIT_GATE_NO, EXIT_INCONCLUSIVE, out, part, shown
+from rca_kit.errors import BadInput
+
+GOOD = ("same", "better", "equivalent", "pass", "recovered", "ok")
+BAD = ("worse", "different", "fail", "not_recovered")
+
+
+@app.command()
+def replay(folder: Folder) -> None:
+    """Replay the golden set through the current and the previous model; exit code 1 when worse, 3 when it cannot be told."""
+    _answer(part("rca_kit.loop.gates", "replay_case")(folder))
+
+
+@app.command()
+def shadow(folder: Folder) -> None:
+    """Compare the shadow answers of two models; exit code 1 when different, 3 when it cannot be told."""
+    _answer(part("rca_kit.loop.gates", "shadow_case")(folder))
+
+
+@app.command()
+def verify(
+    folder: Folder,
+    since: Annotated[str, typer.Option(help="when the fix went live; no offset means UTC")],
+    engine: Engine = "polars",
+) -> None:
+    """After the fix: back inside the SLOs, and equivalent to before the incident? Exit code 1 when not, 3 when too early."""
+    from rca_kit.case.times import parse_time
+
+    _answer(part("rca_kit.loop.verify", "verify_case")(folder, parse_time(since, file="--since")[0], engine=engine))
+
+
+@app.command()
+def guardrails(
+    folder: Folder,
+    output: Annotated[Path, typer.Option("--out", help="a new or empty folder for the files")],
+    engine: Engine = "polars",
+) -> None:
+    """Write the guardrails as files that other tools run: alerting rules, schema, parity test, canary config."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise BadInput("is not an empty folder, and nothing is overwritten", file=str(output))
+    console = out()
+    for path in part("rca_kit.loop.guardrails", "write_guardrails")(folder, output, engine=engine):
+        console.print(shown(path))
+
+
+def _answer(result: Any) -> None:
+    console = out()
+    says = getattr(result, "says", None)
+    console.print(shown(f"{result.verdict}: {says() if callable(says) else result}"))
+    if result.verdict in BAD:
+        raise typer.Exit(EXIT_GATE_NO)
+    if result.verdict not in GOOD:
+        raise typer.Exit(EXIT_INCONCLUSIVE)
