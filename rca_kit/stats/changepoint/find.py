@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.changepoint.gls import fit_steps
-from rca_kit.stats.changepoint.lines import line_cost, step_cost
-from rca_kit.stats.changepoint.onset import position_interval
-from rca_kit.stats.changepoint.result import MEAN, STEP, Change, ChangePoints
-from rca_kit.stats.changepoint.robust import winsorise
-from rca_kit.stats.changepoint.season import Season, find_season, fit_season, moving_level, on_grid
-from rca_kit.stats.changepoint.segments import describe_lines
-from rca_kit.stats.changepoint.series import MIN_VALUES, Array, Series, read_series
-from rca_kit.stats.changepoint.steps import Grid, StepModel, search_steps
+from rca_kit.stats.changepoint.model import search
+from rca_kit.stats.changepoint.report import line_changes, spike_changes, spread_changes, step_changes
+from rca_kit.stats.changepoint.result import VARIANCE, Change, ChangePoints
+from rca_kit.stats.changepoint.series import MIN_VALUES, Series, read_series
 
 
 def find_changes(values: Any, trials: Any = None, times: Any = None, period: int | None = None, *,
@@ -61,46 +58,26 @@ def find_changes(values: Any, trials: Any = None, times: Any = None, period: int
     centre = float(np.median(s.y))
     y = (s.y - centre) / scale
     precision = s.precision / float(np.median(s.precision))
-    season = first_season(y, precision, s, period)
-    flat = y if season is None else y - season.at(s.index)
-    grid = Grid(winsorise(flat, precision), precision, s.gap)
-    model = search_steps(grid)
-    if season is not None:  # once more, now that the levels are known
-        w = grid.at(model.profile.phi)
-        levels = spread(fit_steps(w, model.cuts).levels, model.cuts, grid.n)
-        season = fit_season(y - levels, precision, s.index, season.period)
-        flat = y - season.at(s.index)
-        grid = Grid(winsorise(flat, precision), precision, s.gap)
-        model = search_steps(grid)
-    position = np.cumsum(s.gap)
-    if model.cuts:
-        cuts = describe_lines(flat, position, precision**2)
-        if line_cost(grid, position, cuts) < step_cost(model):
-            model = StepModel(cuts, model.profile, model.null, 0)
-    w = grid.at(model.profile.phi)
-    fit = fit_steps(w, model.cuts)
-    edges = (0, *model.cuts, grid.n)
-    levels = fit.levels * scale + centre
-    changes = []
-    for i, cut in enumerate(model.cuts):
-        low, high = position_interval(w, edges[i], edges[i + 2], fit.rss / grid.n)
-        last = int(s.index[high]) if high < grid.n else s.n
-        changes.append(Change(int(s.index[cut]), (int(s.index[low]), max(last, int(s.index[cut]) + 1)), float(levels[i]),
-                              float(levels[i + 1]), 0.01, STEP, MEAN))
-    found = season.period if season is not None else None
-    return ChangePoints(tuple(changes), s.n, found, model.profile.phi, float(np.sqrt(fit.rss / grid.n)) * scale)
+    model = search(y, precision, s, period)
+    if model.lines is not None:
+        found = line_changes(model, model.lines, precision, s)
+    else:
+        found = step_changes(model)
+        found += spike_changes(model, precision, s, found)
+        found += spread_changes(model, precision, s, found)
+    found.sort(key=lambda c: c.index)
+    w = model.grid.at(model.steps.profile.phi)
+    noise = float(np.sqrt(fit_steps(w, model.steps.cuts).rss / model.grid.n)) * scale
+    return ChangePoints(tuple(place(c, s, centre, scale) for c in found), s.n,
+                        model.seasons[-1].period if model.seasons else None, model.steps.profile.phi, noise)
 
 
-def first_season(y: Array, precision: Array, s: Series, period: int | None) -> Season | None:
-    """The season given, or one that is found, around a moving level."""
-    if period is None:
-        return find_season(y, precision, s.index, s.n)
-    if period < 2 or s.n < 2 * period:
-        return None
-    full = on_grid(y, s.index, s.n)
-    return fit_season(y - moving_level(full, period)[s.index], precision, s.index, period)
-
-
-def spread(levels: Array, cuts: tuple[int, ...], n: int) -> Array:
-    """One level per segment -> one level per observation."""
-    return np.asarray(np.repeat(levels, np.diff([0, *cuts, n])))
+def place(c: Change, s: Series, centre: float, scale: float) -> Change:
+    """Translate from positions among the observed values and scaled units to those of the series given."""
+    low, high = c.interval
+    index = int(s.index[c.index])
+    last = int(s.index[high - 1]) + 1
+    first = int(s.index[low - 1]) + 1 if low > 0 else 0  # it may have begun in the missing buckets before
+    shift = 0.0 if c.kind == VARIANCE else centre
+    return replace(c, index=index, interval=(first, max(last, index + 1)), before=c.before * scale + shift,
+                   after=c.after * scale + shift)

@@ -6,12 +6,12 @@ import numpy as np
 
 from rca_kit.stats.changepoint.gls import TINY
 from rca_kit.stats.changepoint.series import Array
-from rca_kit.stats.changepoint.steps import PHI_COUNT, RSS_FLOOR, Grid, Profile, StepModel, step_penalty
+from rca_kit.stats.changepoint.steps import RSS_FLOOR, Grid, Profile, StepModel, step_penalty
 
 
 def line_profile(grid: Grid, t: Array, cuts: tuple[int, ...]) -> Profile:
     """Deviance of one straight line per segment, each segment whitened on its own, at the best AR coefficient."""
-    values = [_deviance(grid, t, cuts, i) for i in range(PHI_COUNT)]
+    values = [_deviance(grid, t, cuts, i) for i in range(grid.top + 1)]
     i = int(np.argmin(values))
     return Profile(values[i], i * 0.1)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from rca_kit.stats.changepoint.gls import Whitened, step_gains
+from rca_kit.stats.changepoint.segments import LineSums
+from rca_kit.stats.changepoint.series import Array
 
 LEVEL = 0.90
 
@@ -30,11 +32,27 @@ def position_interval(w: Whitened, a: int, b: int, variance: float, level: float
     return highest_region(log_p - log_p.max(), level, a + 1)
 
 
-def highest_region(log_p: np.ndarray, level: float, offset: int) -> tuple[int, int]:
-    """Hull of the most probable positions that together hold `level`; half-open."""
+def highest_region(log_p: Array, level: float, offset: int) -> tuple[int, int]:
+    """Hull of the most probable positions that together hold about `level`; half-open.
+
+    Positions are whole buckets: always rounding up would hold 98% and more where the change is sharp.
+    """
     p = np.exp(log_p)
     p /= p.sum()
     order = np.argsort(-p, kind="stable")
-    count = int(np.searchsorted(np.cumsum(p[order]), level)) + 1
+    held = np.cumsum(p[order])
+    count = max(1, int(np.searchsorted(held - 0.5 * p[order], level)))  # the last one only if that comes nearer to the level
     chosen = order[:count]
     return int(chosen.min()) + offset, int(chosen.max()) + 1 + offset
+
+
+def line_interval(y: Array, t: Array, weight: Array, level: float = LEVEL) -> tuple[int, int]:
+    """Half-open interval for the one cut between two lines in `y`, positions relative to its start."""
+    n = len(y)
+    if n < 5:
+        return 0, n
+    sums = LineSums.of(y, t, weight)
+    at = np.arange(2, n - 1)
+    rss = sums.rss(np.zeros_like(at), at) + sums.rss(at, np.full_like(at, n))
+    floor = 1e-9 * float(rss.max()) + 1e-300
+    return highest_region(-0.5 * n * np.log((rss + floor) / (rss.min() + floor)), level, 2)

@@ -102,8 +102,15 @@ def phase_sums(z: Array, weight: Array, index: Index, period: int) -> tuple[Arra
     return np.bincount(phase, weight * z, period), np.bincount(phase, weight, period)
 
 
-def fit_season(z: Array, precision: Array, index: Index, period: int, price: float = PRICE) -> Season:
-    """Estimate the phase effects of `z`, which has no level left: one per phase, or harmonics."""
+def fit_season(z: Array, precision: Array, index: Index, period: int, block: int = 0) -> Season:
+    """Estimate the phase effects of `z`, which has no level left: one per phase, or harmonics, or one per block of phases.
+
+    Parameters
+    ----------
+    z, precision, index : (m,) values less their level, as in `Series`
+    period : in buckets
+    block : buckets that share an effect (the hours of a day in a week); 0 for no such model
+    """
     weight = precision**2
     m = len(z)
     total, mass = phase_sums(z, weight, index, period)
@@ -117,7 +124,7 @@ def fit_season(z: Array, precision: Array, index: Index, period: int, price: flo
 
     def gain_of(effects: Array, parameters: int) -> float:
         left = (z - effects[index % period]) * precision
-        return _whitened_gain(z * precision, left) - price * parameters * float(np.log(m))
+        return _whitened_gain(z * precision, left) - PRICE * parameters * float(np.log(m))
 
     raw = raw - float(np.average(raw, weights=np.maximum(mass, 1e-12)))
     best = Season(period, raw, gain_of(raw, period - 1), period - 1)
@@ -129,6 +136,12 @@ def fit_season(z: Array, precision: Array, index: Index, period: int, price: flo
         gain = gain_of(smooth, 2 * harmonics)
         if gain > best.gain:
             best = Season(period, smooth, gain, 2 * harmonics)
+    if block:
+        group = np.arange(period) // block
+        level = np.bincount(group, mass * raw) / np.maximum(np.bincount(group, mass), 1e-12)
+        gain = gain_of(level[group], len(level) - 1)
+        if gain > best.gain:
+            best = Season(period, level[group], gain, len(level) - 1)
     return best
 
 

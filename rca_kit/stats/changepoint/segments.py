@@ -1,6 +1,6 @@
-"""Describe a series that wanders: the best partition into straight lines, by dynamic programming.
+"""Describe a series that wanders: the best partition into levels and straight lines, by dynamic programming.
 
-Each segment is a least-squares line; each new segment costs a penalty in units of the variance around one line through the
+Each segment is a mean or a least-squares line; each costs a penalty in units of the variance around one line through the
 whole series. Measured against that spread, and not against the noise of the segments, a change counts when it is visible at
 the scale of the whole picture, which is what people mark in growth curves, rates and prices.
 Optimal partitioning: Jackson et al., doi:10.1109/LSP.2001.838216.
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rca_kit.stats.changepoint.series import Array
+from rca_kit.stats.changepoint.series import Array, Index
 
-PENALTY_LOG = 3.0  # times log(n): BIC for level, slope and place
+LEVEL_LOG = 2.0  # times log(n): BIC for level and place
+LINE_LOG = 3.0  # times log(n): BIC for level, slope and place
+LEVEL_MOST, LINE_MOST = 0.2, 0.3  # of the variance: what explains more is visible however short the series
 MIN_SHARE = 0.03  # a described segment holds at least this share of the series
 MIN_LENGTH = 3  # two points are a line without residual
-NODES = 320  # candidate ends; longer series are partitioned on this grid, then each cut is placed exactly
+NODES = 512  # candidate ends; longer series are partitioned on this grid, then each cut is placed exactly
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,13 @@ class LineSums:
         y = y - np.average(y, weights=weight)
         return cls(*(np.concatenate([[0.0], np.cumsum(weight * x)]) for x in (np.ones_like(y), t, t * t, y, y * y, t * y)))
 
-    def rss(self, a: Array | int, b: Array | int) -> Array:
+    def rss_level(self, a: Index | int, b: Index | int) -> Array:
+        """Residual sum of squares around the mean of [a, b)."""
+        n = np.maximum(self.weight[b] - self.weight[a], 1e-12)
+        y = self.y[b] - self.y[a]
+        return np.asarray(np.maximum(self.yy[b] - self.yy[a] - y * y / n, 0.0))
+
+    def rss(self, a: Index | int, b: Index | int) -> Array:
         """Residual sum of squares of the line through [a, b)."""
         n = self.weight[b] - self.weight[a]
         t, y = self.t[b] - self.t[a], self.y[b] - self.y[a]
@@ -50,44 +58,47 @@ class LineSums:
         return np.asarray(np.maximum(vy - fall, 0.0))
 
 
-def partition_lines(y: Array, t: Array, weight: Array, penalty: float, min_length: int) -> tuple[int, ...]:
-    """Cuts of the partition into lines with the least cost.
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a segment: the cheaper of a level and a line."""
 
-    Parameters
-    ----------
-    y, t, weight : (n,) values, times, weights
-    penalty : cost of each further segment, in units of the weighted residual sum of squares
-    min_length : observations that each segment holds at least
+    sums: LineSums
+    level: float
+    line: float
+
+    def __call__(self, a: Index | int, b: Index | int) -> Array:
+        """Cost of [a, b)."""
+        return np.minimum(self.sums.rss_level(a, b) + self.level, self.sums.rss(a, b) + self.line)
+
+
+def partition(cost: Cost, n: int, min_length: int) -> tuple[int, ...]:
+    """Cuts of the partition of [0, n) with the least total cost, every segment at least `min_length` long.
+
+    Up to `NODES` observations the search is exact; longer series are cut on a grid and each cut is then placed exactly.
     """
-    n = len(y)
-    sums = LineSums.of(y, t, weight)
-    step = max(1, n // NODES)
-    nodes = np.unique(np.append(np.arange(0, n, step), n))
-    if nodes[-1] - nodes[-2] < step and len(nodes) > 2:
-        nodes = np.delete(nodes, -2)
+    step = -(-n // NODES)
+    nodes = np.append(np.arange(0, n - step + 1, step), n) if step > 1 else np.arange(n + 1)
     m = len(nodes)
-    cost = sums.rss(nodes[:, None], nodes[None, :])
+    table = cost(nodes[:, None], nodes[None, :])
+    last = np.searchsorted(nodes, nodes - min_length, side="right")
     best = np.full(m, np.inf)
-    best[0] = -penalty
+    best[0] = 0.0
     came = np.zeros(m, dtype=np.int64)
     for j in range(1, m):
-        last = int(np.searchsorted(nodes, nodes[j] - min_length, side="right"))
-        if last <= 0:
-            continue
-        total = best[:last] + cost[:last, j] + penalty
-        i = int(np.argmin(total))
-        best[j], came[j] = total[i], i
-    if not np.isfinite(best[-1]):
-        return ()
+        if last[j] > 0:
+            total = best[: last[j]] + table[: last[j], j]
+            i = int(np.argmin(total))
+            best[j], came[j] = total[i], i
     cuts: list[int] = []
     j = m - 1
-    while came[j] > 0:
+    while np.isfinite(best[-1]) and came[j] > 0:
         j = int(came[j])
         cuts.append(int(nodes[j]))
-    return _place(sums, tuple(reversed(cuts)), n, min_length) if step > 1 else tuple(reversed(cuts))
+    found = tuple(reversed(cuts))
+    return found if step == 1 else _place(cost, found, n, min_length)
 
 
-def _place(sums: LineSums, cuts: tuple[int, ...], n: int, min_length: int) -> tuple[int, ...]:
+def _place(cost: Cost, cuts: tuple[int, ...], n: int, min_length: int) -> tuple[int, ...]:
     """Put each cut at its exact best place between its neighbours."""
     now = list(cuts)
     for _ in range(3):
@@ -97,17 +108,24 @@ def _place(sums: LineSums, cuts: tuple[int, ...], n: int, min_length: int) -> tu
             b = now[i + 1] if i + 1 < len(now) else n
             places = np.arange(a + min_length, b - min_length + 1)
             if len(places):
-                total = sums.rss(np.full_like(places, a), places) + sums.rss(places, np.full_like(places, b))
-                now[i] = int(places[np.argmin(total)])
+                now[i] = int(places[np.argmin(cost(np.full_like(places, a), places) + cost(places, np.full_like(places, b)))])
         if now == before:
             break
     return tuple(now)
 
 
 def describe_lines(y: Array, t: Array, weight: Array) -> tuple[int, ...]:
-    """Cuts that are visible at the scale of the whole series."""
+    """Cuts that are visible at the scale of the whole series.
+
+    Parameters
+    ----------
+    y, t, weight : (n,) values, times, weights
+    """
     n = len(y)
-    variance = float(LineSums.of(y, t, weight).rss(0, n)) / n
-    if variance <= 0:
+    sums = LineSums.of(y, t, weight)
+    spread = float(sums.rss(0, n))
+    if spread <= 0:
         return ()
-    return partition_lines(y, t, weight, PENALTY_LOG * float(np.log(n)) * variance, max(MIN_LENGTH, int(np.ceil(MIN_SHARE * n))))
+    unit = float(np.log(n)) * spread / n
+    cost = Cost(sums, min(LEVEL_LOG * unit, LEVEL_MOST * spread), min(LINE_LOG * unit, LINE_MOST * spread))
+    return partition(cost, n, max(MIN_LENGTH, int(np.ceil(MIN_SHARE * n))))

@@ -17,7 +17,8 @@ from rca_kit.stats.changepoint.series import Array
 
 PHI_MAX = 0.8  # noise more persistent than this is called wandering: a change of level, not noise
 PHI_STEP = 0.1
-PHI_COUNT = 9
+PHI_MAX_SHORT = 0.6  # the same when there are few values: then even 0.8 explains any movement, and nothing can be seen
+SHORT, LONG = 40, 100  # numbers of values between which the limit rises
 MAX_CUTS = 40  # a series with more is described by lines (segments.py)
 WANDERS_AFTER = 6  # cuts that leave the coefficient at its limit: more steps will not explain the series
 BUMP_RATIO = 1.3  # successive bump lengths; the best bump loses at most a few % of its gain to the grid
@@ -45,11 +46,6 @@ class StepModel:
     null: Profile
     penalty: float  # paid for all cuts together
 
-    @property
-    def wanders(self) -> bool:
-        """Whether noise as persistent as allowed still needs many steps."""
-        return self.profile.phi >= PHI_MAX - PHI_STEP / 2
-
 
 @dataclass(frozen=True)
 class Move:
@@ -67,6 +63,8 @@ class Grid:
     def __init__(self, y: Array, precision: Array, gap: Array) -> None:
         self.y, self.precision, self.gap = y, precision, gap
         self.n = len(y)
+        share = min(max((self.n - SHORT) / (LONG - SHORT), 0.0), 1.0)
+        self.top = round((PHI_MAX_SHORT + share * (PHI_MAX - PHI_MAX_SHORT)) / PHI_STEP)  # last point of the grid
         self._made: dict[int, Whitened] = {}
 
     def at(self, phi: float) -> Whitened:
@@ -88,14 +86,14 @@ class Grid:
                 seen[i] = self.n * float(np.log(rss_steps(w, cuts) / self.n + RSS_FLOOR)) + w.log_det
             return seen[i]
 
-        i = min(max(round(start / PHI_STEP), 0), PHI_COUNT - 1)
+        i = min(max(round(start / PHI_STEP), 0), self.top)
         while True:
-            near = [j for j in (i - 1, i + 1) if 0 <= j < PHI_COUNT]
+            near = [j for j in (i - 1, i + 1) if 0 <= j <= self.top]
             best = min(near, key=value)
             if value(best) >= value(i):
                 break
             i = best
-        if 0 < i < PHI_COUNT - 1:
+        if 0 < i < self.top:
             left, mid, right = value(i - 1), value(i), value(i + 1)
             bend = left - 2 * mid + right
             if bend > 0:
@@ -179,7 +177,7 @@ def search_steps(grid: Grid) -> StepModel:
             break
         cuts = polish(grid, best[1], best[2].phi)
         current = grid.profile(cuts, best[2].phi)
-        if len(cuts) >= WANDERS_AFTER and current.phi >= PHI_MAX - PHI_STEP / 2:
+        if len(cuts) >= WANDERS_AFTER and current.phi >= (grid.top - 0.5) * PHI_STEP:
             break
     return prune(grid, cuts, current, null)
 

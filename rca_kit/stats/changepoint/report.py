@@ -1,0 +1,146 @@
+"""From a model to the changes that are reported: places, intervals, levels, shapes, p-values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rca_kit.stats.changepoint.gls import fit_steps
+from rca_kit.stats.changepoint.model import Model, spread
+from rca_kit.stats.changepoint.onset import line_interval, position_interval
+from rca_kit.stats.changepoint.ramps import find_ramps
+from rca_kit.stats.changepoint.result import MEAN, RAMP, SLOPE, SPIKE, STAIRCASE, STEP, VARIANCE, Change
+from rca_kit.stats.changepoint.series import Array, Series
+from rca_kit.stats.changepoint.spikes import short_spikes
+from rca_kit.stats.changepoint.steps import Grid
+from rca_kit.stats.changepoint.variance import keep_large, size_scores, variance_changes
+
+SPIKE_SHARE = 0.05  # of the series: a longer departure is two steps
+SPIKE_BUCKETS = 10
+SPIKE_RETURN = 0.5  # of the way back to the level before
+P_SCALE = 20.0  # chance that no place reaches a fall g of deviance: 1 - 20 exp(-g / 2), from the simulations of steps.py
+NEAR_SHARE = 0.05  # a variance change this close to another change is the same change
+
+
+def p_value(gain: float) -> float:
+    """Chance that a change this strong shows somewhere in a series without one."""
+    return float(min(1.0, P_SCALE * np.exp(-0.5 * max(gain, 0.0))))
+
+
+def step_changes(model: Model) -> list[Change]:
+    """Changes of a piecewise constant model, in positions of observed values and scaled units."""
+    grid, cuts, phi = model.grid, model.steps.cuts, model.steps.profile.phi
+    if not cuts:
+        return []
+    w = grid.at(phi)
+    fit = fit_steps(w, cuts)
+    edges = (0, *cuts, grid.n)
+    ramps = {r.first: r for r in find_ramps(grid, cuts, fit.levels, phi)}
+    out: list[Change] = []
+    i = 0
+    while i < len(cuts):
+        rest = cuts[:i] + cuts[i + 1 :]
+        p = p_value(grid.profile(rest, phi).deviance - model.steps.profile.deviance)
+        if i in ramps:
+            r = ramps[i]
+            low, high = min(r.interval[0], r.start), max(r.interval[1], r.start + 1)
+            out.append(Change(r.start, (low, high), r.before, r.after, p, RAMP, SLOPE))
+            i = r.last + 1
+            continue
+        low, high = position_interval(w, edges[i], edges[i + 2], fit.rss / grid.n)
+        out.append(Change(cuts[i], (min(low, cuts[i]), max(high, cuts[i] + 1)), float(fit.levels[i]), float(fit.levels[i + 1]),
+                          p, STEP, MEAN))
+        i += 1
+    return _name(out, grid.n)
+
+
+def _name(changes: list[Change], n: int) -> list[Change]:
+    """Name spikes (away and back within a short time) and staircases (three steps or more in one direction)."""
+    out = list(changes)
+    longest = max(SPIKE_BUCKETS, int(SPIKE_SHARE * n))
+    for i in range(len(out) - 1):
+        a, b = out[i], out[i + 1]
+        if a.shape == STEP == b.shape and b.index - a.index <= longest and a.change * b.change < 0 \
+                and abs(b.after - a.before) < SPIKE_RETURN * abs(a.change):
+            out[i], out[i + 1] = (Change(c.index, c.interval, c.before, c.after, c.p_value, SPIKE, c.kind) for c in (a, b))
+    i = 0
+    while i < len(out):
+        j = i
+        while j + 1 < len(out) and out[j + 1].shape == STEP == out[i].shape and out[j + 1].direction == out[i].direction:
+            j += 1
+        if j - i >= 2:
+            for k in range(i, j + 1):
+                c = out[k]
+                out[k] = Change(c.index, c.interval, c.before, c.after, c.p_value, STAIRCASE, c.kind)
+        i = j + 1
+    return out
+
+
+def line_changes(model: Model, cuts: tuple[int, ...], precision: Array, s: Series) -> list[Change]:
+    """Changes of a partition into lines: levels are those just before and just after."""
+    t = np.cumsum(s.gap)
+    edges = (0, *cuts, len(model.flat))
+    out = []
+    for i, cut in enumerate(cuts):
+        a, b = edges[i], edges[i + 2]
+        low, high = line_interval(model.flat[a:b], t[a:b], precision[a:b] ** 2)
+        left, right = (np.polyfit(t[p:q] - t[cut], model.flat[p:q], 1) if q - p > 1 else np.array([0.0, model.flat[p]])
+                       for p, q in ((a, cut), (cut, b)))
+        before, after = float(left[1]), float(right[1])
+        noise = float(np.std(np.concatenate([model.flat[a:cut] - np.polyval(left, t[a:cut] - t[cut]),
+                                             model.flat[cut:b] - np.polyval(right, t[cut:b] - t[cut])])))
+        jump = abs(after - before) > 2 * noise
+        shape, kind = (STEP, MEAN) if jump else (RAMP, SLOPE)
+        out.append(Change(cut, (min(a + low, cut), max(a + high, cut + 1)), before, after if jump else
+                          float(np.polyval(right, t[b - 1] - t[cut])), p_value(model.steps.null.deviance - model.steps.profile.deviance
+                          if model.steps.cuts else 16.0), shape, kind))
+    return out
+
+
+def spike_changes(model: Model, precision: Array, s: Series, taken: list[Change]) -> list[Change]:
+    """Short spikes that the winsorised search could not see."""
+    fitted = model.fitted
+    if any(c.shape == RAMP for c in taken):
+        return []
+    residual = model.flat - fitted
+    out: list[Change] = []
+    for start, end in short_spikes(residual, precision, s.gap, model.steps.profile.phi):
+        if any(start - 2 <= c.index <= end + 2 for c in taken):
+            continue
+        base, top = float(fitted[start]), float(model.flat[start:end].mean())
+        out.append(Change(start, (start, start + 1), base, top, 0.003, SPIKE, MEAN))
+        if end < len(residual):
+            out.append(Change(end, (end, end + 1), top, base, 0.003, SPIKE, MEAN))
+    return out
+
+
+def spread_changes(model: Model, precision: Array, s: Series, taken: list[Change]) -> list[Change]:
+    """Changes of the standard deviation."""
+    levels = model.fitted
+    for c in taken:
+        if c.shape == RAMP:
+            return []
+    residual = (model.flat - levels) * precision
+    phi = model.steps.profile.phi
+    if phi > 0:
+        residual = np.concatenate([residual[:1], residual[1:] - phi ** s.gap[1:] * residual[:-1]])
+    scores = size_scores(residual)
+    if scores is None:
+        return []
+    grid, found = variance_changes(scores, s.gap)
+    near = max(5, int(NEAR_SHARE * len(residual)))
+    out: list[Change] = []
+    w = grid.at(found.profile.phi)
+    kept = keep_large(residual, found.cuts)
+    edges = [0, *(k[0] for k in kept), grid.n]
+    rss = fit_steps(w, tuple(k[0] for k in kept)).rss
+    for i, (cut, before, after) in enumerate(kept):
+        if any(abs(c.index - cut) <= near for c in taken):
+            continue
+        low, high = position_interval(w, edges[i], edges[i + 2], rss / grid.n)
+        rest = tuple(k[0] for j, k in enumerate(kept) if j != i)
+        p = p_value(grid.profile(rest, found.profile.phi).deviance - found.profile.deviance)
+        out.append(Change(cut, (min(low, cut), max(high, cut + 1)), before, after, p, STEP, VARIANCE))
+    return out
+
+
+__all__ = ["Grid", "line_changes", "spike_changes", "spread", "spread_changes", "step_changes"]
