@@ -15,8 +15,7 @@ from rca_kit.stats.drift.shares import cohen_h, share_change
 from rca_kit.stats.drift.types import OTHER, ColumnChange, ColumnStats, Test
 
 __all__ = [
-    "LEVEL", "NEGLIGIBLE", "OTHER", "ColumnChange", "ColumnStats", "Test", "benjamini_hochberg",
-    "chi_square", "cohen_h",
-    "combine", "compare_column", "decide", "g_test", "holm", "js", "kl", "ks", "lone_column", "permuted", "psi", "renamed", "share_change",
-    "step_down", "unit_factor", "wasserstein",
+    "LEVEL", "NEGLIGIBLE", "OTHER", "ColumnChange", "ColumnStats", "Test", "benjamini_hochberg", "chi_square", "cohen_h",
+    "combine", "compare_column", "decide", "g_test", "holm", "js", "kl", "ks", "lone_column", "permuted", "psi", "renamed",
+    "share_change", "step_down", "unit_factor", "wasserstein",
 ]

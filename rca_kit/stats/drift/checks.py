@@ -16,6 +16,7 @@ from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints, Test
 SHARES_NUMBER = {"location": 0.72, "spread": 0.08, "shape": 0.08, "missing": 0.06, "range": 0.03, "value": 0.03}
 SHARES_CATEGORY = {"shares": 0.45, "largest": 0.45, "missing": 0.10}
 BINS = 16  # groups of cells in the shape test; more would dilute it
+KEY = 0.02  # largest share of repeated values in a column that is taken for a key
 LEAST = 10.0  # pooled rows below which a category is tested together with the other rare ones (Cochran: 5 expected per side)
 
 
@@ -66,6 +67,19 @@ def missing_test(pair: Pair, share: float) -> list[Test]:
     z = float(cell_z(k, n, h, m))
     says = f"nulls {k / n:.2%} -> {h / m:.2%}"
     return [Test("missing", share, z, 0.0, p, float(abs(cohen_h(k / n, h / m))), says, found.energy, found.freedom)]
+
+
+def duplicates_test(before: ColumnStats, after: ColumnStats) -> list[Test]:
+    """Compare how many rows repeat a key, in a column where nearly every row had its own value before."""
+    if before.duplicates is None or after.duplicates is None:
+        return []
+    (k, n), (h, m) = before.duplicates, after.duplicates
+    if n <= 0 or m <= 0 or k > KEY * n or k + h <= 0:
+        return []
+    flat = np.zeros(len(BANDS))
+    says = f"repeated keys {k / n:.2%} -> {h / m:.2%} of rows"
+    return [Test("duplicates", 0.05, float(cell_z(k, n, h, m)), 0.0, float(cell_p(k, n, h, m)), float(abs(cohen_h(k / n, h / m))),
+                 says, flat, flat)]
 
 
 def _z_test(name: str, share: float, found: Contrast, says: str) -> Test:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rca_kit.stats.drift import distances
-from rca_kit.stats.drift.checks import category_tests, missing_test, number_tests
+from rca_kit.stats.drift.checks import category_tests, duplicates_test, missing_test, number_tests
 from rca_kit.stats.drift.decide import decide
 from rca_kit.stats.drift.dependence import GATE, gate
 from rca_kit.stats.drift.pair import Pair, make_pair, quantile_groups
@@ -58,6 +58,8 @@ def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool = Tr
     else:
         pair = make_pair(before, after, season=season)
         change = _numbers(pair, before, after) if before.edges is not None else _categories(pair, before, after)
+    if not change.tests and not change.reason:
+        change = replace(change, reason="nothing to test: one value, or nearly every row has its own")
     return decide([change])[0] if judge else change
 
 
@@ -70,7 +72,7 @@ def lone_column(stats: ColumnStats, *, is_new: bool) -> ColumnChange:
 
 
 def _numbers(pair: Pair, before: ColumnStats, after: ColumnStats) -> ColumnChange:
-    tests = tuple(number_tests(pair, before, after))
+    tests = (*number_tests(pair, before, after), *duplicates_test(before, after))
     left, right = pair.cells
     pooled = left + right
     group = quantile_groups(left if left.sum() > 0 else pooled, PSI_BINS)
@@ -91,7 +93,7 @@ def _numbers(pair: Pair, before: ColumnStats, after: ColumnStats) -> ColumnChang
 
 
 def _categories(pair: Pair, before: ColumnStats, after: ColumnStats) -> ColumnChange:
-    tests = tuple(category_tests(pair))
+    tests = (*category_tests(pair), *duplicates_test(before, after))
     left, right = pair.cells
     labels = pair.labels or tuple(str(i) for i in range(len(left)))
     pairs = renamed(labels, left, right)
@@ -114,8 +116,9 @@ def _nulls_only(before: ColumnStats, after: ColumnStats) -> ColumnChange:
     pair = make_pair(bare(before), bare(after))
     tests = tuple(missing_test(pair, 1.0))
     note = "ever-growing values: only nulls are compared" if "sequence" in (before.kind, after.kind) else ""
+    tests += tuple(duplicates_test(before, after))
     change = _basic(before, after, tests=tests, flags=stuck(before, after))
-    return change if tests else replace(change, reason=note or "no change: nothing missing on either side")
+    return change if tests else replace(change, reason=note or "nothing is missing on either side")
 
 
 def _distances(pair: Pair, left: Any, right: Any) -> dict[str, Any]:

@@ -96,9 +96,28 @@ def _judge(change: ColumnChange, q: float, level: float, negligible: float) -> C
                        reason=f"negligible: {says} (effect {effect:.3f} sigma, below {negligible:g}; real, q = {q:.2g})")
     material = [t for t in found if t.effect >= negligible] or found
     material.sort(key=lambda t: t.p_value)
-    says = "; ".join(dict.fromkeys(t.says for t in material[:3]))
-    reason = "; ".join(x for x in (change.reason, says) if x)
+    named = {t.name for t in material}
+    if "location" in named or "spread" in named:  # these say it better
+        material = [t for t in material if t.name not in ("shape", "value")]
+    if "largest" in named:
+        material = [t for t in material if t.name != "shares"]
+    reason = "; ".join(dict.fromkeys(x for x in (change.reason, _kind_of_change(change), *(t.says for t in material[:3])) if x))
     return replace(change, changed=True, effect=effect, q_value=q, reason=reason)
+
+
+def _kind_of_change(change: ColumnChange) -> str:
+    """Say what kind of change it is, where that was recognised."""
+    words = []
+    if change.factor:
+        words.append(f"looks like another unit: {change.factor}")
+    if change.renamed:
+        verb = "values swapped" if "permuted" in change.flags else "values renamed"
+        words.append(f"{verb}: " + ", ".join(f"{a!r} -> {b!r}" for a, b in change.renamed[:5]))
+    else:
+        words += [f"new values {', '.join(map(repr, change.new_values[:3]))}"] if change.new_values else []
+        words += [f"vanished values {', '.join(map(repr, change.vanished_values[:3]))}"] if change.vanished_values else []
+    words += [f"the column is now {f}" for f in change.flags if f in ("constant", "frozen")]
+    return "; ".join(words)
 
 
 def _quiet(change: ColumnChange) -> str:

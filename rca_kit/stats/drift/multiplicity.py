@@ -49,7 +49,7 @@ def step_down(p_values: ArrayLike) -> Floats:
     """Adjust p values by the adaptive step-down procedure of Gavrilov, Benjamini and Sarkar (2009).
 
     doi:10.1214/07-AOS586. It controls the false discovery rate like Benjamini-Hochberg, is as strict as Sidak on the smallest
-    p value (so a quiet table raises any flag with chance q at most), and becomes more powerful the more columns have truly changed.
+    p value (so a quiet table raises any flag with chance q at most), and becomes more powerful the more columns have changed.
 
     Examples
     --------

@@ -50,6 +50,8 @@ class ColumnStats:
         Distinct values, perhaps approximate.
     repeats, falls : float, optional
         Share of rows equal to, or smaller than, the row before.
+    duplicates : tuple of int, optional
+        Rows that repeat an earlier value, of how many looked at.
     dtype : str
         The type's name, for the schema diff.
     """
@@ -71,6 +73,7 @@ class ColumnStats:
     distinct: float | None = None
     repeats: float | None = None
     falls: float | None = None
+    duplicates: tuple[int, int] | None = None
     dtype: str = ""
 
     @classmethod
