@@ -27,7 +27,7 @@ class TimeGrid:
     --------
     >>> g = TimeGrid.over(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC))
     >>> g.width_s, g.coarse, g.n
-    (300, 6, 2017)
+    (300, 6, 2022)
     """
 
     origin: datetime
@@ -69,6 +69,11 @@ class TimeGrid:
     def index(self, when: datetime) -> int:
         """Fine bucket that holds a time, clipped to the grid (n for times after its end)."""
         return int(np.clip((when - self.origin).total_seconds() // self.width_s, 0, self.n))
+
+    def inside(self, window: Any) -> Any:
+        """1.0 for each fine bucket that starts in a window with `start` and `end`, shape (n,)."""
+        starts = int(self.origin.timestamp()) + np.arange(self.n) * self.width_s
+        return ((starts >= window.start.timestamp()) & (starts < window.end.timestamp())).astype(float)
 
     def period(self, *, coarse: bool = True) -> int | None:
         """Buckets per day, or None when a bucket is a day or longer or does not divide one."""

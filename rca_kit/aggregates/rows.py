@@ -77,6 +77,7 @@ def outcome_columns(plan: Plan, schema: dict[str, Any]) -> dict[str, nw.Expr]:
         out["decision"] = decision
     if label is not None and decision is not None:
         out["tp"] = label * decision
+        out["called"] = nw.when(~label.is_null()).then(decision)
     if label is not None and score is not None and plan.score_is_probability:
         p = score.clip(LOG_LOSS_FLOOR, 1 - LOG_LOSS_FLOOR)
         out["log_loss"] = -(label * p.log() + (1 - label) * (1 - p).log())
@@ -114,7 +115,7 @@ def error_flag(name: str, dtype: Any) -> nw.Expr:
     return nw.when(column.is_null()).then(nw.lit(0, nw.Int64)).otherwise(failed.cast(nw.Int64))
 
 
-FLAGS = ("label", "decision", "tp", "correct", "error")
+FLAGS = ("label", "decision", "tp", "called", "correct", "error")
 """Measures that are 0 or 1: their sum of squares is their sum and is not kept."""
 
 

@@ -97,3 +97,18 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     out = np.empty_like(p)
     out[order] = np.minimum(q, 1.0)
     return out
+
+
+def rate_z(k_before: float, n_before: float, k_after: float, n_after: float) -> float:
+    """Pooled z of two proportions, positive when the later one is larger; zero without observations.
+
+    Examples
+    --------
+    >>> round(rate_z(10, 100, 30, 100), 2)
+    3.54
+    """
+    if n_before <= 0 or n_after <= 0:
+        return 0.0
+    pooled = (k_before + k_after) / (n_before + n_after)
+    variance = pooled * (1 - pooled) * (1 / n_before + 1 / n_after)
+    return (k_after / n_after - k_before / n_before) / math.sqrt(variance) if variance > 0 else 0.0

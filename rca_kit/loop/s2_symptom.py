@@ -1,0 +1,115 @@
+"""Step 2, Symptom: when it started, how much, which shape; what moved first leads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from rca_kit.findings.symptom import DeployEffect, MetricSeries, Onset, Symptom
+from rca_kit.loop.detect import Move, joint_onset, observe
+from rca_kit.loop.names import in_order, public
+from rca_kit.loop.picture import Picture
+from rca_kit.stats.rates import Z95
+
+CHARTED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "labels", "volume", "stage", "component", "input",
+           "version", "mix")
+MOST_CHARTS = 14  # a report is read at night: the alerted metric, and what moved with it
+SLACK = timedelta(minutes=10)  # people write change logs by hand
+
+
+def symptom(picture: Picture, metric: str, change_times: Sequence[tuple[str, datetime]] = (),
+            deploy_effects: Sequence[DeployEffect] = ()) -> Symptom:
+    """Describe the main metric's change and order every other onset by time."""
+    anchor = picture.anchor
+    name = metric if metric in picture.series else (anchor.series.name if anchor else metric)
+    main = picture.moves.get(name)
+    if anchor is not None and (main is None or not main.moved):
+        name, main = anchor.series.name, anchor
+    onsets = tuple(sorted((_onset(picture, m) for m in _moved(picture)), key=lambda o: (o.time, o.metric)))
+    before, after, d = picture.compare(name) if name in picture.series else (None, None, None)
+    when = picture.onset
+    times = (picture.grid.time(when.index), (picture.grid.time(when.low), picture.grid.time(when.high + 1))) if when else None
+    if times is None and anchor is not None:  # windows given by a person
+        times = (picture.windows[1].start, (picture.windows[0].end, picture.windows[1].start))
+    inside = tuple(i for i, t in change_times if times and times[1][0] - SLACK <= t <= times[1][1] + SLACK)
+    return Symptom(
+        metric=public(name),
+        direction=("up" if d.change > 0 else "down") if d and times and math.isfinite(d.change) else None,
+        shape=shape(main) if main and main.moved and times else None,
+        onset=times[0] if times else None,
+        onset_interval=times[1] if times else None,
+        before=_number(before.value) if before else None, after=_number(after.value) if after else None,
+        change=_number(d.change) if d else None, change_interval=(d.low, d.high) if d and math.isfinite(d.low) else None,
+        p_value=math.exp(main.scan.log_p) if main and main.moved else (d.p_value if d else None),
+        also_changed=in_order(o.metric for o in onsets if o.metric != name),
+        onsets=tuple(_renamed(onsets)),
+        windows=picture.windows,
+        baseline="the same hours of earlier days" if picture.matched else "all of the log before the onset",
+        changes_inside=inside,
+        deploy_effects=tuple(deploy_effects),
+        series=tuple(chart(picture, n) for n in _charts(picture, name, onsets)),
+    )
+
+
+def shape(move: Move) -> str:
+    """Name the shape: step, ramp or spike (back within the log)."""
+    return {"step": "step", "box": "spike", "ramp": "ramp"}[move.scan.kind]
+
+
+def _moved(picture: Picture) -> list[Move]:
+    return [m for n, m in picture.moves.items() if m.moved and m.series.family != "helper" and picture.reading(n).moved]
+
+
+def _onset(picture: Picture, move: Move) -> Onset:
+    j = joint_onset([move], picture.grid)
+    before, after, d = picture.compare(move.series.name)
+    return Onset(
+        metric=move.series.name, time=picture.grid.time(j.index), interval=(picture.grid.time(j.low), picture.grid.time(j.high + 1)),
+        direction=move.direction, shape=shape(move), before=_number(before.value), after=_number(after.value),
+        change=_number(d.change), change_interval=(d.low, d.high) if math.isfinite(d.low) else None,
+        p_value=math.exp(move.scan.log_p),
+    )
+
+
+def _renamed(onsets: Sequence[Onset]) -> list[Onset]:
+    seen: dict[str, Onset] = {}
+    for o in onsets:
+        seen.setdefault(public(o.metric), o)
+    return [Onset(**{**o.__dict__, "metric": name}) for name, o in seen.items()]
+
+
+def _charts(picture: Picture, name: str, onsets: Sequence[Onset]) -> list[str]:
+    ranked = [o.metric for o in onsets if picture.series[o.metric].family in CHARTED]
+    ranked.sort(key=lambda n: (CHARTED.index(picture.series[n].family), n))
+    return list(dict.fromkeys([n for n in (name, *ranked) if n in picture.series]))[:MOST_CHARTS]
+
+
+def chart(picture: Picture, name: str) -> MetricSeries:
+    """One series for a chart: values with 95 % bands, and what its season alone would give."""
+    s = picture.series[name]
+    seen = s.detection()
+    n = picture.grid.n_coarse
+    error = seen.error * picture.noise.get(name, 1.0) if s.family != "component" else np.full(n, np.nan)
+    move = picture.moves.get(name)
+    expected: tuple[float | None, ...] = ()
+    if move is not None and move.scan.season.any():
+        value, _, _ = observe(s)
+        base = np.nanmedian((value - move.scan.season)[: max(picture.start, 1)])
+        fitted = base + move.scan.season
+        expected = _tuple(np.exp(fitted) if s.log else fitted)
+    counts = tuple(int(x) if math.isfinite(x) else 0 for x in seen.n)
+    return MetricSeries(
+        metric=public(name), bucket_seconds=picture.grid.coarse_s, times=picture.grid.times(coarse=True), values=_tuple(seen.value),
+        counts=counts, lower=_tuple(seen.value - Z95 * error), upper=_tuple(seen.value + Z95 * error), expected=expected,
+    )
+
+
+def _tuple(a: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(float(x) if math.isfinite(x) else None for x in a)
+
+
+def _number(x: float) -> float | None:
+    return float(x) if math.isfinite(x) else None

@@ -1,0 +1,101 @@
+"""Step 4, Suspects: checks give clues, clues make hypotheses, the ledger weighs them, the verdict follows.
+
+One file per kind of check in `checks/`; `hypotheses` writes down what could be; `ledger` weighs; `verdict` decides.
+"""
+
+from __future__ import annotations
+
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import Scope
+from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Suspect, Suspects
+from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.s4_suspects.changes import fits
+from rca_kit.loop.s4_suspects.checks import CHECKS
+from rca_kit.loop.s4_suspects.clue import Outcome
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
+from rca_kit.loop.s4_suspects.ledger import evidence, probabilities
+from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
+from rca_kit.loop.s4_suspects.room import Room
+from rca_kit.loop.s4_suspects.verdict import Verdict, decide
+
+MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
+LEAST_PROBABILITY = 0.01
+EXCLUDED_BELOW = 0.03  # probability of a whole category under which, with its checks clear, it is called excluded
+
+__all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "weigh_up"]
+
+
+def run_checks(room: Room) -> tuple[Outcome, ...]:
+    """Run every check on the room, in a fixed order."""
+    return tuple(check(room) for check in CHECKS)
+
+
+def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom) -> list[Hypothesis]:
+    """Write down all hypotheses for the clues found."""
+    clues = [c for o in outcomes for c in o.clues]
+    picture = room.picture
+    interval = symptom.onset_interval or (picture.windows[0].end, picture.windows[1].start)
+    span = Window(picture.grid.origin, picture.grid.time(picture.grid.n)).seconds / 60
+    onset = picture.onset.index if picture.onset else picture.grid.index(picture.windows[1].start)
+    family = picture.series[room.main].family if room.main in picture.series else "unknown"
+    scene = Scene(family, onset, scope.segments, _current_version(room))
+    return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene)
+
+
+def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom, verdict: Verdict) -> Suspects:
+    """Rank the hypotheses and say where each category stands."""
+    checks = tuple(CheckResult(o.code, o.title, o.status, _says(o), o.category, o.cost) for o in outcomes)
+    if verdict.verdict == "no_change":
+        status = tuple(CategoryStatus(c, "excluded" if _tested(outcomes, c) else "not_tested",
+                                      "nothing moved" if _tested(outcomes, c) else _why_not(outcomes, c)) for c in CATEGORIES)
+        return Suspects((), checks, status, verdict.verdict, verdict.because, 1.0)
+    found = weigh_up(room, outcomes, scope, symptom)
+    p = probabilities(found)
+    order = sorted(range(len(found) - 1), key=lambda i: (-p[i], found[i].subject, found[i].category, found[i].change_id or ""))
+    by_category = {c: sum(float(p[i]) for i, h in enumerate(found) if h.category == c) for c in CATEGORIES}
+    chosen = [i for i in order if p[i] >= LEAST_PROBABILITY][:MOST_SUSPECTS] or order[:1]
+    ranked = [found[i] for i in chosen]
+    items = tuple(
+        Suspect(rank, h.category, h.subject, h.change_id, float(p[i]), evidence(h), next_test(h, ranked[1 if rank == 1 else 0] if
+                len(ranked) > 1 else None), title(h), refuted_by(h), _explains(h), chain(h, symptom.metric, outcomes))
+        for rank, (i, h) in enumerate(zip(chosen, ranked, strict=True), 1)
+    )
+    return Suspects(items, checks, tuple(_category(c, by_category[c], outcomes, ranked) for c in CATEGORIES), verdict.verdict,
+                    verdict.because, float(1 - sum(s.probability for s in items)))
+
+
+def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], ranked: list[Hypothesis]) -> CategoryStatus:
+    if probability >= EXCLUDED_BELOW:
+        best = next((h for h in ranked if h.category == category), None)
+        what = f": {best.subject}" if best else ""
+        return CategoryStatus(category, "supported", f"probability {probability:.0%}{what}")
+    if _tested(outcomes, category):
+        return CategoryStatus(category, "excluded", f"its checks are clear or explained by another cause (probability {probability:.1%})")
+    return CategoryStatus(category, "not_tested", _why_not(outcomes, category))
+
+
+def _tested(outcomes: tuple[Outcome, ...], category: str) -> bool:
+    mine = [o for o in outcomes if o.category == category]
+    return any(not o.not_applicable for o in mine) if mine else True
+
+
+def _why_not(outcomes: tuple[Outcome, ...], category: str) -> str:
+    return "; ".join(o.not_applicable for o in outcomes if o.category == category and o.not_applicable) or "no check applies"
+
+
+def _says(o: Outcome) -> str:
+    return o.not_applicable or o.clear if not o.clues else "; ".join(c.says for c in o.clues[:4])
+
+
+def _explains(h: Hypothesis) -> float | None:
+    harms = [c.harm for c in h.clues if c.harm is not None]
+    return max(harms) if harms else None
+
+
+def _current_version(room: Room) -> str:
+    column = room.columns.model_version
+    if column is None or room.after.height == 0 or column not in room.after.columns:
+        return "current"
+    counts = room.after[column].drop_nulls().value_counts(sort=True).sort(["count", column], descending=[True, False])
+    return str(counts[column][0]) if counts.height else "current"
+

@@ -1,0 +1,130 @@
+"""The change log as evidence: nearness in time, scope, component, and what the entry says of itself."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.findings.scope import Segment
+
+# How guilty changes lie around the onset they cause, in minutes (positive: logged before the onset). Most act at once; some
+# act when a cache runs out or a job comes round; some are written down afterwards.
+AT_ONCE, AT_ONCE_SCALE = 0.62, 10.0
+LAGGED, LAG_MEAN = 0.20, 150.0
+LATE, LATE_MEAN = 0.12, 40.0
+ANYTIME, ANYTIME_SPAN = 0.06, 48 * 60.0
+TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "data": ("pipeline", "backfill", "job", "etl", "airflow", "dag", "batch", "snapshot", "label", "annotation", "import", "ingest"),
+    "model": ("model", "retrain", "weights", "checkpoint", "calibrat", "champion", "challenger", "scorer version"),
+    "code": ("refactor", "library", "upgrade", "normali", "encod", "parser", "preprocess", "unit", "serializ", "tokeni", "client",
+             "sdk", "hotfix", "release", "rewrite", "default"),
+    "infra": ("node", "instance", "autoscal", "replica", "kubernetes", "cluster", "zone", "memory", "cpu", "gpu", "host", "pool",
+              "network", "disk", "capacity", "migration"),
+    "config": ("threshold", "flag", "toggle", "config", "ttl", "key", "routing", "bucket", "experiment", "percent", "ramp", "limit",
+               "cut-off", "cutoff", "namespace", "allocation"),
+    "upstream": ("vendor", "partner", "provider", "third", "api", "schema", "feed", "supplier", "notice", "source", "contract"),
+    "external": ("campaign", "holiday", "sale", "promotion", "season", "marketing", "launch", "event", "weekend", "festival", "tv",
+                 "market", "daylight"),
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one change fits the symptom: log likelihood ratio of its time, its scope (match, clash, silent), words by category."""
+
+    change: ChangeRecord
+    time: float
+    minutes: float
+    scope: str
+    words: dict[str, float]
+
+
+def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float) -> tuple[float, float]:
+    """Log of how much likelier a guilty change lies there than an innocent one, and minutes from change to onset.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> t = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+    >>> ratio, minutes = time_ratio(t, (t, t), 7 * 24 * 60)
+    >>> ratio > 4, minutes
+    (True, 0.0)
+    """
+    low, high = ((t - when).total_seconds() / 60 for t in onset)
+    gap = low if low > 0 else (high if high < 0 else 0.0)
+    width = max(high - low, 1.0)
+    at_once = AT_ONCE * math.exp(-abs(gap) / AT_ONCE_SCALE) / (2 * AT_ONCE_SCALE + width)
+    lagged = LAGGED * math.exp(-gap / LAG_MEAN) / (LAG_MEAN + width) if gap >= 0 else 0.0
+    late = LATE * math.exp(gap / LATE_MEAN) / (LATE_MEAN + width) if gap <= 0 else 0.0
+    anytime = ANYTIME / (2 * ANYTIME_SPAN) if abs(gap) <= ANYTIME_SPAN else 1e-9
+    ratio = math.log((at_once + lagged + late + anytime) * max(span_minutes, 60.0))
+    return min(max(ratio, TIME_RANGE[0]), TIME_RANGE[1]), gap
+
+
+def parse_scope(text: str) -> dict[str, set[str]]:
+    """Read `country=DE;device=android|ios` as values by column.
+
+    Examples
+    --------
+    >>> parse_scope("country=DE; device=android")
+    {'country': {'DE'}, 'device': {'android'}}
+    """
+    out: dict[str, set[str]] = {}
+    for part in re.split(r"[;&]| and ", text or ""):
+        name, sign, values = part.partition("=")
+        if sign and name.strip():
+            out[name.strip()] = {v.strip() for v in re.split(r"[|,]", values) if v.strip()}
+    return out
+
+
+def scope_fit(scope: str, segments: tuple[Segment, ...]) -> str:
+    """match when the change names an affected segment, clash when it names another one, silent when it names none."""
+    named = parse_scope(scope)
+    if not named:
+        return "silent"
+    if not segments:
+        return "narrow"
+    for s in segments:
+        for column, values in named.items():
+            condition = s.where.get(column)
+            if condition is not None and not isinstance(condition, dict):
+                have = {str(v) for v in condition} if isinstance(condition, (list, tuple)) else {str(condition)}
+                return "match" if have & values else "clash"
+    return "narrow"
+
+
+def fits(changes: tuple[ChangeRecord, ...], onset: tuple[datetime, datetime], span_minutes: float,
+         segments: tuple[Segment, ...]) -> list[Fit]:
+    """Judge every logged change against the onset and the scope."""
+    out = []
+    for c in changes:
+        ratio, gap = time_ratio(c.time, onset, span_minutes)
+        text = f"{c.description} {c.component}".lower()
+        words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words))
+    return out
+
+
+def mentions(change: ChangeRecord, subject: str, related: Any = ()) -> bool:
+    """Whether the entry names the subject (a column, version, stage or component) or something related to it.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> c = ChangeRecord("c1", datetime(2026, 1, 1, tzinfo=UTC), "config_change", "feature-store", "new key for device_type")
+    >>> mentions(c, "feature:device_type"), mentions(c, "feature:amount")
+    (True, False)
+    """
+    text = _words(f"{change.component} {change.description} {change.version_to}")
+    names = [subject.partition(":")[2], *related]
+    return any(n and f" {_words(n).strip()} " in text for n in names if len(str(n)) >= 2)
+
+
+def _words(text: str) -> str:
+    return " " + re.sub(r"[\W_]+", " ", str(text).lower()).strip() + " "

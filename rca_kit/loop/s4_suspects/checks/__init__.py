@@ -1,0 +1,15 @@
+"""The checks, one function each: a room in, an outcome out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rca_kit.loop.s4_suspects.checks import model, service, traffic, values
+from rca_kit.loop.s4_suspects.clue import Outcome
+from rca_kit.loop.s4_suspects.room import Room
+
+CHECKS: tuple[Callable[[Room], Outcome], ...] = (
+    values.nulls, values.values, values.categories, model.versions, model.threshold, model.scoring, model.concept, model.relations,
+    service.stages, service.errors, service.components, traffic.volume, traffic.mix, traffic.drift, traffic.labels, traffic.outputs,
+    traffic.text_shift,
+)

@@ -1,0 +1,177 @@
+"""Checks of the model: versions side by side, the scoring function itself, the decision threshold, concept drift, staleness."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, fit_gap
+from rca_kit.stats.rates import rate_z
+
+Floats = NDArray[np.float64]
+
+LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
+THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
+NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
+
+
+def versions(room: Room) -> Outcome:
+    """Model versions that came with the onset, and how they do beside the others at the same time."""
+    title, column = "Model versions, side by side at the same time", room.columns.model_version
+    if column is None:
+        return Outcome("version", title, "model", "free", not_applicable="no model_version column")
+    cube = room.picture.aggregates.cubes.get(f"segment:{column}")
+    if cube is None:
+        return Outcome("version", title, "model", "free", not_applicable="no model_version among the segments")
+    grid = room.picture.grid
+    counts = cube.by_value("n", grid.n_coarse)
+    start = room.picture.start
+    total_a = sum(v[start:].sum() for v in counts.values())
+    total_b = sum(v[:start].sum() for v in counts.values())
+    clues = []
+    for version, n in counts.items():
+        if version is None or total_a == 0 or total_b == 0:
+            continue
+        share_a, share_b = n[start:].sum() / total_a, n[:start].sum() / total_b
+        if share_a < NEW_SHARE or share_a - share_b < 0.01:
+            continue
+        first = int(np.flatnonzero(n)[0])
+        name = f"share:{column}={version}"
+        move = room.picture.moves.get(name)
+        near = abs(first - start)
+        gap = start - first
+        is_new = share_b < 0.02 or (move is not None and move.moved and abs(move.fit.start - start) <= 2)
+        if not is_new:
+            continue
+        harm = _version_gap(room, column, str(version))
+        late = gap * grid.coarse_s / 3600
+        text = f"version {version}: {share_b:.1%} -> {share_a:.1%} of requests"
+        facts = {"hours_before_onset": late, "share": float(share_a)}
+        if harm is not None:
+            text += f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
+            facts["side_by_side_z"] = harm
+        strength = float(np.clip(0.75 - 0.05 * near, 0.15, 0.75))
+        if harm is not None:
+            strength = float(np.clip(strength + 0.05 * harm, 0.05, 0.98))
+        clues.append(Clue("version", f"model:{version}", "version", text, strength, first * grid.coarse, float(share_a), None,
+                          {"column": column, "op": "in", "values": [str(version)]}, facts))
+    return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
+
+
+def _version_gap(room: Room, column: str, version: str) -> float | None:
+    """z of the new version's loss against the other versions' after the onset; None unless both served enough."""
+    loss = room.loss(room.after)
+    if loss is None:
+        return None
+    mine = (room.after[column].cast(pl.String) == version).fill_null(False).to_numpy()
+    ok = np.isfinite(loss)
+    x, y = loss[ok & mine], loss[ok & ~mine]
+    if min(x.size, y.size) < 60:
+        return None
+    error = float(np.hypot(x.std() / np.sqrt(x.size), y.std() / np.sqrt(y.size)))
+    return float((x.mean() - y.mean()) / error) if error > 0 else None
+
+
+def scoring(room: Room) -> Outcome:
+    """Whether the same served features now give other scores: a surrogate of the scorer, fitted before, checked after."""
+    title, c = "Scores for the same served features", room.columns
+    if c.score is None or len(c.features) < 2:
+        return Outcome("score_function", title, "model", "seconds", not_applicable="needs a score and at least two features")
+    gap = fit_gap(room.before, room.after, c.features, numbers(room.before, c.score), numbers(room.after, c.score))
+    if gap is None:
+        return Outcome("score_function", title, "model", "seconds", not_applicable="too few scored rows before or after")
+    if gap.fidelity < LEAST_FIDELITY:
+        return Outcome("score_function", title, "model", "seconds",
+                       not_applicable=f"served features explain only {gap.fidelity:.0%} of the score")
+    facts = {"fidelity": gap.fidelity, "ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
+    text = (f"a surrogate of the scorer (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after, bias {gap.shift:+.2f} "
+            "residual s.d.")
+    if gap.strength < 0.3:
+        return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
+    clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
+    return Outcome("score_function", title, "model", "seconds", (clue,))
+
+
+def concept(room: Room) -> Outcome:
+    """Whether the same features and scores now meet other labels, while the scorer stayed as it was."""
+    title, c = "Labels for the same features", room.columns
+    if c.label is None or room.picture.aggregates.plan.label_kind == "class" or len(c.features) < 2:
+        return Outcome("concept", title, "external", "seconds", not_applicable="needs numeric or two-valued labels and features")
+    y = [numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
+    gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
+    if gap is None:
+        return Outcome("concept", title, "external", "seconds", not_applicable="too few labelled rows before or after")
+    text = f"labels differ from what the same features meant before: error ratio {gap.ratio:.2f}, bias {gap.shift:+.2f} s.d. (z {gap.z:+.1f})"
+    facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
+    if gap.strength < 0.3:
+        return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
+    return Outcome("concept", title, "external", "seconds", (Clue("concept", "population", "concept", text, gap.strength, facts=facts),))
+
+
+def relations(room: Room) -> Outcome:
+    """Features that no longer go with the others: stale or shuffled values keep their distribution and lose their relations."""
+    title, names = "Relations between features", [f for f in room.columns.features]
+    if len(names) < 3:
+        return Outcome("relation", title, "data", "seconds", not_applicable="needs at least three features")
+    clues = [
+        Clue("relation", f"feature:{link.column}", "stale", f"{link.column} no longer goes with {link.partner}: r {link.before:+.2f} -> "
+             f"{link.after:+.2f}", float(link.z / (link.z + 6)), facts={"z": link.z})
+        for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
+    ]
+    return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
+
+
+def threshold(room: Room) -> Outcome:
+    """Whether decisions are cut at another score than before."""
+    title, c = "Decision threshold", room.columns
+    if c.score is None or c.decision is None or c.decision not in c.positive:
+        return Outcome("threshold", title, "config", "free", not_applicable="needs a score and a two-valued decision")
+    sides = []
+    for frame in (room.before, room.after):
+        s, d = numbers(frame, c.score), numbers(frame, c.decision, c.positive[c.decision])
+        ok = np.isfinite(s) & np.isfinite(d)
+        sides.append((s[ok], d[ok]))
+    if min(s.size for s, _ in sides) < 200:
+        return Outcome("threshold", title, "config", "free", not_applicable="too few decided rows")
+    (cut_b, clean_b), (cut_a, clean_a) = (_cut(s, d) for s, d in sides)
+    if clean_b < 0.9:
+        return Outcome("threshold", title, "config", "free", not_applicable="decisions do not follow one cut of the score")
+    s, d = sides[1]
+    up = cut_b[1]
+    implied = (s >= cut_b[0]) == up
+    differ = float((implied != (d > 0.5)).mean())
+    sb, db = sides[0]
+    base = float((((sb >= cut_b[0]) == up) != (db > 0.5)).mean())
+    z = rate_z(base * sb.size, sb.size, differ * s.size, s.size)
+    if z < 6 or differ - base < 0.003:
+        return Outcome("threshold", title, "config", "free", clear=f"decisions are still cut at {cut_b[0]:.3g}")
+    mixed = clean_a < 0.97
+    bad = (implied != (d > 0.5))
+    text = (f"decisions were cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}" if not mixed else
+            f"{differ:.1%} of decisions no longer follow the cut at {cut_b[0]:.3g}")
+    clue = Clue("threshold", "threshold", "threshold", text, float(z / (z + 4)), None, float(bad.mean()), facts={
+        "from": cut_b[0], "to": cut_a[0], "differ": differ}, where={"column": c.decision, "op": "threshold", "cut": cut_b[0],
+                                                                     "column2": c.score, "up": up})
+    return Outcome("threshold", title, "config", "free", (clue,))
+
+
+def _cut(score: Floats, decision: Floats) -> tuple[tuple[float, bool], float]:
+    """Best single cut: (score at or above which the decision is positive, orientation), and how cleanly it separates."""
+    order = np.argsort(score, kind="stable")
+    s, d = score[order], decision[order]
+    ones = np.concatenate([[0.0], np.cumsum(d)])
+    zeros = np.concatenate([[0.0], np.cumsum(1 - d)])
+    right = zeros + (ones[-1] - ones)  # zeros below the cut, ones at or above
+    valid = np.concatenate([[True], np.diff(s) > 0, [True]])
+    right_up = np.where(valid, right, -1)
+    right_down = np.where(valid, s.size - right, -1)
+    up = bool(right_up.max() >= right_down.max())
+    scores = right_up if up else right_down
+    i = int(np.argmax(scores))
+    at = float(s[min(i, s.size - 1)]) if i < s.size else float(s[-1]) + 1e-9
+    if 0 < i < s.size:
+        at = float((s[i - 1] + s[i]) / 2)
+    return (at, up), float(scores[i] / s.size)

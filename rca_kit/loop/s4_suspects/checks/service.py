@@ -1,0 +1,98 @@
+"""Checks of the running service: stages, error types, components' own metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rca_kit.aggregates.cube import BUCKET, VALUE
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues
+from rca_kit.stats.rates import rate_z
+
+STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
+# words in metric names, and what kind of trouble their move is
+METRIC_KINDS = (
+    ("cache", ("cache", "hit", "miss")), ("stale", ("age", "lag", "fresh", "stale", "delay")),
+    ("restart", ("restart", "crash", "oom", "evict")), ("memory", ("memory", "mem", "heap", "rss", "gc")),
+    ("saturation", ("cpu", "gpu", "util", "queue", "load", "thread", "pool", "connection", "disk", "iops", "saturation")),
+    ("timeout", ("timeout", "error", "fail", "5xx", "reject", "unavailable")), ("requests", ("request", "rps", "qps", "throughput")),
+)
+
+
+def stages(room: Room) -> Outcome:
+    """Which stage of the request slowed down."""
+    title, c = "Latency by stage", room.columns
+    if not c.stages:
+        return Outcome("stage_latency", title, "infra", "free", not_applicable="no per-stage latencies")
+    slowed = []
+    for stage in c.stages:
+        r = room.readings.get(f"stage:{stage}")
+        if r is None or not r.moved or not r.before or not r.after or r.after <= 0:
+            continue
+        ratio = float(np.log(r.after / r.before))
+        if ratio >= STAGE_LEAST:
+            slowed.append((stage, r, r.after - r.before, ratio))
+    total = sum(s[2] for s in slowed) or 1.0
+    clues = [
+        Clue("stage_latency", f"stage:{stage}", "slow", f"{stage}: p95 {r.before:.0f} -> {r.after:.0f} ms", room.strength(f"stage:{stage}")
+             * (added / total) ** 0.5, room.onset(f"log:{stage}"), None, added / total, facts={"ratio": ratio, "part": added / total})
+        for stage, r, added, ratio in slowed
+    ]
+    return Outcome("stage_latency", title, "infra", "free", as_clues(clues), "no stage slowed down")
+
+
+def errors(room: Room) -> Outcome:
+    """Which error types are new or more frequent."""
+    title, c = "Error types", room.columns
+    if c.error is None:
+        return Outcome("error_types", title, "infra", "free", not_applicable="no error column")
+    cube = room.picture.aggregates.cubes["errors"].frame.drop_nulls(VALUE)
+    error_rate = room.picture.series["error_rate"]
+    weights = [error_rate.coarse_weights(w) for w in (room.picture.before, room.picture.after)]
+    n = error_rate.coarse_sum(1)
+    nb, na = (float((n * w).sum()) for w in weights)
+    clues = []
+    for (kind,), part in cube.group_by(VALUE, maintain_order=True):
+        at, k = part[BUCKET].to_numpy(), part["n"].to_numpy()
+        kb, ka = (float((k * w[at]).sum()) for w in weights)
+        z = rate_z(kb, nb, ka, na) / max(room.picture.noise.get("error_rate", 1.0), 1.0)
+        if z > 5 and ka / max(na, 1) > 1.3 * kb / max(nb, 1) and ka >= 10:
+            clues.append(Clue("error_types", "component:", f"error:{_error_kind(str(kind))}", f"error {kind!r}: {kb / max(nb, 1):.2%} -> "
+                              f"{ka / max(na, 1):.2%} of requests", float(z / (z + 5)), None, float(ka / max(na, 1)), None,
+                              {"column": c.error, "op": "in", "values": [str(kind)]}, {"kind_share": ka}))
+    return Outcome("error_types", title, "infra", "free", as_clues(clues), "no error type became more frequent")
+
+
+def _error_kind(name: str) -> str:
+    text = name.lower()
+    for kind, words in (("timeout", ("time", "deadline", "slow")), ("memory", ("memory", "oom", "killed", "restart", "crash")),
+                        ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
+                        ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index"))):
+        if any(w in text for w in words):
+            return kind
+    return "other"
+
+
+def components(room: Room) -> Outcome:
+    """Service metrics that moved with the symptom: robust scores before and after, as in BARO (arXiv 2405.09330), with their onset."""
+    title = "Service metrics of components"
+    names = [n for n, s in room.picture.series.items() if s.family == "component"]
+    if not names:
+        return Outcome("service_metrics", title, "infra", "free", not_applicable="no service_metrics table")
+    clues = []
+    for name in room.moved("component"):
+        _, component, metric = name.split(":", 2)
+        r = room.readings[name]
+        kind = metric_kind(metric)
+        if r.before is None or r.after is None or r.worse is False:
+            continue
+        onset = room.onset(name)
+        clues.append(Clue("service_metrics", f"component:{component}", f"metric:{kind}", f"{component} {metric}: {r.before:.4g} -> "
+                          f"{r.after:.4g}", room.strength(name), onset, facts={"relative": abs(r.after - r.before) / (abs(r.before) + 1e-9)}))
+    return Outcome("service_metrics", title, "infra", "free", as_clues(clues), "no component's metric moved for the worse with it")
+
+
+def metric_kind(metric: str) -> str:
+    """Kind of trouble a service metric tells of, from its name."""
+    text = metric.lower()
+    return next((kind for kind, words in METRIC_KINDS if any(w in text for w in words)), "other")

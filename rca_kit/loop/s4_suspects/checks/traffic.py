@@ -1,0 +1,145 @@
+"""Checks of who comes and what is recorded: volume, duplicates, population mix, drift, labels, score gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.stats.rates import rate_z
+
+MIX_LEAST = 0.03  # points of share that a value must gain
+DUPLICATE_LEAST = 0.005
+DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
+
+
+def volume(room: Room) -> Outcome:
+    """More or fewer requests than the same hours before; doubled rows."""
+    title = "Volume, lost and doubled rows"
+    clues = []
+    r = room.readings.get("volume")
+    doubled = _duplicates(room)
+    if doubled is not None:
+        before, after, bad = doubled
+        z = rate_z(before * room.before.height, room.before.height, after * room.after.height, room.after.height)
+        if z > 5 and after - before > DUPLICATE_LEAST:
+            clues.append(Clue("duplicates", "traffic", "duplicates", f"doubled rows: {before:.1%} -> {after:.1%}", float(z / (z + 4)), None,
+                              after - before, None, None))
+    if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
+        grown = r.after / r.before
+        kind = "surge" if grown > 1 else "lost"
+        clues.append(Clue("volume", "traffic", kind, f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> "
+                          f"{r.after:.4g}", room.strength("volume"), room.onset("volume"), abs(grown - 1), facts={"ratio": grown}))
+    return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
+
+
+def _duplicates(room: Room) -> tuple[float, float, np.ndarray] | None:
+    key = [c for c in (room.columns.time, *room.columns.features[:12]) if c in room.before.columns]
+    if len(key) < 4:
+        return None
+    shares = [1 - f.select(key).n_unique() / max(f.height, 1) for f in (room.before, room.after)]
+    return shares[0], shares[1], room.after.select(key).is_duplicated().to_numpy()
+
+
+def mix(room: Room) -> Outcome:
+    """Values of segments and features that gained share among known values: another population."""
+    clues = []
+    for name in room.moved("mix"):
+        r, s = room.readings[name], room.picture.series[name]
+        if r.before is None or r.after is None or r.change is None or abs(r.change) < MIX_LEAST:
+            continue
+        value = name.partition("=")[2]
+        grown = r.change > 0
+        clues.append(Clue("mix", "population", "mix", f"{s.column} = {value}: {r.before:.1%} -> {r.after:.1%} of requests",
+                          room.strength(name), room.onset(name), abs(r.change), None,
+                          {"column": s.column, "op": "in", "values": [value], "grown": grown},
+                          {"change": r.change, "before": r.before}))
+    return Outcome("mix", "Traffic mix", "external", "free", as_clues(clues), "the mix of known values is as before")
+
+
+def drift(room: Room) -> Outcome:
+    """Features whose distribution moved beyond chance (the data comparison), without a fault seen in them."""
+    clues = []
+    for column, change in room.compared.items():
+        if not change.changed or abs(change.effect) < DRIFT_LEAST or column not in room.columns.features:
+            continue
+        psi = f", PSI {change.psi:.2f}" if change.psi is not None else ""
+        strength = float(np.clip(abs(change.effect) / (abs(change.effect) + 0.4), 0, 0.95))
+        clues.append(Clue("drift", f"feature:{column}", "drift", f"{column}: {change.reason}{psi}", strength, room.onset(f"mean:{column}"),
+                          facts={"psi": change.psi or 0.0, "effect": change.effect}))
+    return Outcome("drift", "Drift of features", "external", "free", as_clues(clues), "no feature's distribution moved beyond chance")
+
+
+def labels(room: Room) -> Outcome:
+    """The label pipeline: labels lost, or labels that moved while scores and KPIs did not."""
+    title, c = "Labels", room.columns
+    if c.label is None:
+        return Outcome("labels", title, "data", "free", not_applicable="no label column")
+    clues = []
+    share = room.readings.get("label_share")
+    if share is not None and share.moved and (share.change or 0) < 0 and share.before is not None and share.after is not None:
+        clues.append(Clue("label_share", "label", "labels_lost", f"labels present for {share.before:.0%} -> {share.after:.0%} of requests",
+                          0.5 * room.strength("label_share"), room.onset("label_share"), abs(share.change or 0),
+                          where={"column": c.label, "op": "null"}))
+    rate = room.readings.get("label_rate")
+    score = room.readings.get("score_mean")
+    kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
+    if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
+        steady = score is None or not score.moved
+        calm = all(not k.moved for k in kpis)
+        text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
+        text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
+        clues.append(Clue("label_rate", "label", "labels_moved" if steady and calm and kpis else "label_rate", text,
+                          room.strength("label_rate") * (1.0 if steady and calm else 0.5), room.onset("label_rate"),
+                          facts={"steady": float(steady), "calm": float(calm), "kpis": float(len(kpis))}))
+    return Outcome("labels", title, "data", "free", as_clues(clues), "labels arrive, and mean what they meant")
+
+
+def outputs(room: Room) -> Outcome:
+    """Scores that are missing, constant, or moved."""
+    title, c = "Scores and decisions", room.columns
+    if c.score is None:
+        return Outcome("outputs", title, "model", "free", not_applicable="no score column")
+    clues = []
+    name = f"null_rate:{c.score}"
+    r = room.readings.get(name)
+    if r is not None and r.moved and (r.change or 0) > 0 and r.before is not None and r.after is not None:
+        clues.append(Clue("score_nulls", "model:", "score_nulls", f"scores missing: {r.before:.1%} -> {r.after:.1%}", room.strength(name),
+                          room.onset(name), r.change, None, {"column": c.score, "op": "null"}))
+    a, b = numbers(room.after, c.score), numbers(room.before, c.score)
+    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
+    if min(a.size, b.size) > 200:
+        value, count = np.unique(a, return_counts=True)
+        top = float(count.max() / a.size)
+        was = float((b == value[int(np.argmax(count))]).mean())
+        z = rate_z(was * b.size, b.size, top * a.size, a.size)
+        if top - was > 0.02 and z > 6 and was < 0.2 * top:
+            clues.append(Clue("score_constant", "model:", "fallback", f"one score ({value[int(np.argmax(count))]:.4g}) for {top:.1%} of "
+                              f"requests, {was:.1%} before", float(z / (z + 5)), None, top - was, None,
+                              {"column": c.score, "op": "equal", "value": float(value[int(np.argmax(count))])}))
+    return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")
+
+
+def text_shift(room: Room) -> Outcome:
+    """Free-text columns: lengths before and after (truncation, another language, an attack)."""
+    title = "Text columns"
+    texts = [n for n, t in room.before.schema.items() if t == pl.String and n not in room.columns.segments
+             and room.before[n].n_unique() > 0.5 * max(room.before.height, 1)]
+    if not texts:
+        return Outcome("text", title, "code", "seconds", not_applicable="no free-text column among the features")
+    clues = []
+    for name in texts:
+        b, a = (np.log1p(f[name].str.len_chars().cast(pl.Float64).drop_nulls().to_numpy()) for f in (room.before, room.after))
+        if min(b.size, a.size) < 200:
+            continue
+        spread = float(b.std()) or 1.0
+        d = float((a.mean() - b.mean()) / spread)
+        z = d / np.sqrt(1 / a.size + 1 / b.size)
+        cap = float(np.exp(np.quantile(a, 0.999)))
+        capped = float((a >= np.quantile(a, 0.999) - 1e-9).mean())
+        if abs(z) > 7 and abs(d) > 0.15:
+            kind = "truncated" if d < 0 and capped > 0.03 else "text_length"
+            clues.append(Clue("text_length", f"feature:{name}", kind, f"{name}: length {np.expm1(b.mean()):.0f} -> {np.expm1(a.mean()):.0f} "
+                              f"characters" + (f", cut at {cap:.0f}" if kind == "truncated" else ""), float(abs(z) / (abs(z) + 8))))
+    return Outcome("text", title, "code", "seconds", as_clues(clues), "texts are as long as before")

@@ -1,0 +1,257 @@
+"""Checks of what is in the features: nulls, units and ranges, defaults, categories, staleness."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.stats.rates import rate_z
+
+Floats = NDArray[np.float64]
+
+OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
+OUT_RATIO = 5.0  # ... and this many times the share before
+UNIT_FACTORS = {1000.0: "x1000", 100.0: "x100", 60.0: "x60", 3600.0: "x3600", 10.0: "x10", 12.0: "x12", 24.0: "x24", 7.0: "x7",
+                1024.0: "x1024", 2.54: "x2.54", 1.609: "x1.609", 2.205: "x2.205", 3.281: "x3.281"}
+SCALE_LEAST = 1.35  # below this a change of scale may as well be a change of population
+SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
+SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
+MAX_CODES = 20  # whole numbers with more values than this are quantities
+ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
+
+
+def nulls(room: Room) -> Outcome:
+    """Null rate of each feature before and after."""
+    clues = []
+    for name in room.moved("nulls"):
+        r = room.readings[name]
+        if r.change is None or r.before is None or r.after is None or r.change < 0:
+            continue
+        column = room.picture.series[name].column or ""
+        bad = room.after[column].is_null().to_numpy() if column in room.after.columns else np.zeros(room.after.height, bool)
+        if room.after.schema.get(column) in (pl.Float64, pl.Float32):
+            bad = ~np.isfinite(numbers(room.after, column))
+        clues.append(Clue(
+            "null_rate", f"feature:{column}", "nulls", f"{column}: null rate {r.before:.1%} -> {r.after:.1%}", room.strength(name),
+            room.onset(name), r.change, room.harm(np.zeros(room.before.height, bool), bad), {"column": column, "op": "null"},
+            {"size": r.change}))
+    return Outcome("null_rate", "Nulls in features", "data", "free", as_clues(clues), "no feature lost values")
+
+
+def values(room: Room) -> Outcome:
+    """Numeric features: unit factors, values out of range, defaults filled in, constants."""
+    clues = []
+    for column in room.columns.features:
+        b, a = numbers(room.before, column), numbers(room.after, column)
+        if room.before.schema[column].is_numeric():
+            found = _transformed(column, b, a) or _filled(column, b, a) or _out_of_range(column, b, a)
+            if found is not None:
+                clue, bad_b, bad_a = found
+                clues.append(Clue(**{**clue.__dict__, "harm": room.harm(bad_b, bad_a)}))
+    return Outcome("value_range", "Units, ranges and defaults of numeric features", "code", "free", as_clues(clues),
+                   "numeric features keep their units and ranges")
+
+
+def _usable(x: Floats) -> Floats:
+    return x[np.isfinite(x)]
+
+
+Found = tuple[Clue, NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def _transformed(column: str, b: Floats, a: Floats) -> Found | None:
+    """Whether a part of the values after is the values before under one map (a factor, or a shift and a scale)."""
+    x, y = _usable(b), _usable(a)
+    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
+        return None
+    low, high = np.quantile(x, [0.001, 0.999])
+    outside = np.isfinite(a) & ((a < low) | (a > high))
+    share = outside.sum() / y.size
+    spread = np.subtract(*np.quantile(x, [0.9, 0.1]))
+    if spread <= 0:
+        return None
+    part, marked = (y, np.isfinite(a)) if share < 0.02 else (a[outside], outside)
+    if part.size >= 50 and share >= 0.02 and share < 0.9:
+        part, marked = a[outside], outside
+    factor, label = _factor(x, part if share >= 0.02 else y)
+    if label is None and share >= 0.02:
+        factor, label = _factor(x, y)
+        marked = np.isfinite(a)
+    if label is None:
+        qx, qy = (np.quantile(v, [0.1, 0.25, 0.5, 0.75, 0.9]) for v in (x, y))
+        slope = (qy[-1] - qy[0]) / spread
+        shift = (qy[2] - qx[2]) / spread
+        if not (slope < 1 / SCALE_LEAST or slope > SCALE_LEAST) or abs(slope) < 1e-9:
+            return None
+        bent = np.abs(qy - (qy[2] + slope * (qx - qx[2]))).max() / max(abs(qy[-1] - qy[0]), 1e-12)
+        if bent > 0.1:
+            return None
+        label, share_said = f"rescaled by {slope:.3g} (shift {shift:+.2g} spreads)", 1.0
+        strength, signature = min(0.45 + 0.25 * abs(np.log(slope)), 0.9), "rescaled"
+        return (Clue("unit_factor", f"feature:{column}", signature, f"{column}: values are {label}", strength, None, share_said,
+                     where={"column": column, "op": "outside", "low": float(low), "high": float(high)}),
+                np.zeros(b.size, bool), np.isfinite(a))
+    said = marked.sum() / max(y.size, 1)
+    strength = 0.95
+    return (Clue("unit_factor", f"feature:{column}", "unit", f"{column}: values after are {label} those before, in {said:.0%} of "
+                 "requests", strength, None, float(said), where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
+                 facts={"factor": factor}),
+            np.zeros(b.size, bool), marked)
+
+
+def _factor(x: Floats, y: Floats) -> tuple[float, str | None]:
+    """A known unit factor that maps the quantiles of x onto those of y, or log / exp."""
+    q = [0.2, 0.35, 0.5, 0.65, 0.8]
+    qx, qy = np.quantile(x, q), np.quantile(y, q)
+    if (qx > 0).all() and (qy > 0).all():
+        ratio = np.log(qy / qx)
+        middle = float(np.median(ratio))
+        width = max(float(np.log(qx[-1] / qx[0])), 0.1)
+        if np.ptp(ratio) < 0.25 * width + 0.1:
+            for f, label in UNIT_FACTORS.items():
+                for sign, text in ((1, label), (-1, f"1/{label[1:]} of")):
+                    if abs(middle - sign * np.log(f)) < 0.12 and abs(middle) > 0.6:
+                        return float(np.exp(middle)), text
+            if abs(middle) > np.log(2.5):
+                return float(np.exp(middle)), f"x{np.exp(middle):.3g}"
+        for text, mapped in (("the log of", np.log(qx)), ("the log(1+x) of", np.log1p(qx))):
+            if np.ptp(qx) > 0 and np.abs(qy - mapped).max() < 0.1 * np.ptp(mapped) + 1e-9 and np.abs(qy - qx).max() > 0.5 * np.ptp(qx):
+                return 0.0, text
+    return 1.0, None
+
+
+def _filled(column: str, b: Floats, a: Floats) -> Found | None:
+    """Whether one value jumped in share where values used to vary: a default, a constant, a frozen feed."""
+    x, y = _usable(b), _usable(a)
+    if min(x.size, y.size) < ROW_MIN:
+        return None
+    value, count = np.unique(y, return_counts=True)
+    top = int(np.argmax(count - np.interp(value, *_counts(x), left=0, right=0) * y.size / x.size))
+    share_after = float(count[top]) / y.size
+    share_before = float((x == value[top]).mean())
+    gain = share_after - share_before
+    z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size)
+    if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
+        return None
+    kind = "frozen" if share_after > 0.9 else "default"
+    text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
+    return (Clue("default_value", f"feature:{column}", kind, text, float(z / (z + 5)), None, gain,
+                 where={"column": column, "op": "equal", "value": float(value[top])}),
+            np.zeros(b.size, bool), a == value[top])
+
+
+def _counts(x: Floats) -> tuple[Floats, Floats]:
+    value, count = np.unique(x, return_counts=True)
+    return value, count.astype(float)
+
+
+def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
+    x, y = _usable(b), _usable(a)
+    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 3:
+        return None
+    low, high = float(x.min()), float(x.max())
+    margin = 0.05 * (high - low)
+    outside = np.isfinite(a) & ((a < low - margin) | (a > high + margin))
+    share = outside.sum() / y.size
+    z = rate_z(0.5, x.size, float(outside.sum()), y.size)
+    if share < OUT_SHARE or z < 6:
+        return None
+    text = f"{column}: {share:.1%} of values lie outside {low:.4g}..{high:.4g}, the range before"
+    return (Clue("out_of_range", f"feature:{column}", "range", text, float(z / (z + 5)), None, float(share),
+                 where={"column": column, "op": "outside", "low": low - margin, "high": high + margin}),
+            np.zeros(b.size, bool), outside)
+
+
+def categories(room: Room) -> Outcome:
+    """Categorical features: new, vanished, renamed, permuted values, a default filled in."""
+    clues = []
+    for column in dict.fromkeys((*room.columns.features, *room.columns.segments)):
+        if column == room.columns.model_version or not _categorical(room.before[column]):
+            continue
+        clue = _category(room, column)
+        if clue is not None:
+            clues.append(clue)
+    return Outcome("categories", "New, vanished, renamed and permuted categories", "upstream", "free", as_clues(clues),
+                   "categorical columns keep their values")
+
+
+def _categorical(s: pl.Series) -> bool:
+    """Text and flags; whole numbers only when they are few enough to be codes."""
+    return not s.dtype.is_float() and (not s.dtype.is_numeric() or s.n_unique() <= MAX_CODES) and not s.dtype.is_temporal()
+
+
+def _category(room: Room, column: str) -> Clue | None:
+    b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
+    if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len():
+        return None
+    nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
+    fresh = {v: n for v, n in na.items() if v not in nb}
+    gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
+    fresh_share = sum(fresh.values()) / a.len()
+    gone_share = sum(gone.values()) / b.len()
+    z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
+    if fresh_share > 0.005 and z > 5:
+        pairs = same_under_mapping(tuple(nb), tuple(fresh))
+        listed = list(fresh)
+        bad = room.after[column].cast(pl.String).is_in(listed).fill_null(False).to_numpy()
+        harm = room.harm(np.zeros(room.before.height, bool), bad)
+        where = {"column": column, "op": "in", "values": listed[:50]}
+        strength = float(z / (z + 5))
+        if pairs and sum(fresh[n] for _, n in pairs) > 0.5 * sum(fresh.values()):
+            text = ", ".join(f"{o} -> {n}" for o, n in pairs[:3])
+            return Clue("renamed_categories", f"feature:{column}", "renamed", f"{column}: the same values under other names ({text})",
+                        max(strength, 0.8), None, fresh_share, harm, where)
+        name = max(fresh, key=lambda v: fresh[v])
+        kind = "default" if _looks_default(name) else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
+        return Clue("new_categories", f"feature:{column}", kind, f"{column}: {name!r} and {len(fresh) - 1} more new values in "
+                    f"{fresh_share:.1%} of requests" if len(fresh) > 1 else f"{column}: new value {name!r} in {fresh_share:.1%} of requests",
+                    strength, None, fresh_share, harm, where)
+    return _reshuffled(room, column, nb, na)
+
+
+def _looks_default(name: str) -> bool:
+    return name.strip().lower() in ("", "unknown", "other", "none", "null", "nan", "n/a", "na", "default", "missing", "undefined", "-1", "0", "?")
+
+
+def same_under_mapping(old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pairs of an old and a new spelling of one value: case, blanks, punctuation, prefixes.
+
+    Examples
+    --------
+    >>> same_under_mapping(("iOS", "Android"), ("ios", "web"))
+    [('iOS', 'ios')]
+    """
+    def key(v: str) -> str:
+        return "".join(ch for ch in v.casefold() if ch.isalnum())
+
+    known = {key(v): v for v in old if key(v)}
+    pairs = [(known[key(n)], n) for n in new if key(n) in known]
+    if pairs:
+        return pairs
+    return [(o, n) for n in new for o in old
+            if len(key(o)) >= 2 and key(o) != key(n) and (key(n).endswith(key(o)) or key(n).startswith(key(o)))]
+
+
+def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """Shares changed a lot among the same values: one value took over, or the values swapped places."""
+    values = sorted(nb)
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
+    if values.__len__() < 2:
+        return None
+    i = int(np.argmax(q - p))
+    z = rate_z(p[i] * tb, tb, q[i] * ta, ta)
+    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]):
+        bad = (room.after[column].cast(pl.String) == values[i]).fill_null(False).to_numpy()
+        return Clue("default_value", f"feature:{column}", "default", f"{column}: {values[i]!r} {p[i]:.1%} -> {q[i]:.1%} of requests",
+                    float(z / (z + 5)), None, float(q[i] - p[i]), room.harm(np.zeros(room.before.height, bool), bad),
+                    {"column": column, "op": "in", "values": [values[i]]})
+    moved = 0.5 * np.abs(p - q).sum()
+    same_set = 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
+    if len(values) >= 4 and moved > 0.1 and same_set < 0.05 * moved:
+        return Clue("permuted_codes", f"feature:{column}", "permuted", f"{column}: the values' shares have swapped places "
+                    f"({moved:.0%} of requests changed value)", 0.8, None, float(moved))
+    return None

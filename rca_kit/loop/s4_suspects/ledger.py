@@ -1,0 +1,88 @@
+"""The evidence ledger: weights times evidence, normalised over all hypotheses and "something not logged or measured"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.findings.suspects import Evidence
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
+from rca_kit.loop.s4_suspects.prior import prior_weight
+from rca_kit.stats.logit import softmax
+
+WEIGHTS_FILE = "weights.json"
+SHOWN_LEAST = 0.15  # log-odds below which a piece of evidence is noise to a reader
+
+
+@lru_cache(maxsize=1)
+def fitted() -> dict[str, float]:
+    """Fitted weights by name of evidence; names that are not in the file keep their prior."""
+    path = files("rca_kit.loop.s4_suspects").joinpath(WEIGHTS_FILE)
+    if not path.is_file():
+        return {}
+    return {str(k): float(v) for k, v in json.loads(path.read_text(encoding="utf-8"))["weights"].items()}
+
+
+def weight(name: str) -> float:
+    """Log-odds that one unit of this evidence adds."""
+    return fitted().get(name, prior_weight(name))
+
+
+def probabilities(found: Sequence[Hypothesis]) -> NDArray[np.float64]:
+    """Probability of each hypothesis; they sum to 1, the last being "something not logged or measured"."""
+    return softmax(np.array([score(h) for h in found]))
+
+
+def score(h: Hypothesis) -> float:
+    """Sum of weight times evidence."""
+    return sum(weight(k) * v for k, v in h.x.items())
+
+
+def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
+    """What speaks for and against a hypothesis, in words, strongest first; pieces of one clue are counted together."""
+    out = []
+    for clue in h.clues:
+        names = [n for n in h.x if n.endswith(f"|{clue.signature}") or n == f"sign:{clue.signature}"]
+        total = sum(weight(n) * h.x[n] for n in names)
+        out.append(Evidence(clue.check, clue.says, round(total, 3), total >= 0))
+    if "harm" in h.x:
+        share = h.x["harm"]
+        total = weight("harm") * share + weight("harmless") * h.x.get("harmless", 0.0)
+        out.append(Evidence("attribution", f"{share:.0%} of the metric's change lies in the requests that show it", round(total, 3), total >= 0))
+    for key, words in (("starts:with", "it began with the symptom"), ("starts:before", "it began before the symptom"),
+                       ("starts:after", "it began after the symptom")):
+        if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
+            out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))
+    if h.fit is not None:
+        out += _change_evidence(h)
+    else:
+        w = weight("change:none") + weight(f"unlogged:{h.category}")
+        out.append(Evidence("change_log", "no logged change is blamed", round(w, 3), w >= 0))
+    return tuple(sorted(out, key=lambda e: (-abs(e.weight), e.check, e.says)))
+
+
+def _change_evidence(h: Hypothesis) -> list[Evidence]:
+    assert h.fit is not None
+    c, minutes = h.fit.change, h.fit.minutes
+    near = ("inside the onset interval" if minutes == 0 else
+            f"{abs(minutes):.0f} min {'before' if minutes > 0 else 'after'} the onset interval")
+    time = weight("change:time") * h.x["change:time"]
+    kind = weight(f"kind:{c.kind}|{h.category}") + weight(f"subject:{h.subject.partition(':')[0]}|{c.kind}")
+    out = [
+        Evidence("change_time", f"{c.id} ({c.description[:80]}) was logged {near}", round(time, 3), time >= 0),
+        Evidence("change_kind", f"{c.id} is a {c.kind.replace('_', ' ')}", round(kind, 3), kind >= 0),
+    ]
+    words = {"change:scope_match": "its scope is the affected segment", "change:scope_clash": "its scope is another segment",
+             "change:scope_narrow": "its scope is narrower than the symptom", "change:names_subject": "it names the subject",
+             "change:version_match": "it brought this version", "change:version_clash": "it brought another version",
+             "change:words": f"its wording fits a {h.category} cause", "change:words_elsewhere": "its wording fits another kind of cause"}
+    for key, text in words.items():
+        w = weight(key) * h.x.get(key, 0.0)
+        if abs(w) >= SHOWN_LEAST:
+            out.append(Evidence("change_fit", f"{c.id}: {text}", round(w, 3), w >= 0))
+    return out

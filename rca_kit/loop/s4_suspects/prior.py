@@ -1,0 +1,88 @@
+"""Weights an engineer would write down before seeing any data: log-odds per piece of evidence.
+
+Fitting starts here and may move only as far as generated incidents insist (ridge); a name that no fit has seen keeps its value.
+"""
+
+from __future__ import annotations
+
+# How likely a subject that shows this is the cause, rather than a consequence or a bystander.
+SIGN: dict[str, float] = {
+    "nulls": 3.0, "default": 3.0, "frozen": 3.0, "stale": 2.5, "range": 2.5, "unit": 4.0, "rescaled": 2.5, "renamed": 3.5, "permuted": 3.0,
+    "new_category": 1.0, "version": 2.0, "score_function": 1.5, "fallback": 1.0, "score_nulls": 1.0, "threshold": 4.0, "concept": 1.5,
+    "slow": 2.0, "error:timeout": 1.0, "error:memory": 1.0, "error:upstream": 1.0, "error:code": 1.0, "error:other": 1.0,
+    "metric:cache": 2.5, "metric:stale": 2.5, "metric:restart": 2.5, "metric:memory": 2.0, "metric:saturation": 2.0, "metric:timeout": 2.0,
+    "metric:requests": 0.5, "metric:other": 1.0, "surge": 1.5, "lost": 2.0, "duplicates": 3.5, "mix": 1.0, "drift": 0.5, "labels_lost": 1.5,
+    "labels_moved": 3.0, "label_rate": 0.5, "truncated": 2.5, "text_length": 1.0,
+}
+# How likely each category is for a signature when nothing else is known (probabilities).
+CATEGORY: dict[str, dict[str, float]] = {
+    "nulls": {"data": .3, "upstream": .3, "config": .2, "code": .1, "infra": .1},
+    "default": {"data": .25, "upstream": .15, "config": .25, "code": .25, "infra": .1},
+    "frozen": {"data": .55, "upstream": .15, "config": .1, "code": .1, "infra": .1},
+    "stale": {"data": .55, "config": .15, "code": .1, "upstream": .1, "infra": .1},
+    "range": {"data": .5, "upstream": .25, "code": .25}, "unit": {"code": .6, "upstream": .3, "data": .1},
+    "rescaled": {"code": .55, "upstream": .15, "data": .1, "external": .2}, "renamed": {"upstream": .5, "code": .4, "data": .1},
+    "permuted": {"code": .7, "upstream": .2, "data": .1}, "new_category": {"external": .4, "upstream": .3, "code": .2, "data": .1},
+    "version": {"model": .85, "code": .1, "config": .05}, "score_function": {"model": .6, "code": .3, "config": .1},
+    "fallback": {"infra": .4, "code": .2, "config": .2, "model": .2}, "score_nulls": {"infra": .5, "code": .3, "model": .2},
+    "threshold": {"config": .8, "model": .2}, "concept": {"external": .8, "data": .1, "upstream": .1},
+    "slow": {"code": .35, "infra": .35, "upstream": .25, "config": .05}, "error:timeout": {"infra": .6, "upstream": .3, "code": .1},
+    "error:memory": {"infra": .4, "code": .6}, "error:upstream": {"upstream": .7, "infra": .3}, "error:code": {"code": .7, "upstream": .3},
+    "error:other": {"infra": .5, "code": .3, "upstream": .2}, "metric:cache": {"config": .45, "infra": .45, "code": .1},
+    "metric:stale": {"data": .7, "infra": .15, "upstream": .15}, "metric:restart": {"infra": .5, "code": .5},
+    "metric:memory": {"code": .6, "infra": .4}, "metric:saturation": {"infra": .65, "code": .3, "external": .05},
+    "metric:timeout": {"infra": .5, "upstream": .5}, "metric:requests": {"external": .8, "infra": .2}, "metric:other": {"infra": 1.0},
+    "surge": {"external": 1.0}, "lost": {"data": .4, "infra": .3, "code": .2, "upstream": .1},
+    "duplicates": {"data": .6, "code": .3, "infra": .1}, "mix": {"external": .9, "config": .1},
+    "drift": {"external": .6, "data": .15, "code": .15, "upstream": .1}, "labels_lost": {"data": 1.0}, "labels_moved": {"data": 1.0},
+    "label_rate": {"external": .6, "data": .4}, "truncated": {"code": 1.0}, "text_length": {"external": .6, "code": .4},
+}
+# What kind of entry a cause of each category leaves in the change log (probabilities of the kind given the category).
+KIND: dict[str, dict[str, float]] = {
+    "data": {"data_pipeline": .75, "infra_change": .05, "schema_change": .05, "code_deploy": .05, "other": .1},
+    "model": {"model_deploy": .85, "experiment": .05, "flag_change": .04, "config_change": .03, "other": .03},
+    "code": {"code_deploy": .8, "infra_change": .03, "model_deploy": .05, "schema_change": .05, "flag_change": .04, "other": .03},
+    "infra": {"infra_change": .75, "config_change": .1, "code_deploy": .05, "other": .1},
+    "config": {"config_change": .55, "flag_change": .22, "experiment": .15, "infra_change": .03, "other": .05},
+    "upstream": {"upstream_notice": .6, "schema_change": .3, "other": .1},
+    "external": {"campaign": .55, "calendar": .35, "upstream_notice": .02, "other": .08},
+}
+KIND_FLOOR = 0.015  # people file things under odd kinds
+KIND_BASE = 1 / 12  # twelve kinds: what an innocent entry's kind says by chance
+OTHERS: dict[str, float] = {
+    "change:time": 0.8, "change:scope_match": 1.5, "change:scope_clash": -2.0, "change:scope_narrow": -0.5, "change:names_subject": 1.5,
+    "change:words": 0.6, "change:words_elsewhere": -0.4, "change:version_match": 2.0, "change:version_clash": -1.5, "change:none": -0.5,
+    "harm": 1.0, "harmless": -1.0, "side_by_side": 1.5, "starts:with": 0.5, "starts:before": -0.2, "starts:after": -0.8, "other": 1.0,
+    # a new version explains a changed scorer; cache misses explain nulls; saturation explains slowness and time-outs
+    "beside:scorer|version": 1.0, "beside:version|scorer": -1.0, "beside:cache|missing": -0.7, "beside:missing|cache": 1.0,
+    "beside:missing|slow": -1.0, "beside:stale|stale": 0.5, "beside:missing|mix": -1.0, "beside:broken|mix": -1.5,
+    "beside:missing|concept": -1.5, "beside:broken|concept": -1.5, "beside:version|concept": -1.0, "beside:broken|drift": -1.0,
+    "beside:missing|drift": -1.0, "beside:slow|resources": 0.5, "beside:resources|slow": -0.3, "beside:mix|surge": 0.5,
+    "family:quality|slow": -2.5, "family:quality|resources": -1.0, "family:quality|errors": -1.0, "family:service|concept": -3.0,
+    "family:service|scorer": -2.0, "family:service|cut": -3.0, "family:service|mix": -1.5, "family:service|drift": -2.0,
+    "family:service|slow": 1.0, "family:service|resources": 0.5, "family:quality|surge": -1.0, "family:service|labels": -3.0,
+}
+
+
+def prior_weight(name: str) -> float:
+    """Weight of one piece of evidence before any fitting.
+
+    Examples
+    --------
+    >>> prior_weight("sign:nulls")
+    3.0
+    >>> prior_weight("kind:model_deploy|model") > prior_weight("kind:campaign|model")
+    True
+    """
+    import math
+
+    head, _, tail = name.partition(":")
+    if head == "sign":
+        return SIGN.get(tail, 0.0)
+    if head == "category":
+        category, _, signature = tail.partition("|")
+        return math.log(max(CATEGORY.get(signature, {}).get(category, 0.02), 0.02))
+    if head == "kind":
+        kind, _, category = tail.partition("|")
+        return math.log(max(KIND[category].get(kind, 0.0), KIND_FLOOR) / KIND_BASE)
+    return OTHERS.get(name, 0.0)

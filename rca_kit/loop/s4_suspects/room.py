@@ -1,0 +1,142 @@
+"""What the checks may look at: the picture, samples of rows before and after, the columns' comparison, the change log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.aggregates.plan import Columns
+from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.detect import joint_onset
+from rca_kit.loop.picture import Picture
+from rca_kit.stats.drift import ColumnChange
+
+Floats = NDArray[np.float64]
+
+SAMPLE_ROWS = 12_000  # rows per side: a share of 1 % is seen in 120 of them, a surrogate model fits in well under a second
+LOSS_CLIP = 1e-3  # bounds one row's log loss at 6.9
+
+
+@dataclass(frozen=True)
+class Room:
+    """One case laid out for the checks."""
+
+    picture: Picture
+    before: pl.DataFrame
+    after: pl.DataFrame
+    compared: dict[str, ColumnChange]
+    changes: tuple[ChangeRecord, ...]
+    dtypes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> Columns:
+        """The columns' roles."""
+        return self.picture.aggregates.plan.columns
+
+    @cached_property
+    def readings(self) -> dict[str, MetricReading]:
+        """Every series before and after."""
+        return {n: self.picture.reading(n) for n, s in self.picture.series.items() if s.family != "helper"}
+
+    def moved(self, *families: str) -> list[str]:
+        """Names of the series of these families that moved, strongest first."""
+        names = [n for n, r in self.readings.items() if r.moved and self.picture.series[n].family in families]
+        return sorted(names, key=lambda n: (-self.strength(n), n))
+
+    def strength(self, name: str) -> float:
+        """0..1 from the evidence of a move: z = 4 gives about 0.5, z = 10 about 0.85."""
+        move = self.picture.moves.get(name)
+        if move is None:
+            return 0.0
+        z = max(move.z_at(self.picture.start), abs(move.fit.z) if move.moved and move.scan.best else 0.0)
+        return float(z / (z + 4.0))
+
+    def onset(self, name: str) -> int | None:
+        """Fine bucket where a moved series began."""
+        move = self.picture.moves.get(name)
+        return joint_onset([move], self.picture.grid).index if move is not None and move.moved else None
+
+    @cached_property
+    def main(self) -> str:
+        """Series of the outcome the investigation is about."""
+        if self.picture.anchor is not None:
+            return self.picture.anchor.series.name
+        return self.picture.alert
+
+    def loss(self, frame: pl.DataFrame) -> Floats | None:
+        """Badness of each sampled row in terms of the main metric, NaN where unknown; None when the metric has no rows."""
+        return row_loss(frame, self.columns, self.picture.aggregates.plan, self.main, self.picture.series[self.main].family
+                        if self.main in self.picture.series else "")
+
+    def harm(self, bad_before: NDArray[np.bool_], bad_after: NDArray[np.bool_]) -> float | None:
+        """Share of the main metric's rise in loss that lies in the marked rows after (against all rows before)."""
+        a, b = self.loss(self.after), self.loss(self.before)
+        if a is None or b is None:
+            return None
+        ok_a, ok_b = np.isfinite(a), np.isfinite(b)
+        if ok_a.sum() < 30 or ok_b.sum() < 30:
+            return None
+        base = float(b[ok_b].mean())
+        total = float((a[ok_a] - base).mean())
+        error = float(np.hypot(a[ok_a].std() / np.sqrt(ok_a.sum()), b[ok_b].std() / np.sqrt(ok_b.sum())))
+        if total < 2 * error:
+            return None
+        return float(((a - base)[ok_a & bad_after]).sum() / ok_a.sum() / total)
+
+
+def row_loss(frame: pl.DataFrame, c: Columns, plan: Any, metric: str, family: str) -> Floats | None:
+    """Loss of each row: log loss, absolute error, miss, failure, log latency or missing KPI, by the metric's kind."""
+    if family == "kpi":
+        kpi = metric.removeprefix("kpi:")
+        x = numbers(frame, kpi, c.positive.get(kpi))
+        return -x if c.kpis.get(kpi) == "higher" else x
+    if metric == "error_rate" and c.error:
+        return failed(frame[c.error])
+    if family in ("service", "stage") and metric != "error_rate":
+        column = c.latency if family == "service" else metric.partition(":")[2]
+        return np.log(np.maximum(numbers(frame, column), 1e-3)) if column else None
+    if c.label and c.score and plan.label_kind == "binary":
+        y, s = numbers(frame, c.label, c.positive.get(c.label)), numbers(frame, c.score)
+        if plan.score_is_probability:
+            p = np.clip(s, LOSS_CLIP, 1 - LOSS_CLIP)
+            return np.asarray(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
+        ranks = np.argsort(np.argsort(s)) / max(s.size - 1, 1)
+        return np.asarray((y - ranks) ** 2)
+    if c.label and c.score and plan.label_kind == "number":
+        return np.abs(numbers(frame, c.score) - numbers(frame, c.label))
+    if c.label and c.decision and plan.label_kind == "class":
+        miss = (frame[c.label].cast(pl.String) != frame[c.decision].cast(pl.String)).cast(pl.Float64)
+        return np.asarray(miss.to_numpy(), dtype=float)
+    return None
+
+
+def numbers(frame: pl.DataFrame, column: str | None, positive: Any = None) -> Floats:
+    """Read a column as floats with NaN for null and infinite; 0/1 against the positive value where one is given."""
+    if column is None or column not in frame.columns:
+        return np.full(frame.height, np.nan)
+    s = frame[column]
+    s = (s == positive).cast(pl.Float64) if positive is not None else s.cast(pl.Float64, strict=False)
+    x = s.to_numpy().astype(float)
+    return np.where(np.isfinite(x), x, np.nan)
+
+
+def failed(errors: pl.Series) -> Floats:
+    """1 where a request failed."""
+    from rca_kit.aggregates.rows import NO_ERROR
+
+    if errors.dtype.is_numeric() or errors.dtype == pl.Boolean:
+        return np.asarray((errors.cast(pl.Float64).fill_null(0) != 0).cast(pl.Float64).to_numpy())
+    text = errors.cast(pl.String)
+    return np.asarray((~(text.is_null() | text.is_in(list(NO_ERROR)))).cast(pl.Float64).to_numpy())
+
+
+def as_clues(found: Sequence[Any]) -> tuple[Any, ...]:
+    """Strongest first."""
+    return tuple(sorted(found, key=lambda c: (-c.strength, c.subject)))

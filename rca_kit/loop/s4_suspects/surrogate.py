@@ -1,0 +1,179 @@
+"""Surrogates: does y still follow from x as it did before, and do features still go together?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.loop.s4_suspects.room import numbers
+
+Floats = NDArray[np.float64]
+
+MIN_ROWS = 300  # fewer rows than this a side fit noise
+FIT_ROWS = 8000
+MAX_LEVELS = 60  # categories told apart; the rest share a code
+LINK_LEAST = 0.12  # correlation before that is worth watching
+LINK_Z = 7.0  # Fisher z of its change; hundreds of pairs are looked at
+LINK_LOST = 0.3  # share of the correlation that must be lost
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much worse y follows from x after than before.
+
+    `fidelity` is the share of y's variance explained on rows of before not used in the fit; `ratio` the mean squared error
+    after over before; `shift` the mean residual after in units of the residual spread before; `z` of that shift.
+    """
+
+    fidelity: float
+    ratio: float
+    shift: float
+    z: float
+
+    @property
+    def strength(self) -> float:
+        """0..1."""
+        return float(np.clip(max((self.ratio - 1.12) / 0.8, (abs(self.shift) - 0.08) / 0.4 if abs(self.z) > 5 else 0.0), 0, 1) ** 0.5)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Columns as numbers: numeric as they are, categories by frequency rank fixed on the rows before."""
+
+    names: tuple[str, ...]
+    levels: dict[str, dict[str, int]]
+    low: dict[str, float]
+    high: dict[str, float]
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, names: Sequence[str]) -> Encoder:
+        """Learn levels and ranges."""
+        levels, low, high = {}, {}, {}
+        for name in names:
+            if frame.schema[name].is_numeric() or frame.schema[name] == pl.Boolean:
+                x = numbers(frame, name)
+                if np.isfinite(x).any():
+                    low[name], high[name] = (float(q) for q in np.nanquantile(x, [0.001, 0.999]))
+            else:
+                ranked = frame[name].drop_nulls().cast(pl.String).value_counts(sort=True).sort(["count", name], descending=[True, False])
+                levels[name] = {str(v): i for i, v in enumerate(ranked[name].head(MAX_LEVELS).to_list())}
+        return cls(tuple(n for n in names if n in levels or n in low), levels, low, high)
+
+    def apply(self, frame: pl.DataFrame) -> Floats:
+        """Matrix of shape (rows, columns); missing and unknown values are NaN."""
+        out = []
+        for name in self.names:
+            if name in self.levels:
+                codes = frame[name].cast(pl.String).replace_strict(self.levels[name], default=None, return_dtype=pl.Float64)
+                out.append(codes.fill_null(np.nan).to_numpy())
+            else:
+                out.append(numbers(frame, name))
+        return np.column_stack(out) if out else np.zeros((frame.height, 0))
+
+
+def fit_gap(before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], y_before: Floats, y_after: Floats,
+            extra: str | None = None) -> Gap | None:
+    """Fit y on the features before (gradient-boosted trees), look at the residuals after.
+
+    Rows after with a value never seen before (missing where nothing was missing, out of range, unknown category) are left
+    out: the surrogate knows nothing there, and other checks do.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    names = [*features, extra] if extra else list(features)
+    encoder = Encoder.fit(before, names)
+    ok_b, ok_a = np.isfinite(y_before), np.isfinite(y_after)
+    if min(ok_b.sum(), ok_a.sum()) < MIN_ROWS or np.std(y_before[ok_b]) == 0 or not encoder.names:
+        return None
+    xb, xa = encoder.apply(before)[ok_b], encoder.apply(after)[ok_a]
+    yb, ya = y_before[ok_b], y_after[ok_a]
+    known = _familiar(encoder, xb, xa)
+    if known.sum() < MIN_ROWS // 2:
+        return None
+    xa, ya = xa[known], ya[known]
+    half = np.arange(yb.size) % 2 == 0
+    if half.sum() > FIT_ROWS:
+        half &= np.cumsum(half) <= FIT_ROWS
+    categorical = [n in encoder.levels for n in encoder.names]
+    model = HistGradientBoostingRegressor(max_iter=80, learning_rate=0.15, max_leaf_nodes=24, min_samples_leaf=20, random_state=0,
+                                          categorical_features=categorical, early_stopping=False)
+    model.fit(xb[half], yb[half])
+    rest = ~half
+    rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
+    limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12
+    rb, ra = np.clip(rb, -limit, limit), np.clip(ra, -limit, limit)
+    spread = float(rb.std()) or 1e-12
+    shift = float((ra.mean() - rb.mean()) / spread)
+    error = np.sqrt(1 / rb.size + float(ra.var()) / spread**2 / ra.size)
+    return Gap(1 - float(rb.var() / max(yb.var(), 1e-12)), float((ra**2).mean() / max((rb**2).mean(), 1e-12)), shift, shift / float(error))
+
+
+def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:
+    keep = np.ones(xa.shape[0], bool)
+    for j, name in enumerate(encoder.names):
+        missing_b = float(np.isnan(xb[:, j]).mean())
+        missing_a = np.isnan(xa[:, j])
+        if missing_a.mean() > 2 * missing_b + 0.01:
+            keep &= ~missing_a
+        if name in encoder.low:
+            with np.errstate(invalid="ignore"):
+                keep &= ~((xa[:, j] < encoder.low[name]) | (xa[:, j] > encoder.high[name]))
+    return keep
+
+
+@dataclass(frozen=True)
+class Link:
+    """A pair of features whose correlation was lost."""
+
+    column: str
+    partner: str
+    before: float
+    after: float
+    z: float
+
+
+def broken_links(encoder: Encoder, before: pl.DataFrame, after: pl.DataFrame) -> list[Link]:
+    """Features that lost their rank correlation with several partners or, with one partner, most of it."""
+    xb, xa = encoder.apply(before), encoder.apply(after)
+    if min(xb.shape[0], xa.shape[0]) < MIN_ROWS or xb.shape[1] < 3:
+        return []
+    rb, nb = _correlations(xb)
+    ra, na = _correlations(xa)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (np.arctanh(np.clip(rb, -0.999, 0.999)) - np.arctanh(np.clip(ra, -0.999, 0.999))) / np.sqrt(1 / (nb - 3) + 1 / (na - 3))
+    lost = (np.abs(rb) >= LINK_LEAST) & (np.abs(z) >= LINK_Z) & (np.abs(ra) < (1 - LINK_LOST) * np.abs(rb))
+    np.fill_diagonal(lost, False)
+    watched = (np.abs(rb) >= LINK_LEAST) & ~np.eye(rb.shape[0], dtype=bool)
+    out = []
+    remaining = lost.copy()
+    while remaining.any():
+        count = remaining.sum(1) + 0.5 * remaining.sum(1) / np.maximum(watched.sum(1), 1)
+        i = int(np.argmax(count))
+        if remaining[i].sum() == 0:
+            break
+        j = int(np.argmax(np.where(remaining[i], np.abs(z[i]), -1)))
+        out.append(Link(encoder.names[i], encoder.names[j], float(rb[i, j]), float(ra[i, j]), float(abs(z[i, j]))))
+        remaining[i, :] = False
+        remaining[:, i] = False
+    return out
+
+
+def _correlations(x: Floats) -> tuple[Floats, Floats]:
+    """Rank correlations with missing values filled by the middle rank, and the counts behind them."""
+    ok = np.isfinite(x)
+    ranks = np.zeros_like(x)
+    for j in range(x.shape[1]):
+        at = ok[:, j]
+        if at.sum() > 2:
+            order = np.argsort(np.argsort(x[at, j], kind="stable"), kind="stable")
+            _, inverse = np.unique(x[at, j], return_inverse=True)
+            mean_rank = np.bincount(inverse, order) / np.bincount(inverse)
+            ranks[at, j] = mean_rank[inverse] - (at.sum() - 1) / 2
+    norm = np.sqrt((ranks**2).sum(0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.where(np.outer(norm, norm) > 0, ranks.T @ ranks / np.outer(norm, norm), 0.0)
+    return np.asarray(r), np.maximum((ok.astype(float).T @ ok.astype(float)), 4.0)

@@ -1,0 +1,59 @@
+"""Incident, benign shift or no change: from what moved, and from whether it hurt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rca_kit.findings.scope import MixRate
+from rca_kit.loop.names import in_order
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room
+
+OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls")
+# data lost or corrupted on the way is an incident even before an outcome shows it
+CORRUPTION = ("nulls", "default", "frozen", "stale", "range", "unit", "renamed", "permuted", "duplicates", "lost", "labels_lost", "labels_moved",
+              "truncated", "score_nulls", "fallback", "threshold")
+CORRUPTION_LEAST = 0.55  # strength of such a clue
+SHIFT_FAMILIES = ("mix", "input", "output")
+SURGE = 1.6  # growth of traffic that no ordinary weekday explains
+MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict with its reason in words."""
+
+    verdict: str
+    because: str
+
+
+def decide(room: Room, outcomes: tuple[Outcome, ...], mix: tuple[MixRate, ...] = ()) -> Verdict:
+    """Decide from the outcomes' readings, the clues, and the mix-rate split of the main metric."""
+    worse = [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse]
+    corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
+    shifted = room.moved(*SHIFT_FAMILIES)
+    volume = room.readings.get("volume")
+    if volume is not None and volume.moved and volume.before and volume.after and volume.after / volume.before >= SURGE:
+        shifted.append("volume")
+    if worse and not corrupt and _only_mix(room, worse, mix):
+        return Verdict("benign_shift", f"{', '.join(in_order(worse)[:3])} moved because traffic moved between segments; inside them it did not")
+    if worse:
+        return Verdict("incident", f"{', '.join(in_order(worse)[:4])} got worse, beyond chance and season")
+    if corrupt:
+        return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
+    drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "surge")]
+    if shifted or drifted:
+        what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
+        return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
+    return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _first(clues: list[Clue]) -> str:
+    return max(clues, key=lambda c: c.strength).says
+
+
+def _only_mix(room: Room, worse: list[str], mix: tuple[MixRate, ...]) -> bool:
+    """Whether one dimension's mix explains nearly all of the main metric's change, and it is the only kind of outcome that moved."""
+    if room.main not in worse:
+        return False
+    return any(m.total != 0 and m.mix / m.total >= MIX_SHARE for m in mix)
