@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rca_kit.case.journal import Journal
 from rca_kit.run.state import RunState
 from rca_kit.views.report import render_report
 from rca_kit.views.report.draft import JournalEntry, RunFacts
@@ -111,20 +112,7 @@ def read_journal(case: Path) -> Sequence[JournalEntry]:
     >>> read_journal(Path("no-such-case"))
     ()
     """
-    path = case / "journal.jsonl"
-    out = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return ()
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue  # a line cut off by a crash; the journal keeps it, the report cannot show it
-        if isinstance(entry, dict):
-            out.append(entry)
-    return tuple(out)
+    return tuple(entry.to_dict() for entry in Journal(case).entries())
 
 
 def versions() -> dict[str, str]:

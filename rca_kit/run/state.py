@@ -114,7 +114,7 @@ def read_state(folder: Path, *, died: str = "") -> RunState:
             seconds[step] = round(event["clock"] - begun[step], 3)
         last[step] = event
     parts = {FIELD_OF_STEP[s]: _load(folder, s) for s in STEPS}
-    states = _where_it_stopped([_state(step, last.get(step), parts[FIELD_OF_STEP[step]], died) for step in STEPS], died)
+    states = _where_it_stopped([_state(step, last.get(step), died) for step in STEPS], died)
     error = next((e.get("error", "") for e in events if e["state"] == "failed"), "")
     bad = next((e["bad_input"] for e in events if e.get("bad_input")), None)
     draft = Draft(case=_load(folder, "case"), warnings=_load(folder, "warnings") or (), **parts)
@@ -123,10 +123,10 @@ def read_state(folder: Path, *, died: str = "") -> RunState:
     )
 
 
-def _state(step: str, event: dict[str, Any] | None, finding: Any, died: str) -> StepState:
+def _state(step: str, event: dict[str, Any] | None, died: str) -> StepState:
     if event is None:
         return StepState(step, "skipped", SKIPPED)
-    if event["state"] == "done" and finding is not None:
+    if event["state"] == "done":
         return StepState(step, "done")
     if event["state"] == "failed":
         return StepState(step, "failed", event.get("error", ""))

@@ -6,10 +6,10 @@ import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from rca_kit.case.bundled import bundled
 from rca_kit.errors import BadInput, did_you_mean
 
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": None}
@@ -28,9 +28,7 @@ class Parameter:
 
 def template_folders() -> tuple[Path, ...]:
     """Where templates lie: inside the installed package, or beside it in a checkout."""
-    packaged = Path(str(files("rca_kit").joinpath("_data", "templates")))
-    checkout = Path(str(files("rca_kit"))).parent / "templates"
-    return tuple(p for p in (packaged, checkout) if p.is_dir())
+    return bundled("templates")
 
 
 def template_names() -> list[str]:

@@ -27,7 +27,8 @@ class Walk:
         self._recorder = recorder
         self._found: dict[str, Finding] = {}
         self._whole: Investigation | None = None
-        self._steps = _steps(folder, engine, investigate)
+        self._at = ""
+        self._steps = _steps(folder, engine, investigate, self._enter)
 
     def signal(self) -> Finding:
         """Do step 1: say whether the alert is real, and what else moved."""
@@ -78,7 +79,7 @@ class Walk:
         for wanted in STEPS[: STEPS.index(step) + 1]:
             if wanted in self._found:
                 continue
-            self._recorder.note(wanted, "started")
+            self._enter(wanted)
             try:
                 while wanted not in self._found:
                     name, value = next(self._steps)
@@ -88,10 +89,19 @@ class Walk:
                     else:
                         self._accept(value)
             except Exception as problem:
-                self._recorder.note(wanted, "failed", error=_said(problem), bad_input=_bad_input(problem))
+                self._recorder.note(self._at, "failed", error=_said(problem), bad_input=_bad_input(problem))
                 raise
             self._recorder.note(wanted, "done")
         return self._found[step]
+
+    def _enter(self, step: str) -> None:
+        """Note that a step begins; the loop may be ahead of the notebook, and never goes back."""
+        if step not in STEPS or (self._at and STEPS.index(step) <= STEPS.index(self._at)):
+            return
+        if self._at and self._at not in self._found:
+            self._recorder.note(self._at, "done")
+        self._at = step
+        self._recorder.note(step, "started")
 
     def _accept(self, value: Any) -> None:
         if isinstance(value, Investigation):
@@ -130,15 +140,18 @@ def walk(case: str | Path, engine: str = "polars", investigate: Investigate | No
     return Walk(case, engine, investigate, Recorder.from_environment())
 
 
-def _steps(folder: str | Path, engine: str, investigate: Investigate | None) -> Iterator[tuple[str, Any]]:
+def _steps(
+    folder: str | Path, engine: str, investigate: Investigate | None, enter: Callable[[str], None]
+) -> Iterator[tuple[str, Any]]:
     """Yield ("case", facts), then each step's name and finding, then ("investigation", all of it)."""
     if investigate is None:
         module = importlib.import_module("rca_kit.loop.investigate")
         if hasattr(module, "investigate_steps"):
             yield from module.investigate_steps(folder, engine=engine)
             return
-        investigate = module.investigate
-    inv = investigate(folder, engine=engine)
+        inv = module.investigate(folder, engine=engine, progress=enter)
+    else:
+        inv = investigate(folder, engine=engine)
     yield "case", inv.case
     for step in STEPS:
         yield step, getattr(inv, FIELD_OF_STEP[step])
