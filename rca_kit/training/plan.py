@@ -67,7 +67,9 @@ class Answer:
 class Plan:
     """A mutable draft; `rows.simulate` and `write` read it."""
 
-    def __init__(self, world: World, seed: int, rng: np.random.Generator, rows: int | None, mechanism: str) -> None:
+    def __init__(
+        self, world: World, seed: int, rng: np.random.Generator, rows: int | None, mechanism: str, plain: bool = False
+    ) -> None:
         self.world, self.seed, self.rng, self.mechanism = world, seed, rng, mechanism
         self.fixed_rows = rows is not None
         self.n = rows or int(
@@ -93,7 +95,8 @@ class Plan:
         self.signal: tuple[str, str] = ("", "")
         self.day_amp, self.week_amp = float(rng.uniform(0.3, 0.7)), float(rng.uniform(-0.25, 0.15))
         self.columns: list[Num | Cat] = list(world.columns)
-        for name in rng.permutation(list(world.extra))[: int(rng.integers(0, len(world.extra) + 1))]:
+        more: list[str] = [] if plain else list(rng.permutation(list(world.extra)))[: int(rng.integers(0, len(world.extra) + 1))]
+        for name in more:
             shape = str(rng.choice(["normal", "lognormal", "unit"]))
             source = str(rng.choice(["request", "store", *world.vendors]))
             self.columns.append(
@@ -109,7 +112,7 @@ class Plan:
             )
         self.levels = {c.name: list(c.levels) for c in self.columns if isinstance(c, Cat)}
         self.versions = [world.version]
-        self.rename: dict[str, str] = rename_map(self, rng)
+        self.rename: dict[str, str] = {} if plain else rename_map(self, rng)
         self._draw_process()
 
     # ---- the true process and the model trained on it

@@ -88,6 +88,8 @@ def write_case(
     fmt: str = "parquet",
     roles: dict[str, Any] | None = None,
     extra: dict[str, Any] | None = None,
+    more_tables: dict[str, str] | None = None,
+    source: str = "alert",
 ) -> Key:
     """Write the folder and give its key. `fmt` is parquet, csv or csv.gz; logs over a million rows are written in parts."""
     out.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,7 @@ def write_case(
     if plan.rng.random() < 0.85 or plan.metric_hooks:
         _write_metrics(plan, out)
         tables["service_metrics"] = "service_metrics.parquet"
+    tables |= more_tables or {}
     full = roles_of(plan, columns)
     given = choose_roles(plan, full) if roles is None else roles
     doc: dict[str, Any] = {
@@ -114,7 +117,7 @@ def write_case(
         "service": plan.world.service,
         "detected_at": _text(plan.at(plan.detected)),
         "signal": {
-            "source": "alert",
+            "source": source,
             "metric": _rename_metric(plan, plan.signal[0]),
             "summary": plan.signal[1] or "threshold crossed",
         },

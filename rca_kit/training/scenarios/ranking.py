@@ -1,0 +1,395 @@
+"""Ads, feeds and shops: drift without harm, stale features, slow declines, mix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from rca_kit.training.mechanisms.base import growing, nullify, plus
+from rca_kit.training.plan import Extra, Plan
+from rca_kit.training.rows import Rows
+from rca_kit.training.scenarios.base import Scenario, change
+from rca_kit.training.world import Cat, Kpi, Names, Num, Stage, World
+
+CTR = World(
+    name="sample-ctr",
+    service="ad-ctr",
+    task="binary",
+    columns=(
+        Cat("country", ("US", "GB", "IN", "BR", "DE"), (0.38, 0.2, 0.12, 0.16, 0.14), 0.06, segment=True),
+        Cat("device", ("mobile", "desktop", "tablet"), (0.58, 0.32, 0.1), 0.2, segment=True),
+        Cat("slot", ("top", "side", "inline"), (0.3, 0.3, 0.4), 0.3, segment=True),
+        Cat("demographic", ("18-24", "25-34", "35-49", "50+"), (0.22, 0.3, 0.28, 0.2), 0.75, "profile-api"),
+        Num("user_ctr", "unit", -2.8, 0.7, 0.8, "store", null=0.005, digits=4),
+        Num("ad_ctr", "unit", -2.9, 0.6, 0.7, "store", null=0.005, digits=4),
+        Num("affinity", "normal", 0, 1, 0.6, "store"),
+        Num("bid", "lognormal", 0.1, 0.5, 0.2, digits=3),
+        Num("seen_today", "count", 0.5, 0.7, -0.4),
+        Num("hour_of_day", "hour", weight=0.12),
+    ),
+    names=Names(score="pctr", decision="", label="clicked"),
+    stages=(Stage("retrieve_ms", 15, "retrieval"), Stage("rank_ms", 12, "ranker")),
+    kpis=(Kpi("converted", "higher", 0.12, 0.12), Kpi("hidden", "lower", 0.02, 0.06)),
+    server="ranker",
+    store="profile-store",
+    cache="profile-cache",
+    pipeline="ctr-features-job",
+    labeler="click-join",
+    vendors=("profile-api",),
+    version="r31",
+    next_version="r32",
+    base=0.16,
+    signal=1.4,
+    unseen=0.4,
+    threshold=0.2,
+    label_lag_hours=0.3,
+    platform="device",
+)
+
+
+def drift_kpi_stable(p: Plan) -> None:
+    """Start a campaign in one country in the evening hours; every rate holds."""
+    p.where, p.scope_share = [{"country": "IN"}], 0.35
+    p.extras.append(Extra(0.38, {"country": "IN"}, {"bid": 0.4}))
+    change(p, -60 * 5, "model_deploy", "ranker", "weekly refresh r31 -> r31, same data", versions=("r31", "r31"))
+    change(p, -20, "campaign", "marketing", "Holi sale starts in India, TV and push", "country=IN", guilty=True)
+    change(p, 45, "config_change", "api-gateway", "tracing header")
+    p.signal = ("psi:country", p.signal[1])
+    p.say(
+        "external",
+        "population",
+        "no rollback; rolling baseline, business-aware thresholds",
+        "a campaign brings users of one country; CTR, AUC and KPI hold in every segment",
+        "benign_shift",
+        subjects=("traffic", "feature:country"),
+    )
+
+
+def quiet_day(p: Plan) -> None:
+    """Let chance fire an alert at low volume, near two innocent deploys."""
+    change(p, -80, "model_deploy", "ranker", "scheduled refresh, offline metrics equal", versions=("r31", "r31"))
+    change(p, 15, "code_deploy", "api-gateway", "bump TLS library")
+    change(p, -60 * 28, "calendar", "", "end of quarter")
+    p.signal = ("auc", p.signal[1])
+    p.say(None, None, "none; alert on an interval, not on a point", "chance at low volume", "no_change")
+
+
+def holiday(p: Plan) -> None:
+    """Change behaviour after a holiday: inputs move, and what they mean moves too."""
+    p.uses_labels = True
+    turned = {"user_ctr": 0.3, "ad_ctr": 0.5, "affinity": 0.65}
+
+    def population(r: Rows) -> None:
+        c = r.plan.column("affinity")
+        assert isinstance(c, Num)
+        r.moved = r.dose > 0
+        r.clean["affinity"] = np.where(r.moved, np.round(r.clean["affinity"] * 1.05 - 0.6, 3), r.clean["affinity"])
+
+    def truth(r: Rows) -> None:
+        for n, left in turned.items():
+            c = r.plan.column(n)
+            assert isinstance(c, Num)
+            part = c.standard(r.clean[n])[:, None] * r.plan.weights[n] * r.plan.scale
+            r.eta = r.eta + r.moved[:, None] * (left - 1) * part
+
+    p.on("population", population)
+    p.on("truth", truth)
+    change(p, -60 * 16, "code_deploy", "web-ui", "copy test on the help page")
+    change(p, -10, "calendar", "", "first working day after the public holiday", guilty=True)
+    change(p, 60 * 3, "infra_change", "monitoring", "alert routing changed")
+    p.signal = ("auc", p.signal[1])
+    p.say(
+        "external",
+        "population",
+        "route half to the last known good, segment rule, retrain on recent data",
+        "after the holiday users behave differently",
+        subjects=tuple(f"feature:{n}" for n in turned),
+    )
+
+
+def ctr_slow_decline(p: Plan) -> None:
+    """Let a re-coded demographic spread for three weeks while caches expire."""
+    p.ramp(21 * 24.0)
+    order = np.array([2, 3, 0, 1])
+    p.uses_labels = True
+
+    def recode(r: Rows) -> None:
+        x = r.served["demographic"]
+        r.served["demographic"] = np.where(r.hit() & (x >= 0), order[np.maximum(x, 0)], x)
+
+    def hurt(r: Rows) -> None:
+        wrong = r.served["demographic"] != r.clean["demographic"]
+        r.label = np.where(wrong & (r.rng.random(r.n) < 0.45), 0, r.label)
+
+    p.on("inputs", recode)
+    p.on("decide", hurt)
+    change(p, -30, "upstream_notice", "profile-api", "age bands delivered as codes of the new catalogue", guilty=True)
+    change(p, 60 * 24 * 6, "model_deploy", "ranker", "weekly refresh", versions=("r31", "r31"))
+    change(p, 60 * 24 * 13, "campaign", "marketing", "newsletter")
+    change(p, -60 * 24 * 5, "code_deploy", "ranker", "dependency bump")
+    p.signal = ("kpi:converted", p.signal[1])
+    p.say(
+        "upstream",
+        "feature:demographic",
+        "map the new codes, flush the cache, contract test",
+        "the demographic codes changed at the supplier and spread as caches refresh",
+        also=("data", "code"),
+        subjects=("component:profile-api",),
+    )
+
+
+FEED = replace(
+    CTR,
+    name="sample-feed",
+    service="recommendations",
+    task="ranking",
+    columns=(
+        Cat("country", ("US", "GB", "ES", "MX", "JP"), (0.36, 0.2, 0.16, 0.16, 0.12), 0.1, segment=True),
+        Cat(
+            "user_shard",
+            ("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"),
+            (0.1,) * 10,
+            0,
+            segment=True,
+            feature=False,
+        ),
+        Cat("surface", ("app", "web", "tv"), (0.5, 0.3, 0.2), 0.25, segment=True),
+        Num("taste_match", "normal", 0, 1, 1.0, "store", null=0.004),
+        Num("recent_genre", "unit", 0, 1, 0.7, "store", null=0.004),
+        Num("item_quality", "unit", 0.3, 0.8, 0.5, "scores-api", null=0.003),
+        Num("item_trend", "normal", 0, 1, 0.6, "scores-api", null=0.003),
+        Num("age_days", "lognormal", 2.4, 0.9, -0.3, digits=1),
+    ),
+    names=Names(score="relevance", decision="", label="played"),
+    stages=(Stage("retrieve_ms", 30, "candidates"), Stage("scores_ms", 24, "scores-api"), Stage("rank_ms", 18, "ranker")),
+    kpis=(Kpi("finished", "higher", 0.35, 0.3), Kpi("skipped", "lower", 0.1, 0.3)),
+    vendors=("scores-api",),
+    store="taste-store",
+    pipeline="taste-job",
+    labeler="playback-join",
+    base=0.25,
+    signal=1.5,
+    platform="surface",
+)
+
+
+def silent_recommendation(p: Plan) -> None:
+    """Give users of three shards generic items: their features were not written."""
+    p.where, p.scope_share = [{"user_shard": ["s2", "s5", "s8"]}], 0.3
+
+    def generic(r: Rows) -> None:
+        hit = r.hit()
+        r.served["taste_match"] = np.where(hit, 0.0, r.served["taste_match"])
+        r.served["recent_genre"] = np.where(hit, 0.5, r.served["recent_genre"])
+
+    p.on("inputs", generic)
+    p.metric("taste-job", "feature_age_s", growing(3600))
+    change(p, -60 * 11, "code_deploy", "ranker", "unit test clean-up")
+    change(
+        p,
+        -8,
+        "data_pipeline",
+        "taste-job",
+        "run timed out waiting for the events export; 7 of 10 partitions written",
+        guilty=True,
+    )
+    change(p, 50, "experiment", "web-ui", "poster size test")
+    p.signal = ("kpi:finished", p.signal[1])
+    p.say(
+        "data",
+        "component:taste-job",
+        "backfill the three partitions; alert on freshness",
+        "the feature job timed out and three shards got defaults",
+        also=("upstream",),
+        subjects=("feature:taste_match", "feature:recent_genre"),
+    )
+
+
+def recommender_nulls(p: Plan) -> None:
+    """Get nulls from the third-party scores for a fifth of the requests."""
+    p.on("inputs", nullify(["item_quality", "item_trend"], 0.2))
+    p.metric("scores-api", "timeouts", plus(5))
+    change(p, -60 * 3, "model_deploy", "ranker", "routine refresh", versions=("r31", "r31"))
+    change(p, 40, "upstream_notice", "scores-api", "degraded responses for part of the customers, investigating", guilty=True)
+    change(p, -25, "flag_change", "web-ui", "dark theme to 100%")
+    p.signal = ("null_rate:item_quality", p.signal[1])
+    p.say(
+        "upstream",
+        "component:scores-api",
+        "circuit breaker, rule-based fallback",
+        "the third-party model API returns null for a fifth of the requests",
+        subjects=("feature:item_quality", "feature:item_trend"),
+    )
+
+
+def simpson(p: Plan) -> None:
+    """Bring traffic of the weakest segment: the overall figure falls, no segment's does."""
+    codes = p.levels["acquired"]
+    p.effects["acquired"] = np.array([[0.35], [0.25], [-1.5]])
+    value = codes[2]
+    p.where, p.scope_share = [{"acquired": value}], 0.5
+    p.extras.append(Extra(0.9, {"acquired": value}))
+    change(p, -30, "campaign", "marketing", "reach campaign bought on a display network", "acquired=display", guilty=True)
+    change(p, -60 * 2, "model_deploy", "ranker", "weekly refresh", versions=("r31", "r31"))
+    change(p, 60, "code_deploy", "web-ui", "new footer")
+    p.signal = ("score_mean", p.signal[1])
+    p.say(
+        "external",
+        "population",
+        "no rollback; report by segment",
+        "traffic moved to a segment with a low rate; no segment fell",
+        "benign_shift",
+        subjects=("traffic", "feature:acquired"),
+    )
+
+
+def desktop_auc(p: Plan) -> None:
+    """Send a wrong city from the desktop client while a content campaign runs."""
+    p.where, p.scope_share = [{"device": "desktop"}], 0.32
+    p.uses_labels = True
+    p.effects["feature_city"] = np.array([[1.4], [0.5], [-0.6], [-1.2], [0.3]]) * 1.1
+    order = np.array([3, 2, 0, 4, 1])
+
+    def wrong(r: Rows) -> None:
+        x = r.served["feature_city"]
+        r.served["feature_city"] = np.where(r.hit(0.8) & (x >= 0), order[np.maximum(x, 0)], x)
+
+    p.on("inputs", wrong)
+    change(p, -3, "code_deploy", "web-client", "4.12: shared geo dictionary for desktop", "device=desktop", guilty=True)
+    change(p, -75, "campaign", "marketing", "city guides campaign started")
+    change(p, -60 * 30, "config_change", "api-gateway", "log retention")
+    p.signal = ("auc", p.signal[1])
+    p.say(
+        "code",
+        "feature:feature_city",
+        "roll back the desktop client",
+        "desktop sends city codes of another dictionary; the campaign is innocent",
+        also=("data",),
+    )
+
+
+CITY = replace(
+    CTR,
+    name="sample-city",
+    service="content-ranking",
+    columns=tuple(
+        Cat("feature_city", ("Berlin", "Hamburg", "Munich", "Cologne", "Leipzig"), (0.3, 0.22, 0.2, 0.16, 0.12), 0.9)
+        if c.name == "demographic"
+        else c
+        for c in CTR.columns
+    ),
+    vendors=(),
+)
+SIMPSON = replace(
+    CTR,
+    name="sample-mix",
+    service="shop-ranking",
+    columns=(
+        *CTR.columns[1:3],
+        Cat("acquired", ("search", "direct", "display"), (0.5, 0.35, 0.15), 0.6, segment=True),
+        *CTR.columns[4:],
+    ),
+    vendors=(),
+)
+SLO = {"auc": {"min": 0.72}}
+
+SCENARIOS = (
+    Scenario(
+        "drift-kpi-stable",
+        "INC-2049",
+        "PSI of country over 0.2",
+        "PSI(country) = 0.3, PSI(hour_of_day) up",
+        CTR,
+        drift_kpi_stable,
+        rows=34_000,
+        after_hours=8,
+        tolerance=60,
+        slos=SLO,
+    ),
+    Scenario(
+        "quiet-day",
+        "INC-2061",
+        "AUC of the ad model below 0.75 for one hour",
+        "AUC dipped",
+        CTR,
+        quiet_day,
+        rows=5_000,
+        days=6,
+        fmt="csv",
+        slos={},
+    ),
+    Scenario(
+        "holiday-drift",
+        "INC-2070",
+        "Online AUC fell after the holiday",
+        "PSI 0.35 (threshold 0.2), AUC -5 points",
+        replace(CTR, vendors=(), name="sample-holiday"),
+        holiday,
+        rows=36_000,
+        days=7,
+        after_hours=30,
+        tolerance=120,
+        slos=SLO,
+    ),
+    Scenario(
+        "ctr-slow-decline",
+        "INC-2099",
+        "Click rate sinks week by week",
+        "noticed in the monthly review",
+        CTR,
+        ctr_slow_decline,
+        rows=44_000,
+        days=35,
+        after_hours=21 * 24,
+        tolerance=5 * 24 * 60,
+        start=datetime(2026, 1, 12, 9, tzinfo=UTC),
+        more={"source": "review"},
+    ),
+    Scenario(
+        "silent-recommendation",
+        "INC-2083",
+        "Fewer finished titles, service is up",
+        "no errors, latency normal",
+        FEED,
+        silent_recommendation,
+        rows=34_000,
+        after_hours=8,
+        tolerance=45,
+    ),
+    Scenario(
+        "recommender-nulls",
+        "INC-2091",
+        "Null scores from the item API",
+        "null rate 20 %",
+        FEED,
+        recommender_nulls,
+        rows=30_000,
+        after_hours=5,
+        tolerance=20,
+    ),
+    Scenario(
+        "simpson-mix",
+        "INC-2118",
+        "Mean predicted rate fell",
+        "overall score and click rate down",
+        SIMPSON,
+        simpson,
+        rows=30_000,
+        after_hours=9,
+        tolerance=60,
+    ),
+    Scenario(
+        "desktop-auc-city",
+        "INC-2087",
+        "AUC -7 % on desktop",
+        "PSI(feature_city) high, latency fine, content campaign running",
+        CITY,
+        desktop_auc,
+        rows=36_000,
+        after_hours=16,
+        tolerance=90,
+        slos=SLO,
+    ),
+)
