@@ -1,0 +1,149 @@
+"""Area under the ROC curve with its exact variance, alone and for two scores of the same rows (DeLong)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AucParts:
+    """An AUC and, per row, how it leans on that row.
+
+    `influence` has one value per row and mean zero; the variance of the AUC is the variance of its mean, and paired
+    comparisons, clusters and repeats follow from it by plain averaging.
+    """
+
+    auc: float
+    influence: Floats
+    label: NDArray[np.bool_]
+
+    @property
+    def positives(self) -> int:
+        """How many rows are positive."""
+        return int(self.label.sum())
+
+    @property
+    def negatives(self) -> int:
+        """How many rows are negative."""
+        return len(self.label) - self.positives
+
+    @property
+    def se(self) -> float:
+        """DeLong's standard error."""
+        return _se(self.influence, self.label)
+
+
+@dataclass(frozen=True)
+class AucDifference:
+    """AUC of two scores on the same rows, and first less second with its interval."""
+
+    first: float
+    second: float
+    difference: float
+    se: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def auc_parts(label: Any, score: Any) -> AucParts:
+    """AUC with DeLong's structural components, in O(n log n).
+
+    Parameters
+    ----------
+    label : array_like, shape (n,)
+        1 (or True) for positives, 0 for negatives.
+    score : array_like, shape (n,)
+        Higher means more positive; ties count one half; no NaN.
+
+    Returns
+    -------
+    AucParts
+        AUC NaN and zero influence when a class is missing.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988), doi:10.2307/2531595; the rank form is of Sun and Xu (2014),
+    doi:10.1109/LSP.2014.2337313.
+
+    Examples
+    --------
+    >>> auc_parts([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).auc
+    0.75
+    """
+    y = np.asarray(label, dtype=bool)
+    s = np.asarray(score, dtype=np.float64)
+    n_pos, n_neg = int(y.sum()), int((~y).sum())
+    if not n_pos or not n_neg:
+        return AucParts(float("nan"), np.zeros(len(y)), y)
+    overall = _midranks(s)
+    placed = np.empty(len(s))
+    placed[y] = (overall[y] - _midranks(s[y])) / n_neg  # share of negatives below this positive
+    placed[~y] = 1.0 - (overall[~y] - _midranks(s[~y])) / n_pos  # share of positives above this negative
+    auc = float(placed[y].mean())
+    n = len(y)
+    influence = np.where(y, n / n_pos, n / n_neg) * (placed - auc)
+    return AucParts(auc, influence, y)
+
+
+def delong(label: Any, first: Any, second: Any, level: float = 0.95) -> AucDifference:
+    """Compare the AUC of two scores of the same rows.
+
+    Parameters
+    ----------
+    label : array_like, shape (n,)
+        1 for positives, 0 for negatives.
+    first, second : array_like, shape (n,)
+        The two scores.
+    level : float
+        Level of the interval of the difference (first less second).
+
+    Returns
+    -------
+    AucDifference
+        With p = 1 and an infinite interval when a class has fewer than two rows.
+
+    Examples
+    --------
+    >>> got = delong([0, 0, 1, 1, 1], [0.1, 0.4, 0.35, 0.8, 0.9], [0.1, 0.2, 0.3, 0.8, 0.9])
+    >>> round(got.difference, 4)
+    -0.1667
+    """
+    a, b = auc_parts(label, first), auc_parts(label, second)
+    difference = a.auc - b.auc
+    if min(a.positives, a.negatives) < 2:
+        return AucDifference(a.auc, b.auc, difference, float("nan"), (-np.inf, np.inf), 1.0)
+    se = _se(a.influence - b.influence, a.label)
+    half = float(special.ndtri(0.5 + level / 2)) * se
+    p = float(2 * special.ndtr(-abs(difference) / se)) if se > 0 else float(difference == 0)
+    return AucDifference(a.auc, b.auc, difference, se, (difference - half, difference + half), p)
+
+
+def _se(influence: Floats, label: NDArray[np.bool_]) -> float:
+    """Give the standard error from influences with DeLong's divisors: each class has its own mean, so loses one row."""
+    n, total = len(label), 0.0
+    for side in (label, ~label):
+        rows = int(side.sum())
+        if rows < 2:
+            return float("nan")
+        total += float(np.sum(influence[side] ** 2)) * rows / (rows - 1)
+    return float(np.sqrt(total)) / n
+
+
+def _midranks(values: Floats) -> Floats:
+    """Ranks from 1, ties sharing their mean rank."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    n = len(values)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if n else np.zeros(0, dtype=np.intp)
+    ends = np.append(starts[1:], n)
+    group = np.repeat(np.arange(len(starts)), ends - starts)
+    out = np.empty(n)
+    out[order] = ((starts + ends + 1) / 2)[group]
+    return out
