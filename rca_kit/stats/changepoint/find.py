@@ -60,11 +60,11 @@ def find_changes(values: Any, trials: Any = None, times: Any = None, period: int
     precision = s.precision / float(np.median(s.precision))
     model = search(y, precision, s, period)
     if model.lines is not None:
-        found = line_changes(model, model.lines, precision, s)
+        found = line_changes(model, model.lines, s)
     else:
         found = step_changes(model)
-        found += spike_changes(model, precision, s, found)
-        found += spread_changes(model, precision, s, found)
+        found += spread_changes(model, found)
+        found += spike_changes(model, s, found)
     found.sort(key=lambda c: c.index)
     w = model.grid.at(model.steps.profile.phi)
     noise = float(np.sqrt(fit_steps(w, model.steps.cuts).rss / model.grid.n)) * scale

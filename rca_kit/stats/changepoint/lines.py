@@ -42,6 +42,18 @@ def line_cost(grid: Grid, t: Array, cuts: tuple[int, ...]) -> float:
     return line_profile(grid, t, cuts).deviance + len(cuts) * (step_penalty(n) + log_n) + log_n
 
 
+def gate_lines(grid: Grid, t: Array, cuts: tuple[int, ...]) -> tuple[int, ...]:
+    """Drop cuts that do not pay for themselves in likelihood."""
+    now = line_cost(grid, t, cuts)
+    while cuts:
+        trials = [(line_cost(grid, t, cuts[:i] + cuts[i + 1 :]), i) for i in range(len(cuts))]
+        cost, i = min(trials)
+        if cost >= now:
+            break
+        now, cuts = cost, cuts[:i] + cuts[i + 1 :]
+    return cuts
+
+
 def step_cost(model: StepModel) -> float:
     """Penalised deviance of the steps."""
     return model.profile.deviance + model.penalty

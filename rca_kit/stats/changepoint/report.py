@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from rca_kit.stats.changepoint.gls import fit_steps
-from rca_kit.stats.changepoint.model import Model, spread
+from rca_kit.stats.changepoint.model import Model
 from rca_kit.stats.changepoint.onset import line_interval, position_interval
 from rca_kit.stats.changepoint.ramps import find_ramps
 from rca_kit.stats.changepoint.result import MEAN, RAMP, SLOPE, SPIKE, STAIRCASE, STEP, VARIANCE, Change
-from rca_kit.stats.changepoint.series import Array, Series
-from rca_kit.stats.changepoint.spikes import short_spikes
-from rca_kit.stats.changepoint.steps import Grid
-from rca_kit.stats.changepoint.variance import keep_large, size_scores, variance_changes
+from rca_kit.stats.changepoint.series import Series
+from rca_kit.stats.changepoint.spikes import rate_deviation, short_spikes, spike_limit
 
 SPIKE_SHARE = 0.05  # of the series: a longer departure is two steps
 SPIKE_BUCKETS = 10
@@ -34,7 +32,7 @@ def step_changes(model: Model) -> list[Change]:
     w = grid.at(phi)
     fit = fit_steps(w, cuts)
     edges = (0, *cuts, grid.n)
-    ramps = {r.first: r for r in find_ramps(grid, cuts, fit.levels, phi)}
+    ramps = {r.first: r for r in find_ramps(grid, cuts, fit.levels, phi)} if phi < grid.limit else {}
     out: list[Change] = []
     i = 0
     while i < len(cuts):
@@ -75,14 +73,14 @@ def _name(changes: list[Change], n: int) -> list[Change]:
     return out
 
 
-def line_changes(model: Model, cuts: tuple[int, ...], precision: Array, s: Series) -> list[Change]:
+def line_changes(model: Model, cuts: tuple[int, ...], s: Series) -> list[Change]:
     """Changes of a partition into lines: levels are those just before and just after."""
     t = np.cumsum(s.gap)
     edges = (0, *cuts, len(model.flat))
     out = []
     for i, cut in enumerate(cuts):
         a, b = edges[i], edges[i + 2]
-        low, high = line_interval(model.flat[a:b], t[a:b], precision[a:b] ** 2)
+        low, high = line_interval(model.flat[a:b], t[a:b], model.precision[a:b] ** 2)
         left, right = (np.polyfit(t[p:q] - t[cut], model.flat[p:q], 1) if q - p > 1 else np.array([0.0, model.flat[p]])
                        for p, q in ((a, cut), (cut, b)))
         before, after = float(left[1]), float(right[1])
@@ -96,15 +94,15 @@ def line_changes(model: Model, cuts: tuple[int, ...], precision: Array, s: Serie
     return out
 
 
-def spike_changes(model: Model, precision: Array, s: Series, taken: list[Change]) -> list[Change]:
+def spike_changes(model: Model, s: Series, taken: list[Change]) -> list[Change]:
     """Short spikes that the winsorised search could not see."""
     fitted = model.fitted
-    if any(c.shape == RAMP for c in taken):
+    if model.spread is not None or any(c.shape == RAMP for c in taken):
         return []
     residual = model.flat - fitted
     out: list[Change] = []
-    for start, end in short_spikes(residual, precision, s.gap, model.steps.profile.phi):
-        if any(start - 2 <= c.index <= end + 2 for c in taken):
+    for start, end in short_spikes(residual, model.precision, s.gap, model.steps.profile.phi):
+        if any(start - 2 <= c.index <= end + 2 for c in taken) or not rate_spike(s, start, end):
             continue
         base, top = float(fitted[start]), float(model.flat[start:end].mean())
         out.append(Change(start, (start, start + 1), base, top, 0.003, SPIKE, MEAN))
@@ -113,34 +111,22 @@ def spike_changes(model: Model, precision: Array, s: Series, taken: list[Change]
     return out
 
 
-def spread_changes(model: Model, precision: Array, s: Series, taken: list[Change]) -> list[Change]:
-    """Changes of the standard deviation."""
-    levels = model.fitted
-    for c in taken:
-        if c.shape == RAMP:
-            return []
-    residual = (model.flat - levels) * precision
-    phi = model.steps.profile.phi
-    if phi > 0:
-        residual = np.concatenate([residual[:1], residual[1:] - phi ** s.gap[1:] * residual[:-1]])
-    scores = size_scores(residual)
-    if scores is None:
+def rate_spike(s: Series, start: int, end: int) -> bool:
+    """Whether a spike of rates also stands out by the binomial likelihood; true for what is not a rate."""
+    if s.trials is None:
+        return True
+    k, n = s.y * s.trials, s.trials
+    rate = float((k.sum() - k[start:end].sum()) / (n.sum() - n[start:end].sum()))
+    return abs(rate_deviation(float(k[start:end].sum()), float(n[start:end].sum()), rate)) > spike_limit(len(k))
+
+
+def spread_changes(model: Model, taken: list[Change]) -> list[Change]:
+    """Changes of the standard deviation; one close to a change of the level is part of that."""
+    found = model.spread
+    if found is None or any(c.shape == RAMP for c in taken):
         return []
-    grid, found = variance_changes(scores, s.gap)
-    near = max(5, int(NEAR_SHARE * len(residual)))
-    out: list[Change] = []
-    w = grid.at(found.profile.phi)
-    kept = keep_large(residual, found.cuts)
-    edges = [0, *(k[0] for k in kept), grid.n]
-    rss = fit_steps(w, tuple(k[0] for k in kept)).rss
-    for i, (cut, before, after) in enumerate(kept):
-        if any(abs(c.index - cut) <= near for c in taken):
-            continue
-        low, high = position_interval(w, edges[i], edges[i + 2], rss / grid.n)
-        rest = tuple(k[0] for j, k in enumerate(kept) if j != i)
-        p = p_value(grid.profile(rest, found.profile.phi).deviance - found.profile.deviance)
-        out.append(Change(cut, (min(low, cut), max(high, cut + 1)), before, after, p, STEP, VARIANCE))
-    return out
-
-
-__all__ = ["Grid", "line_changes", "spike_changes", "spread", "spread_changes", "step_changes"]
+    near = max(5, int(NEAR_SHARE * model.grid.n))
+    return [Change(cut, (min(low, cut), max(high, cut + 1)), found.deviations[i], found.deviations[i + 1],
+                   p_value(found.gains[i]), STEP, VARIANCE)
+            for i, (cut, (low, high)) in enumerate(zip(found.cuts, found.intervals, strict=True))
+            if not any(abs(c.index - cut) <= near for c in taken)]

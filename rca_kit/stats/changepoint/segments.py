@@ -19,7 +19,7 @@ LINE_LOG = 3.0  # times log(n): BIC for level, slope and place
 LEVEL_MOST, LINE_MOST = 0.2, 0.3  # of the variance: what explains more is visible however short the series
 MIN_SHARE = 0.03  # a described segment holds at least this share of the series
 MIN_LENGTH = 3  # two points are a line without residual
-NODES = 512  # candidate ends; longer series are partitioned on this grid, then each cut is placed exactly
+NODES = 320  # candidate ends; longer series are partitioned on this grid, then each cut is placed exactly
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from rca_kit.stats.changepoint.gls import bump_gains, segment_sums, whiten
@@ -11,10 +13,14 @@ from rca_kit.stats.changepoint.tails import moments, outer_quantile
 LONGEST = 3
 CHANCE = 0.003  # that a series of normal noise shows one
 MAX_SPIKES = 3  # more are the tail of the noise
+MIN_VALUES = 30  # fewer do not show what tails the noise has
+STANDS_OUT = 1.25  # times the next highest
 
 
 def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> list[tuple[int, int]]:
     """Find short departures of a series without any other change.
+
+    Where the rest of the noise has heavy tails a spike cannot be told from them, and none is reported.
 
     Parameters
     ----------
@@ -27,37 +33,48 @@ def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> l
     list of (start, end), half-open
     """
     n = len(residual)
-    if n < 2 * LONGEST + 4:
+    if n < MIN_VALUES:
         return []
-    limit = normal_upper(CHANCE / (2 * n))
+    limit = spike_limit(n)
     left = residual.copy()
     found: list[tuple[int, int]] = []
     while len(found) <= MAX_SPIKES:
         w = whiten(left, precision, gap, phi)
         sums = segment_sums(w, 0, n)
-        best = (0.0, 0, 0)
-        for length in range(1, LONGEST + 1):
-            gains = bump_gains(w, 0, n, length, sums)
-            i = int(np.argmax(gains))
-            if gains[i] > best[0]:
-                best = (float(gains[i]), 1 + i, length)
-        gain, start, length = best
-        rest = np.delete(left, np.s_[start : start + length])
-        keep = np.delete(precision, np.s_[start : start + length])
-        z = rest * keep
-        sd = float(np.std(z)) * np.sqrt(n / max(n - 4, 1))
-        white_sd = sd  # bump gains are in units of the marginal variance
-        side = np.sign(left[start : start + length].mean() - np.average(rest, weights=keep**2))
+        gains = [bump_gains(w, 0, n, length, sums) for length in range(1, LONGEST + 1)]
+        which = int(np.argmax([g.max() for g in gains]))
+        start, length = 1 + int(np.argmax(gains[which])), which + 1
+        spike = np.s_[start : start + length]
+        rest, keep = np.delete(left, spike), np.delete(precision, spike)
+        base = float(np.average(rest, weights=keep**2))
+        z = (rest - base) * keep
+        sd = float(np.std(z)) * np.sqrt(n / (n - 4))
         skew, kurt = moments(z)
-        if sd <= 0 or np.sqrt(gain) / white_sd <= outer_quantile(limit, length, float(side) * skew, kurt):
+        skew *= float(np.sign(left[spike].mean() - base))
+        height = np.sqrt(float(gains[which].max()))
+        others = gains[which].copy()
+        others[max(0, start - 1 - length - 1) : start + length + 1] = 0.0
+        if sd <= 0 or kurt > 0 or height < outer_quantile(limit, length, skew, 0.0) * sd \
+                or height < STANDS_OUT * np.sqrt(float(others.max())):
             break
         found.append((start, start + length))
-        left[start : start + length] = np.average(rest, weights=keep**2)
+        left[spike] = base
     return [] if len(found) > MAX_SPIKES else sorted(found)
+
+
+def spike_limit(n: int) -> float:
+    """How many standard deviations a spike must be high in n values."""
+    return normal_upper(CHANCE / (2 * n))
+
+
+def rate_deviation(k: float, n: float, rate: float) -> float:
+    """Signed-root deviance of k of n at this rate: about standard normal, also where the normal for k is poor."""
+    rate = min(max(rate, 0.5 / max(n, 1.0)), 1 - 0.5 / max(n, 1.0))
+    part = k * np.log(k / (n * rate)) if k > 0 else 0.0
+    other = (n - k) * np.log((n - k) / (n * (1 - rate))) if n > k else 0.0
+    return float(np.sign(k / n - rate) * np.sqrt(max(2 * (part + other), 0.0)))
 
 
 def normal_upper(p: float) -> float:
     """Upper quantile of the standard normal distribution."""
-    from statistics import NormalDist
-
     return NormalDist().inv_cdf(1 - p)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rca_kit.stats.changepoint.gls import TINY, Whitened, bump_gains, rss_steps, segment_sums, step_gains, whiten
+from rca_kit.stats.changepoint.gls import TINY, Whitened, bump_gains, fit_steps, rss_steps, segment_sums, step_gains, whiten
 from rca_kit.stats.changepoint.series import Array
+from rca_kit.stats.changepoint.tails import moments, outer_quantile
 
 PHI_MAX = 0.8  # noise more persistent than this is called wandering: a change of level, not noise
 PHI_STEP = 0.1
@@ -66,6 +67,11 @@ class Grid:
         share = min(max((self.n - SHORT) / (LONG - SHORT), 0.0), 1.0)
         self.top = round((PHI_MAX_SHORT + share * (PHI_MAX - PHI_MAX_SHORT)) / PHI_STEP)  # last point of the grid
         self._made: dict[int, Whitened] = {}
+
+    @property
+    def limit(self) -> float:
+        """AR coefficient from which the noise is as persistent as is allowed."""
+        return (self.top - 0.5) * PHI_STEP
 
     def at(self, phi: float) -> Whitened:
         """The series whitened for the grid value nearest to `phi`."""
@@ -166,20 +172,42 @@ def search_steps(grid: Grid) -> StepModel:
             for size in (1, 2):
                 ranked = sorted((m for m in found if len(m.added) == size), key=lambda m: m.penalty - m.gain)
                 options |= {m.added: m for m in ranked[:TOP_MOVES if cuts else 1]}
-        best: tuple[float, tuple[int, ...], Profile] | None = None
+        paying: list[tuple[float, tuple[int, ...], Profile, Move]] = []
         for move in options.values():
             trial = tuple(sorted({*cuts, *move.added}))
             profile = grid.profile(trial, move.phi)
             worth = current.deviance - profile.deviance - move.penalty
-            if worth > 0 and (best is None or worth > best[0]):
-                best = (worth, trial, profile)
+            if worth > 0:
+                paying.append((worth, trial, profile, move))
+        paying.sort(key=lambda x: -x[0])
+        best = next((x for x in paying if beyond_tails(grid, x[1], x[3], x[0] + x[3].penalty)), None)
         if best is None:
             break
         cuts = polish(grid, best[1], best[2].phi)
         current = grid.profile(cuts, best[2].phi)
-        if len(cuts) >= WANDERS_AFTER and current.phi >= (grid.top - 0.5) * PHI_STEP:
+        if len(cuts) >= WANDERS_AFTER and current.phi >= grid.limit:
             break
     return prune(grid, cuts, current, null)
+
+
+def beyond_tails(grid: Grid, cuts: tuple[int, ...], move: Move, gain: float) -> bool:
+    """Whether the gain also pays where skewness and heavy tails of the noise push the threshold out.
+
+    The change is measured over its shortest side, where a sum is furthest from normal.
+    """
+    w = grid.at(move.phi)
+    levels = np.repeat(fit_steps(w, cuts).levels, np.diff((0, *cuts, grid.n)))
+    skew, kurt = moments((grid.y - levels) * grid.precision)
+    if skew == 0 and kurt == 0:
+        return True
+    i = cuts.index(move.added[0])
+    edges = (0, *cuts, grid.n)
+    left, right = edges[i + 1] - edges[i], edges[i + 2] - edges[i + 1]
+    up = levels[cuts[i]] > levels[cuts[i] - 1]
+    if left < right:  # the short side is the one before
+        up = not up
+    limit = outer_quantile(float(np.sqrt(move.penalty)), min(left, right), skew if up else -skew, kurt)
+    return bool(gain > limit * limit)
 
 
 def scan_phis(phi: float) -> list[float]:
