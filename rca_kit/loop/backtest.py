@@ -1,0 +1,162 @@
+"""Back-test of an alert rule on the case's own series: when it would have fired, and how often for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.findings.symptom import MetricSeries, Symptom
+
+WEEK_S = 7 * 86400.0
+MIN_HEALTHY_S = 6 * 3600.0  # false alarms per week are not extrapolated from less than a quarter of a day
+FRACTIONS = (0.5, 0.4, 0.6, 0.33, 0.25, 0.7, 0.8)  # of the way from before to after; the middle first, it errs least either way
+HOLDS = (1, 2, 3)  # buckets in a row: one spike is not an incident
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """Fire when `metric` is above (``>``) or below (``<``) the threshold for some minutes.
+
+    Examples
+    --------
+    >>> str(AlertRule("error_rate", ">", 0.02, 10))
+    '> 0.02 for 10m'
+    """
+
+    metric: str
+    op: str
+    threshold: float
+    minutes: float
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.threshold:g} for {self.minutes:g}m"
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What a rule would have done: `lead_minutes` before the alert that did fire (negative: later), None when it stays silent."""
+
+    fired_at: datetime | None
+    lead_minutes: float | None
+    false_alarms: int
+    healthy_days: float
+    false_alarms_per_week: float | None
+
+    @property
+    def catches(self) -> bool:
+        """Whether it fires on the incident."""
+        return self.fired_at is not None
+
+
+def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at: datetime) -> Backtest:
+    """Run a rule over a series. A bucket's value is known at its end; alarms before the onset are false.
+
+    Parameters
+    ----------
+    series : MetricSeries
+        The metric of the rule over time; buckets without a value neither fire nor clear.
+    onset : datetime
+        Start of the incident: buckets that end at or before it are healthy.
+    detected_at : datetime
+        When the alert fired that started the case.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> t = [datetime(2026, 3, 1, h, tzinfo=UTC) for h in range(12)]
+    >>> s = MetricSeries("error_rate", 3600, tuple(t), (0.01,) * 8 + (0.2,) * 4, (100,) * 12)
+    >>> b = backtest(AlertRule("error_rate", ">", 0.1, 60), s, t[8], t[11])
+    >>> b.fired_at.hour, b.lead_minutes, b.false_alarms
+    (9, 120.0, 0)
+    """
+    width = timedelta(seconds=series.bucket_seconds)
+    need = max(1, int(np.ceil(rule.minutes * 60 / series.bucket_seconds - 1e-9)))
+    over = _over(rule, _values(series))
+    fired, false, run, alarmed = None, 0, 0, False
+    healthy_s = 0.0
+    for start, state in zip(series.times, over, strict=True):
+        healthy = start + width <= onset
+        if np.isnan(state):
+            continue
+        healthy_s += series.bucket_seconds if healthy else 0.0
+        run = run + 1 if state else 0
+        if run < need:
+            alarmed = False
+            continue
+        if healthy:
+            false += not alarmed
+        elif fired is None and start + width > onset:
+            fired = start + width
+        alarmed = True
+    lead = (detected_at - fired).total_seconds() / 60 if fired else None
+    weekly = false * WEEK_S / healthy_s if healthy_s >= MIN_HEALTHY_S else None
+    return Backtest(fired, lead, false, healthy_s / 86400, weekly)
+
+
+def suggest_rule(series: MetricSeries, onset: datetime, detected_at: datetime,
+                 before: float | None = None, after: float | None = None) -> tuple[AlertRule, Backtest] | None:
+    """Choose threshold and duration: fewest false alarms first, then the earliest alarm, then the middle of the gap.
+
+    Parameters
+    ----------
+    before, after : float, optional
+        Levels of the metric; taken from the series (medians) when left out.
+
+    Returns
+    -------
+    tuple of AlertRule and Backtest, or None
+        None when no rule on this metric would have fired.
+    """
+    values = _values(series)
+    ends = np.array([t + timedelta(seconds=series.bucket_seconds) <= onset for t in series.times])
+    healthy, ill = values[ends & ~np.isnan(values)], values[~ends & ~np.isnan(values)]
+    if not healthy.size or not ill.size:
+        return None
+    low = float(np.median(healthy)) if before is None else before
+    high = float(np.median(ill)) if after is None else after
+    if low == high:
+        return None
+    op = ">" if high > low else "<"
+    best: tuple[tuple[float, ...], AlertRule, Backtest] | None = None
+    for place, fraction in enumerate(FRACTIONS):
+        threshold = nice(low + fraction * (high - low), abs(high - low))
+        for hold in HOLDS:
+            rule = AlertRule(series.metric, op, threshold, hold * series.bucket_seconds / 60)
+            result = backtest(rule, series, onset, detected_at)
+            if result.lead_minutes is None:
+                continue
+            key = (result.false_alarms, -result.lead_minutes, place, hold)
+            if best is None or key < best[0]:
+                best = (key, rule, result)
+    return best[1:] if best else None
+
+
+def series_of(symptom: Symptom, metric: str) -> MetricSeries | None:
+    """Give the series of a metric among a symptom's charts, if it is there."""
+    return next((s for s in symptom.series if s.metric == metric), None)
+
+
+def nice(value: float, scale: float) -> float:
+    """Round to what a person would type, no coarser than a tenth of the scale.
+
+    Examples
+    --------
+    >>> nice(0.0913, 0.175), nice(612.7, 800.0)
+    (0.09, 610.0)
+    """
+    if value == 0 or scale <= 0:
+        return value
+    digits = int(np.floor(np.log10(scale / 10)))
+    return float(round(value, -digits)) + 0.0
+
+
+def _values(series: MetricSeries) -> NDArray[np.float64]:
+    return np.array([np.nan if v is None else v for v in series.values], dtype=float)
+
+
+def _over(rule: AlertRule, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    hit = values > rule.threshold if rule.op == ">" else values < rule.threshold
+    return np.where(np.isnan(values), np.nan, hit.astype(float))
