@@ -9,8 +9,8 @@ from rca_kit.stats.changepoint.model import Model
 from rca_kit.stats.changepoint.onset import line_interval, position_interval
 from rca_kit.stats.changepoint.ramps import find_ramps
 from rca_kit.stats.changepoint.result import MEAN, RAMP, SLOPE, SPIKE, STAIRCASE, STEP, VARIANCE, Change
-from rca_kit.stats.changepoint.series import Series
-from rca_kit.stats.changepoint.spikes import rate_deviation, short_spikes, spike_limit
+from rca_kit.stats.changepoint.series import Array, Series
+from rca_kit.stats.changepoint.spikes import count_deviation, rate_deviation, short_spikes, spike_limit
 
 SPIKE_SHARE = 0.05  # of the series: a longer departure is two steps
 SPIKE_BUCKETS = 10
@@ -100,9 +100,10 @@ def spike_changes(model: Model, s: Series, taken: list[Change]) -> list[Change]:
     if model.spread is not None or any(c.shape == RAMP for c in taken):
         return []
     residual = model.flat - fitted
+    expected = s.y - residual * float(np.std(s.y))
     out: list[Change] = []
     for start, end in short_spikes(residual, model.precision, s.gap, model.steps.profile.phi):
-        if any(start - 2 <= c.index <= end + 2 for c in taken) or not rate_spike(s, start, end):
+        if any(start - 2 <= c.index <= end + 2 for c in taken) or not discrete_spike(s, expected, start, end):
             continue
         base, top = float(fitted[start]), float(model.flat[start:end].mean())
         out.append(Change(start, (start, start + 1), base, top, 0.003, SPIKE, MEAN))
@@ -111,13 +112,16 @@ def spike_changes(model: Model, s: Series, taken: list[Change]) -> list[Change]:
     return out
 
 
-def rate_spike(s: Series, start: int, end: int) -> bool:
-    """Whether a spike of rates also stands out by the binomial likelihood; true for what is not a rate."""
-    if s.trials is None:
-        return True
-    k, n = s.y * s.trials, s.trials
-    rate = float((k.sum() - k[start:end].sum()) / (n.sum() - n[start:end].sum()))
-    return abs(rate_deviation(float(k[start:end].sum()), float(n[start:end].sum()), rate)) > spike_limit(len(k))
+def discrete_spike(s: Series, expected: Array, start: int, end: int) -> bool:
+    """Whether a spike of rates or counts also stands out by its own likelihood; true for other values."""
+    limit = spike_limit(len(s.y))
+    if s.trials is not None:
+        k, n = s.y * s.trials, s.trials
+        rate = float((k.sum() - k[start:end].sum()) / max(n.sum() - n[start:end].sum(), 1.0))
+        return abs(rate_deviation(float(k[start:end].sum()), float(n[start:end].sum()), rate)) > limit
+    if s.y.min() >= 0 and np.array_equal(s.y, np.rint(s.y)):
+        return abs(count_deviation(float(s.y[start:end].sum()), float(expected[start:end].sum()))) > limit
+    return True
 
 
 def spread_changes(model: Model, taken: list[Change]) -> list[Change]:

@@ -11,10 +11,10 @@ from rca_kit.stats.changepoint.series import Array
 from rca_kit.stats.changepoint.tails import moments, outer_quantile
 
 LONGEST = 3
-CHANCE = 0.003  # that a series of normal noise shows one
+CHANCE = 0.006  # that a series of normal noise shows one
 MAX_SPIKES = 3  # more are the tail of the noise
 MIN_VALUES = 30  # fewer do not show what tails the noise has
-STANDS_OUT = 1.25  # times the next highest
+STANDS_OUT = 1.2  # times the next highest
 
 
 def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> list[tuple[int, int]]:
@@ -73,6 +73,13 @@ def rate_deviation(k: float, n: float, rate: float) -> float:
     part = k * np.log(k / (n * rate)) if k > 0 else 0.0
     other = (n - k) * np.log((n - k) / (n * (1 - rate))) if n > k else 0.0
     return float(np.sign(k / n - rate) * np.sqrt(max(2 * (part + other), 0.0)))
+
+
+def count_deviation(k: float, expected: float) -> float:
+    """Signed-root deviance of a count against its expectation: about standard normal for Poisson counts."""
+    expected = max(expected, 0.5)
+    part = k * np.log(k / expected) if k > 0 else 0.0
+    return float(np.sign(k - expected) * np.sqrt(max(2 * (part - (k - expected)), 0.0)))
 
 
 def normal_upper(p: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rca_kit.stats.changepoint.series import Array
 
-CHANCE_SE = 2.0  # skewness and kurtosis below this many standard errors count as none
+SKEW_SE, KURT_SE = 1.0, 1.5  # this many standard errors of skewness and kurtosis count as chance
 
 
 def moments(residual: Array) -> tuple[float, float]:
@@ -23,8 +23,8 @@ def moments(residual: Array) -> tuple[float, float]:
     z = z / sd
     square = z * z
     skew, kurt = float(np.mean(square * z)), float(np.mean(square * square)) - 3.0
-    skew = np.sign(skew) * max(abs(skew) - CHANCE_SE * np.sqrt(6.0 / n), 0.0)
-    return float(skew), max(kurt - CHANCE_SE * np.sqrt(24.0 / n), 0.0)
+    skew = np.sign(skew) * max(abs(skew) - SKEW_SE * np.sqrt(6.0 / n), 0.0)
+    return float(skew), max(kurt - KURT_SE * np.sqrt(24.0 / n), 0.0)
 
 
 def outer_quantile(z: float, length: float, skew: float, kurt: float) -> float:
