@@ -13,6 +13,8 @@ from rca_kit.case.vocabulary import NEGATIVE_VALUES, POSITIVE_VALUES
 
 Array = NDArray[np.float64]
 MAX_ROWS = 40_000  # rows that pairwise facts are computed on
+MIN_PAIRS = 50  # rows from which a correlation says something
+LIKE_SCORES = 30  # groups of like score
 DETERMINED = 0.97  # rank separation from which one column is a threshold on the other
 
 
@@ -106,6 +108,37 @@ class Evidence:
         if x[known].std() == 0 or y[known].std() == 0:
             return 0.0
         return float(np.corrcoef(rx, ry)[0, 1])
+
+    def adds_to(self, part: str, whole: str) -> float:
+        """Rank correlation of a part with a whole; 1 when there are too few rows to tell."""
+        known = ~(np.isnan(self.numbers(part)) | np.isnan(self.numbers(whole)))
+        return self.correlation(part, whole) if known.sum() >= MIN_PAIRS else 1.0
+
+    def with_mistakes(self, name: str, score: str, label: str, decision: str | None) -> float:
+        """Correlation of a column with the model's mistakes among requests of like score.
+
+        A column the model knows tells nothing of its mistakes beyond the score, if the model is calibrated; what users do
+        after a wrong answer does. 0 when it cannot be told. The mistake is label != decision for classes, else
+        ``|label - score|`` (its logarithm when the label goes beyond 0 and 1).
+        """
+        score_values, column = self.numbers(score), self.numbers(name)
+        if self.columns[label].n_unique > 2 and self.columns[label].kind == "category":
+            if decision is None:
+                return 0.0
+            truth, answer = self.texts(label), self.texts(decision)
+            mistake = np.array([np.nan if a is None or b is None else float(a != b) for a, b in zip(truth, answer, strict=True)])
+        else:
+            mistake = np.abs(self.numbers(label) - score_values)
+            mistake = np.log1p(mistake) if self.columns[label].n_unique > 2 else mistake
+        known = ~(np.isnan(mistake) | np.isnan(score_values) | np.isnan(column))
+        if known.sum() < MIN_PAIRS * LIKE_SCORES:
+            return 0.0
+        edges = np.quantile(score_values[known], np.linspace(0, 1, LIKE_SCORES + 1)[1:-1])
+        group = np.digitize(score_values[known], edges)
+        size = np.maximum(1, np.bincount(group, minlength=LIKE_SCORES))
+        rest = [v[known] - (np.bincount(group, v[known], minlength=LIKE_SCORES) / size)[group] for v in (mistake, column)]
+        spread = float(np.sqrt((rest[0] ** 2).sum() * (rest[1] ** 2).sum()))
+        return float((rest[0] * rest[1]).sum()) / spread if spread > 0 else 0.0
 
     def same_scale(self, a: str, b: str) -> bool:
         """Whether two columns are of the same size, within a factor of three at the median."""

@@ -14,13 +14,17 @@ from rca_kit.case.vocabulary import (
     HIGHER,
     LATENCY,
     LOWER,
+    NOT_AMOUNT,
     NOT_KPI,
     NOT_SERVING,
+    PAST,
 )
 
 MAX_SEGMENT_VALUES = 200  # beyond this a column has too few rows per value to slice by
 MAX_NUMERIC_SEGMENT = 12  # whole numbers with up to this many values are codes: a tier, a number of items
 PART_OF_WHOLE = 0.95  # share of rows in which a stage is no longer than the whole request
+_VERSIONED = words("version ver sdk firmware release build app os client")
+ADDS_TO_WHOLE = 0.02  # rank correlation with the whole that even a short stage reaches; the wind in m/s does not
 _CODES = words("zone cluster tier level band bucket group grade class segment cohort category type code region store shop plan")
 
 
@@ -54,7 +58,10 @@ def latency_and_stages(free: list[str], evidence: Evidence, total: str | None) -
         total, why = _total(timed, evidence)
     timed = [n for n in timed if n != total]
     loose = [n for n in free if n not in timed and n != total and _may_be_duration(evidence.columns[n])] if total else []
-    stages = tuple(n for n in (*timed, *loose) if total is None or evidence.at_most(n, total) >= PART_OF_WHOLE)
+    stages = tuple(
+        n for n in (*timed, *loose)
+        if total is None or (evidence.at_most(n, total) >= PART_OF_WHOLE and evidence.adds_to(n, total) > ADDS_TO_WHOLE)
+    )
     return total, tuple(sorted(stages, key=list(evidence.columns).index)), why
 
 
@@ -78,7 +85,8 @@ def _total(timed: list[str], evidence: Evidence) -> tuple[str | None, str]:
 def _is_duration(c: ColumnSummary) -> bool:
     parts = set(tokens(c.name))
     named = bool(parts & DURATION_UNITS) or joined(c.name) in LATENCY.exact
-    return c.kind == "numeric" and c.n_unique > 2 and named and not parts & NOT_SERVING
+    positive = isinstance(c.min, (int, float)) and c.min >= 0
+    return c.kind == "numeric" and c.n_unique > 2 and named and positive and not parts & NOT_SERVING
 
 
 def _may_be_duration(c: ColumnSummary) -> bool:
@@ -101,11 +109,16 @@ def kpi_direction(column: ColumnSummary) -> str | None:
         return None
     if column.kind == "category" and column.n_unique != 2:
         return None
-    if column.kind == "numeric" and column.n_unique > 2 and not parts & AMOUNTS:
+    if column.kind == "numeric" and column.n_unique > 2 and (not parts & AMOUNTS or parts & NOT_AMOUNT or _of_past(parts)):
         return None
     if parts & LOWER:
         return "lower"
     return "higher" if parts & HIGHER else None
+
+
+def _of_past(parts: set[str]) -> bool:
+    """Whether a word is one of the past with a number behind it, as in `mean28`."""
+    return any(p.rstrip("0123456789") in PAST | {"lag"} and p[-1].isdigit() for p in parts)
 
 
 def segments(free: list[str], evidence: Evidence, rows: int) -> tuple[str, ...]:
@@ -127,9 +140,19 @@ def _is_segment(c: ColumnSummary, rows: int) -> bool:
         return False
     if c.kind in ("bool", "category"):
         return True
+    if _is_version(c):
+        return True
     if c.kind != "numeric" or "Int" not in c.dtype:
         return False
     return c.n_unique <= MAX_NUMERIC_SEGMENT or bool(parts & _CODES)
+
+
+def _is_version(c: ColumnSummary) -> bool:
+    """Whether values are versions of a client: a CSV reader makes numbers of 5.9, 6.0, 6.1."""
+    if c.n_unique > MAX_SEGMENT_VALUES or not set(tokens(c.name)) & _VERSIONED:
+        return False
+    numbers = c.kind == "numeric" and c.n_unique <= MAX_NUMERIC_SEGMENT
+    return numbers or (c.kind == "category" and bool(c.values) and all(any(ch.isdigit() for ch in str(v)) for v in c.values))
 
 
 def features(free: list[str], evidence: Evidence) -> tuple[str, ...]:
@@ -145,6 +168,7 @@ def features(free: list[str], evidence: Evidence) -> tuple[str, ...]:
     found = []
     for name in free:
         c = evidence.columns[name]
-        if c.kind in ("numeric", "category", "bool") and c.n_unique > 1 and not set(tokens(name)) & CONTEXT:
+        context = c.kind != "numeric" and set(tokens(name)) & CONTEXT
+        if c.kind in ("numeric", "category", "bool") and c.n_unique > 1 and not context and not _is_version(c):
             found.append(name)
     return tuple(found)

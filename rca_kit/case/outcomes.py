@@ -15,13 +15,16 @@ MANY = 20  # distinct values from which a number is a measurement rather than a 
 MAX_CLASSES = 1_000  # a class label with more values is an identifier
 ENOUGH = 3.0  # points a column needs: a word that hints and a fitting type, or a relation in the rows
 PAIR_WEIGHT = 4.0  # a relation in the rows that leaves no doubt weighs as much as a clear word in the name
-WORTH = {"score": 2.0, "label": 1.0, "decision": 1.0}  # own points below which a relation alone makes no role
+RELATED = 0.75  # separation that a decision reaches even with several thresholds; a flag of the request does not
+UNRELATED = 1.5  # points a decision loses that hardly follows the score
+WORTH = {"score": 2.0, "label": 1.0, "decision": 0.5}  # own points below which a relation alone makes no role
 TRIED = 6  # candidates per role whose combinations are tried
 TOO_CLOSE = 0.3  # points between two candidates that are as good as equal
 CLASS_METRICS = ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
 ERROR_METRICS = ("mae", "rmse")
-_UNITS = words("days hours min total sum count num n")
-"""Words of PAST that are also units: `actual_days` is a label, `late_days` is an input."""
+_TIME_UNITS = words("days hours min")
+_UNITS = _TIME_UNITS | words("total sum count num n")
+"""Words of PAST that are also units: `actual_total` is a label, `orders_total` is an input."""
 
 ROLES = ("score", "label", "decision")
 Choice = tuple[str | None, str | None, str | None]
@@ -90,7 +93,7 @@ def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Ev
     if score and label:
         total += _score_label(score, label, evidence)
     if score and decision and score != decision:
-        total += PAIR_WEIGHT if _thresholded(score, decision, evidence) else 0.0
+        total += _score_decision(score, decision, evidence)
     if label and decision:
         many = evidence.columns[label].n_unique > 2
         texts = evidence.columns[label].kind == "category"
@@ -109,6 +112,15 @@ def _score_label(score: str, label: str, evidence: Evidence) -> float:
     if truth.kind == "numeric" and truth.n_unique > MANY:
         return PAIR_WEIGHT * max(0.0, evidence.correlation(score, label)) + float(evidence.same_scale(score, label))
     return 0.0
+
+
+def _score_decision(score: str, decision: str, evidence: Evidence) -> float:
+    if evidence.columns[decision].n_unique != 2:
+        return 0.0
+    if _thresholded(score, decision, evidence):
+        return PAIR_WEIGHT
+    apart = evidence.separation(score, decision)
+    return -UNRELATED if max(apart, 1 - apart) < RELATED else 0.0
 
 
 def _thresholded(score: str, decision: str, evidence: Evidence) -> bool:
@@ -172,6 +184,8 @@ def _decision_points(c: ColumnSummary) -> float:
 def _of_the_past(name: str, points: float) -> float:
     """Take points off a name that tells of the past, unless the word is a unit beside a clear one."""
     found = set(tokens(name)) & PAST
+    if found <= _TIME_UNITS:
+        return 0.0
     return AGAINST_POINTS if found and not (points >= STRONG_POINTS and found <= _UNITS) else 0.0
 
 

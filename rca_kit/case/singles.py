@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import Evidence
-from rca_kit.case.names import AGAINST_POINTS
+from rca_kit.case.names import AGAINST_POINTS, EXACT_POINTS
 from rca_kit.case.vocabulary import ERROR, LABEL_TIME, MODEL_VERSION, REQUEST_ID, SUCCESS_VALUES, TIME
 from rca_kit.errors import BadInput
 
@@ -16,6 +16,8 @@ EQUAL = 0.5  # points by which candidates must differ to be told apart by name
 FEW_VERSIONS = 60  # model versions a log can hold; more is something else
 _VERSION = re.compile(r"^(?:[a-z]+[-_ .]?)*v?\d+(?:[._-]\d+)*(?:[-_.]?[a-z0-9]+)*$", re.IGNORECASE)
 ENOUGH_POINTS = 3.5
+DEPLOYED_POINTS = 4.0  # a model deploy in the change log names one of the values: as clear as a word in the name
+ONE_PER_ROW = 0.99  # distinct values per row from which a column identifies the request, whatever its name
 
 
 def find_time(evidence: Evidence, taken: list[str], detected_at: datetime, file: str) -> tuple[str, str]:
@@ -57,7 +59,7 @@ def _time_points(c: ColumnSummary, detected_at: datetime) -> float:
     return points + (1.0 if c.n_unique > 50 else 0.0)
 
 
-def find_error(free: list[str], evidence: Evidence, time: str) -> tuple[str | None, str, list[str]]:
+def find_error(free: list[str], evidence: Evidence) -> tuple[str | None, str, list[str]]:
     """Choose the column of errors: empty, or a word of success, when the request went well."""
     return _best(free, _error_points, evidence, "error", "its name, and mostly empty or a word of success")
 
@@ -76,18 +78,19 @@ def _error_points(c: ColumnSummary) -> float:
     return points
 
 
-def find_model_version(free: list[str], evidence: Evidence, time: str) -> tuple[str | None, str, list[str]]:
-    """Choose the column that says which model answered."""
-    return _best(free, _version_points, evidence, "model_version", "its name and values")
+def find_model_version(free: list[str], evidence: Evidence, versions: frozenset[str]) -> tuple[str | None, str, list[str]]:
+    """Choose the column that says which model answered: by name, and by versions that the change log names."""
+    return _best(free, lambda c: _version_points(c, versions), evidence, "model_version", "its name and values")
 
 
-def _version_points(c: ColumnSummary) -> float:
-    points = MODEL_VERSION.points(c.name)
-    if points <= 0 or c.kind in ("time", "text", "bool") or not 1 <= c.n_unique <= FEW_VERSIONS or "Float" in c.dtype:
+def _version_points(c: ColumnSummary, logged: frozenset[str]) -> float:
+    deployed = bool(logged & {str(v) for v in c.values})
+    points = MODEL_VERSION.points(c.name) + (DEPLOYED_POINTS if deployed else 0.0)
+    if points <= 0 or c.kind in ("time", "text", "bool") or not 1 <= c.n_unique <= FEW_VERSIONS:
         return AGAINST_POINTS
     texts = [str(v) for v in c.values]
     versions = sum(bool(_VERSION.match(t)) and any(ch.isdigit() for ch in t) for t in texts)
-    return points + (1.5 if texts and versions >= len(texts) / 2 else 0.0 if points >= 6 else -1.0)
+    return points + (1.5 if texts and versions >= len(texts) / 2 else 0.0 if points >= EXACT_POINTS or deployed else -1.0)
 
 
 def find_label_time(free: list[str], evidence: Evidence, time: str, label: str | None) -> tuple[str | None, str]:
@@ -108,7 +111,8 @@ def find_label_time(free: list[str], evidence: Evidence, time: str, label: str |
 def find_request_id(free: list[str], evidence: Evidence, time: str, label: str | None) -> tuple[str | None, str]:
     """Choose the identifier of the request: the most distinct one with a fitting name."""
     ids = [evidence.columns[n] for n in free if evidence.columns[n].kind == "id"]
-    points = {c.name: REQUEST_ID.points(c.name) for c in ids}
+    rows = max((c.n_unique for c in evidence.columns.values()), default=1)
+    points = {c.name: REQUEST_ID.points(c.name) + (3.0 if c.n_unique >= ONE_PER_ROW * rows else 0.0) for c in ids}
     fitting = [c for c in ids if points[c.name] > 0]
     if not fitting:
         return None, ""

@@ -41,8 +41,9 @@ REQUEST_ID = Vocabulary(
 MODEL_VERSION = Vocabulary(
     words("model_version model_ver modelversion model_id model_name model_release version_modele modell_version modellversion "
           "version_modelo versione_modello mv deployed_model served_model serving_model model_tag model_revision"),
-    words("model modell modele modelo modello mdl"),
-    words("version ver release revision champion challenger weights checkpoint"),
+    words("model modell modele modelo modello mdl ranker classifier clf net scorer scorecard predictor llm estimator "
+          "regressor recommender weights checkpoint champion detector"),
+    words("version ver release revision champion challenger weights checkpoint tag"),
     words("app client os sdk browser firmware user schema api device phone car vehicle product catalog feature make brand "
           "handset camera kamera tokenizer library lib score cost ms"),
 )
@@ -95,7 +96,8 @@ LABEL = Vocabulary(
           "effettivo efectivo groundtruth"),
     words("fraud fraudulent chargeback churn churned default defaulted spam toxic clicked click converted betrug fraude frode "
           "kundigung gekundigt abandono baja attrition relevant correct y real result ergebnis resultat resultado conversion "
-          "bought purchased geklickt gekauft clique achete comprado late delayed breach dropped class classe klasse clase"),
+          "bought purchased geklickt gekauft clique achete comprado review reviewed moderator late delayed breach dropped "
+          "class classe klasse clase"),
     words("predicted pred hat score prob proba prior at date version id eta forecast estimated estimate risk threshold "
           "weekend mobile member premium holiday night web app vip active returning logged android ios bot test employee "
           "guest new latency ms confidence type tier"),
@@ -104,11 +106,11 @@ DECISION = Vocabulary(
     words("decision predicted_class predicted_label pred_class pred_label class_pred y_pred prediction action verdict "
           "approved flagged blocked entscheidung urteil decisione decisao predicted pred is_flagged is_blocked is_approved "
           "top1 top_1 predicted_category model_decision alerted predicted_intent output_class"),
-    words("decision decided approved approve accepted rejected reject declined denied flagged flag blocked block alert "
+    words("decision decided approved approve accepted rejected reject declined denied flagged blocked block alert "
           "alerted verdict predicted prediction pred bewilligt genehmigt abgelehnt gesperrt blockiert entscheidung approuve "
           "refuse bloque aprobado rechazado bloqueado approvato rifiutato bloccato aprovado recusado bloqueada held decisione "
           "decisao"),
-    words("action served shown chosen top1 assigned routed call called moderated treated granted offered triggered passed"),
+    words("flag action served shown chosen top1 assigned routed call called moderated treated granted offered triggered passed"),
     words("at date id version true actual label truth feature score prob proba confidence ms reason"),
 )
 HIGHER = words("click clicked clicks convert converted conversion purchase purchased bought booked booking ordered revenue "
@@ -117,27 +119,33 @@ HIGHER = words("click clicked clicks convert converted conversion purchase purch
                "saved shared liked like likes played streamed added checkout paid geklickt klick gekauft kauf bestellt "
                "bestellung umsatz gebucht zufrieden gelost ertrag clique clic achete achat commande chiffre vente vendu "
                "reserve satisfait comprado compra pedido ingresos venta vendido reservado satisfecho resuelto cliccato "
-               "acquistato acquisto ricavo venduto prenotato clicado comprou receita vendas")
+               "acquistato acquisto ricavo venduto prenotato clicado comprou receita vendas finished finish stock on_time "
+               "accepted_offer used useful reordered attended opened read viewed fulfilled")
 LOWER = words("cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return churn "
               "churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry retried "
               "dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned appeal "
               "appealed hidden rerouted rework fallback storniert storno stornierung beschwerde reklamation erstattung "
               "abgebrochen retoure gekundigt eskaliert annule annulation plainte reclamation remboursement rembourse "
               "abandonne cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato reclamo rimborso reso "
-              "reclamacao devolvido")
+              "reclamacao devolvido claim claims repacked waste wasted rejected_by_user escalations rollback failed_delivery "
+              "hide unfollow uninstall uninstalled expired stockout scrapped scrap rescheduled undelivered delayed again "
+              "misrouted corrected")
 AMOUNTS = words("revenue gmv umsatz chiffre ingresos ricavo receita profit ertrag spend sales nps csat rating watch dwell tip "
                 "engagement note bewertung stars")
 """KPI words that may be amounts rather than yes or no."""
 
-NOT_KPI = PAST | words("probability prob score predicted pred policy type reason item seller driver restaurant user customer "
-                       "product merchant expected budget bid price threshold limit like_count method channel")
+NOT_KPI = PAST | words("probability prob score predicted pred policy type reason expected budget bid price threshold limit "
+                       "method channel eligible can allowed has enabled")
+NOT_AMOUNT = words("item seller driver restaurant user customer product merchant co genre")
+"""An amount of these is something known before the request: the rating of a driver."""
+
 CALENDAR = words("hour hours weekday dow day month week minute date year quarter season stunde wochentag tag monat woche jahr "
                  "heure jour mois semaine hora dia mes semana ora giorno mese settimana")
 """Names of calendar columns: as segments they would only repeat the windows."""
 
-CONTEXT = words("app sdk server host pod node instance az datacenter dc experiment variant arm bucket cohort shard cluster "
-                "route endpoint environment env build session firmware ip canary replica zone worker gateway client rollout "
-                "holdout ab treatment flight rz standort serveur servidor")
+CONTEXT = words("app sdk server host pod node instance az datacenter dc experiment variant arm bucket shard cluster route "
+                "endpoint environment env build firmware canary replica zone worker gateway rollout holdout ab treatment "
+                "flight rz standort serveur servidor")
 """Names of where and how a request was served, not inputs of the model."""
 
 SUCCESS_VALUES = words("ok success successful none no false 0 200 0.0 healthy completed done erfolg ok. exito succes")

@@ -86,7 +86,8 @@ def _kind(name: str, known: pl.Series, n_unique: int) -> Kind:
         if _looks_like_epoch(name, known):
             return "time"
         whole = dtype.is_integer()
-        return "id" if whole and n_unique > 2 and (named_id or (identifies and _counts_up(known))) else "numeric"
+        named_number = named_id and n_unique > MAX_LISTED_VALUES
+        return "id" if whole and (named_number or (identifies and _counts_up(known))) else "numeric"
     if not len(known):
         return "category"
     head = known.head(2_000)
@@ -94,7 +95,8 @@ def _kind(name: str, known: pl.Series, n_unique: int) -> Kind:
         return "time"
     length, words = _mean(head.str.len_chars()), _mean(head.str.count_matches(r"\S+"))
     if words >= TEXT_WORDS or (length >= TEXT_LENGTH and words >= 2):
-        return "text" if n_unique > MAX_LISTED_VALUES or identifies else "category"
+        # a dozen long phrases may be the names of a menu; answers written from templates are few and longer still
+        return "text" if n_unique > MAX_LISTED_VALUES // 2 or words >= 2 * TEXT_WORDS or identifies else "category"
     if identifies:
         return "id"
     if named_id and n_unique > MAX_LISTED_VALUES:

@@ -65,8 +65,10 @@ def new_case(folder: Path, tables: Mapping[str, tuple[str, ...]], *, alert: Aler
         data["service"] = named
     data["detected_at"] = known_at or UNKNOWN_YET
     data["signal"] = {"source": "alert", **_signal(alert, metric)}
+    # opened by absolute paths, since a folder that is not there yet has no `..`; written by relative ones
+    absolute = {name: [str(Path(p).resolve()) for p in paths] for name, paths in tables.items()}
+    opened = open_incident(Case(folder, validate_incident({**data, "tables": absolute})))
     data["tables"] = {name: _relative(paths, folder) for name, paths in tables.items()}
-    opened = open_incident(Case(folder, validate_incident(data)))
     data["detected_at"] = known_at or opened.time_range[1].replace(microsecond=0)
     data["roles"] = opened.roles.to_dict()
     data["task"] = opened.task

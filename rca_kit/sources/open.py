@@ -105,9 +105,10 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     """Open a case whose incident.yaml is in memory; see `open_case`."""
     spec = case.incident.tables.predictions
     scanned = open_table(case.folder, spec, "predictions")
-    log = _read_log(case, scanned)
-    warnings = [*scanned.warnings, *log.warnings]
     changes, change_entry, change_notes = read_change_log(case)
+    deployed = frozenset(v for c in changes if c.kind == "model_deploy" for v in (c.version_from, c.version_to) if v)
+    log = _read_log(case, scanned, deployed)
+    warnings = [*scanned.warnings, *log.warnings]
     metrics, metric_entry, metric_notes = service_metrics_table(case)
     golden, golden_entry, golden_notes = golden_table(case)
     shadow, shadow_entry, shadow_notes = shadow_table(case)
@@ -132,7 +133,7 @@ class _Log:
     warnings: tuple[str, ...]
 
 
-def _read_log(case: Case, scanned: Scanned) -> _Log:
+def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     file = scanned.files[0].name if len(scanned.files) == 1 else f"{scanned.files[0].name} and {len(scanned.files) - 1} more"
     incident, given = case.incident, case.incident.roles
     with explained(file):
@@ -160,7 +161,7 @@ def _read_log(case: Case, scanned: Scanned) -> _Log:
         _refuse_time(sample[given.time], file)
     frame, sample = frame.with_columns(list(times.values())), sample.with_columns(list(times.values()))
     summaries = tuple(summarise(sample.select(c.name))[0] if c.name in times else c for c in summaries)
-    inferred = infer_roles(incident, summaries, nw.from_native(sample, eager_only=True), rows, file)
+    inferred = infer_roles(incident, summaries, nw.from_native(sample, eager_only=True), rows, file, deployed)
     time = inferred.roles.time
     if time not in times:
         _refuse_time(sample[time], file)

@@ -12,7 +12,7 @@ from rca_kit.sources.columns import is_nested
 from rca_kit.sources.times import read_time
 
 MOSTLY_NUMBERS = 0.5  # share of readable values from which a text column is one of numbers with junk in it
-MIN_NUMBERS = 3  # fewer distinct numbers may be codes
+MIN_NUMBERS = 20  # fewer distinct numbers may be codes or version numbers, which stay text
 NO_VALUE = ("na", "n/a", "#n/a", "-", "?", "none", "null", "nan", "missing", "nil", "")  # junk that just says "nothing here"
 WRITTEN_INFINITE = r"(?i)^\s*[-+]?inf(inity)?\s*$"
 
@@ -75,7 +75,7 @@ def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> t
 
     Examples
     --------
-    >>> casts, notes = numbers_in_text(pl.DataFrame({"x": ["1", "2", "3", "oops"]}), "p.csv", [])
+    >>> casts, notes = numbers_in_text(pl.DataFrame({"x": ["1", "2", "3", "oops"]}), "p.csv", ["x"])
     >>> len(casts), notes
     (1, ['p.csv: column `x`: 1 of 4 values are no numbers (such as `oops`) and are taken as missing'])
     """
