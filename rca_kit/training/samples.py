@@ -12,13 +12,13 @@ import polars as pl
 from rca_kit.training.keys import Key
 from rca_kit.training.plan import Plan
 from rca_kit.training.rows import model_eta, simulate
-from rca_kit.training.scenarios import CANON_SEED, SCENARIOS, Scenario, get_scenario, plan_of
+from rca_kit.training.scenarios import SCENARIOS, Scenario, get_scenario, plan_of
 from rca_kit.training.write import roles_of, table, write_case
 
 SHADOW_NOISE = 0.002  # the primary answering twice differs by this much: floating point and feature age
 
 
-def make_sample(slug: str, out: Path | str, seed: int = CANON_SEED, keys: Path | str | None = None) -> tuple[Path, Key]:
+def make_sample(slug: str, out: Path | str, seed: int | None = None, keys: Path | str | None = None) -> tuple[Path, Key]:
     """Write one sample incident as a case folder; its key goes to `keys` when given, never into the folder.
 
     Examples
@@ -88,7 +88,7 @@ def shadow(plan: Plan, n: int) -> pl.DataFrame:
     fast = rows.latency[pick] * np.exp(0.05 * rng.normal(size=len(pick)))
     slow = fast + 0.0
     if len(plan.versions) > 1:
-        weights = {k: w * np.random.default_rng(3).choice([-0.2, 0.3, 1.0], size=w.shape) for k, w in plan.model_weights.items()}
+        weights = {k: w * rng.choice([-0.2, 0.3, 1.0], size=w.shape) for k, w in plan.model_weights.items()}
         eta = model_eta(rows, rows.served, weights)[:, 0]
         candidate = (1 / (1 + np.exp(-(eta + plan.intercept) * plan.attenuate)))[pick]
         slow = fast + 55

@@ -32,23 +32,25 @@ class Scenario:
     days: float = 6.0
     after_hours: float = 4.0
     tolerance: int = 30
-    start: datetime = datetime(2026, 2, 23, 9, 0, tzinfo=UTC)
+    start: datetime = datetime(2026, 2, 23, 21, 0, tzinfo=UTC)
     fmt: str = "parquet"
     slos: dict[str, dict[str, float]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
     golden: int = 0
     shadow: int = 0
+    seed: int = CANON_SEED
 
 
-def plan_of(s: Scenario, seed: int = CANON_SEED) -> Plan:
-    """Plan a scenario; seeds other than `CANON_SEED` move its time, its weights and its rows."""
+def plan_of(s: Scenario, seed: int | None = None) -> Plan:
+    """Plan a scenario; seeds other than its own move its time, its weights and its rows."""
+    seed = s.seed if seed is None else seed
     rng = np.random.default_rng([seed, *s.slug.encode()])
     p = Plan(s.world, seed, rng, s.rows, s.slug, plain=True)
     p.span = p.end = s.days * 24
     p.day_amp, p.week_amp = 0.45, -0.1
     p.start = s.start
     jitter = 0.0
-    if seed != CANON_SEED:
+    if seed != s.seed:
         jitter = float(rng.integers(0, 14 * 24))
         p.start = datetime.fromtimestamp(s.start.timestamp() + 3600 * jitter, tz=UTC)
     p.detected = p.span - 0.25

@@ -41,7 +41,7 @@ FRAUD = World(
     version="v2",
     next_version="v3",
     base=0.12,
-    signal=1.75,
+    signal=1.95,
     unseen=0.4,
     threshold=0.35,
     label_lag_hours=0.7,
@@ -61,7 +61,7 @@ def auc_drop(p: Plan) -> None:
     def act(r: Rows) -> None:
         r.version = (r.t >= deployed).astype(np.int64)
         # missing device types were rare and harmless in training: the model takes them for the safest kind there is
-        r.score_eta = r.score_eta - 2.6 * ((r.served["device_type"] < 0) & (r.dose > 0))[:, None]
+        r.score_eta = r.score_eta - 3.4 * ((r.served["device_type"] < 0) & (r.dose > 0))[:, None]
 
     p.on("model", act)
     p.metric("feature-store", "cache_hit_rate", level(0.81))
@@ -85,6 +85,11 @@ def threshold_change(p: Plan) -> None:
     """Raise the cut-off for new users: precision up, recall and conversions down for them alone."""
     p.where, p.scope_share = [{"tenure": "new"}], 0.3
     p.on("decide", lambda r: setattr(r, "threshold", np.where(r.hit(), 0.62, r.threshold)))
+
+    def only_approved(r: Rows) -> None:
+        r.kpis["completed"] = r.kpis["completed"] * ((r.decision == 1) | (r.rng.random(r.n) < 0.1))
+
+    p.on("kpi", only_approved)
     change(p, -60 * 20, "code_deploy", "web-ui", "new onboarding texts")
     change(p, -4, "config_change", "policy-service", "approval cut-off 0.40 -> 0.62 for first-time applicants", guilty=True)
     change(p, -90, "infra_change", "api-gateway", "renewed certificate")
@@ -190,9 +195,9 @@ SCENARIOS = (
         "AUC 0.86 -> 0.78 within 30 minutes of deploying v3",
         FRAUD,
         auc_drop,
-        rows=36_000,
+        rows=64_000,
         days=6,
-        after_hours=14,
+        after_hours=10,
         tolerance=30,
         slos={"auc": {"min": 0.84}, "latency_p95": {"max": 120}},
         golden=2500,
@@ -204,12 +209,12 @@ SCENARIOS = (
         "precision up, recall down, fewer completed sign-ups",
         LENDING,
         threshold_change,
-        rows=26_000,
+        rows=46_000,
         days=6,
         after_hours=9,
         tolerance=45,
         fmt="csv.gz",
-        slos={"kpi:completed": {"min": 0.6}},
+        slos={"kpi:completed": {"min": 0.35}},
         golden=2000,
     ),
     Scenario(
@@ -219,7 +224,7 @@ SCENARIOS = (
         "precision -5 % and p99 +50 ms on the canary",
         FRAUD,
         canary,
-        rows=42_000,
+        rows=75_000,
         days=6,
         after_hours=36,
         tolerance=120,
@@ -233,7 +238,7 @@ SCENARIOS = (
         "p95 doubled, 5xx from the model service",
         FRAUD,
         store_outage,
-        rows=30_000,
+        rows=54_000,
         after_hours=3,
         tolerance=20,
         slos={"error_rate": {"max": 0.01}, "latency_p95": {"max": 90}},

@@ -117,9 +117,9 @@ def overconfident(p: Plan) -> None:
     p.ramp(6.0)
 
     def population(r: Rows) -> None:
-        r.moved = r.rng.random(r.n) < 0.75 * r.dose
+        r.moved = r.rng.random(r.n) < 0.65 * r.dose
         x = r.clean["retrieval_score"]
-        r.clean["retrieval_score"] = np.where(r.moved, np.round(1 - (1 - x) * 0.45, 3), x)
+        r.clean["retrieval_score"] = np.where(r.moved, np.round(1 - (1 - x) * 0.6, 3), x)
 
     def truth(r: Rows) -> None:
         c = r.plan.column("retrieval_score")
@@ -198,7 +198,7 @@ SCENARIOS = (
         "toxic rate 0.4 % -> 6 %",
         TOXIC,
         prompt_injection,
-        rows=20_000,
+        rows=36_000,
         after_hours=7,
         tolerance=45,
         slos={"kpi:toxic": {"max": 0.01}},
@@ -210,7 +210,7 @@ SCENARIOS = (
         "three services complain within two hours",
         ASSISTANT,
         translation,
-        rows=20_000,
+        rows=36_000,
         after_hours=5,
         tolerance=30,
         slos={"error_rate": {"max": 0.01}},
@@ -222,7 +222,7 @@ SCENARIOS = (
         "agents report confident wrong answers",
         ASSISTANT,
         overconfident,
-        rows=24_000,
+        rows=43_000,
         days=7,
         after_hours=30,
         tolerance=180,
@@ -235,7 +235,7 @@ SCENARIOS = (
         "memory climbs and falls, answers end mid-sentence",
         ASSISTANT,
         tokenizer,
-        rows=20_000,
+        rows=36_000,
         after_hours=9,
         tolerance=45,
     ),

@@ -85,7 +85,7 @@ def holiday(p: Plan) -> None:
         c = r.plan.column("affinity")
         assert isinstance(c, Num)
         r.moved = r.dose > 0
-        r.clean["affinity"] = np.where(r.moved, np.round(r.clean["affinity"] * 1.05 - 0.6, 3), r.clean["affinity"])
+        r.clean["affinity"] = np.where(r.moved, np.round(r.clean["affinity"] * 1.05 - 0.66, 3), r.clean["affinity"])
 
     def truth(r: Rows) -> None:
         for n, left in turned.items():
@@ -303,7 +303,7 @@ SCENARIOS = (
         "PSI(country) = 0.3, PSI(hour_of_day) up",
         CTR,
         drift_kpi_stable,
-        rows=34_000,
+        rows=61_000,
         after_hours=8,
         tolerance=60,
         slos=SLO,
@@ -311,14 +311,14 @@ SCENARIOS = (
     Scenario(
         "quiet-day",
         "INC-2061",
-        "AUC of the ad model below 0.75 for one hour",
-        "AUC dipped",
+        "AUC of the ad model below 0.7 for two hours",
+        "AUC 0.80 -> 0.65",
         CTR,
         quiet_day,
         rows=5_000,
         days=6,
         fmt="csv",
-        slos={},
+        seed=2068,
     ),
     Scenario(
         "holiday-drift",
@@ -327,7 +327,7 @@ SCENARIOS = (
         "PSI 0.35 (threshold 0.2), AUC -5 points",
         replace(CTR, vendors=(), name="sample-holiday"),
         holiday,
-        rows=36_000,
+        rows=64_000,
         days=7,
         after_hours=30,
         tolerance=120,
@@ -340,11 +340,11 @@ SCENARIOS = (
         "noticed in the monthly review",
         CTR,
         ctr_slow_decline,
-        rows=44_000,
+        rows=79_000,
         days=35,
         after_hours=21 * 24,
         tolerance=5 * 24 * 60,
-        start=datetime(2026, 1, 12, 9, tzinfo=UTC),
+        start=datetime(2026, 1, 12, 21, tzinfo=UTC),
         more={"source": "review"},
     ),
     Scenario(
@@ -354,7 +354,7 @@ SCENARIOS = (
         "no errors, latency normal",
         FEED,
         silent_recommendation,
-        rows=34_000,
+        rows=61_000,
         after_hours=8,
         tolerance=45,
     ),
@@ -365,7 +365,7 @@ SCENARIOS = (
         "null rate 20 %",
         FEED,
         recommender_nulls,
-        rows=30_000,
+        rows=54_000,
         after_hours=5,
         tolerance=20,
     ),
@@ -376,7 +376,7 @@ SCENARIOS = (
         "overall score and click rate down",
         SIMPSON,
         simpson,
-        rows=30_000,
+        rows=54_000,
         after_hours=9,
         tolerance=60,
     ),
@@ -387,7 +387,7 @@ SCENARIOS = (
         "PSI(feature_city) high, latency fine, content campaign running",
         CITY,
         desktop_auc,
-        rows=36_000,
+        rows=64_000,
         after_hours=16,
         tolerance=90,
         slos=SLO,

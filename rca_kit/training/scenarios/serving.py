@@ -28,7 +28,7 @@ SEARCH = World(
         Cat("category", ("shoes", "home", "toys", "books"), (0.35, 0.3, 0.2, 0.15), 0.4),
     ),
     names=Names(decision="shown_top", label="clicked"),
-    stages=(Stage("fetch_ms", 22, "feature-store"), Stage("embed_ms", 14, "embedder"), Stage("score_ms", 16, "search-model")),
+    stages=(Stage("fetch_ms", 34, "feature-store"), Stage("embed_ms", 20, "embedder"), Stage("score_ms", 24, "search-model")),
     kpis=(Kpi("added_to_cart", "higher", 0.3, 0.15),),
     server="search-model",
     vendors=(),
@@ -51,10 +51,10 @@ def latency_embedding(p: Plan) -> None:
 
     def slow(r: Rows) -> None:
         hit = r.hit()
-        wait = 420 * np.exp(0.45 * r.rng.normal(size=r.n)) * (1 + 0.5 * (r.load - 1))
+        wait = 500 * np.exp(0.45 * r.rng.normal(size=r.n)) * (1 + 0.5 * (r.load - 1))
         first = (r.t - r.plan.onset < 0.2) * 2500 * (r.rng.random(r.n) < 0.15)
         r.stages["embed_ms"] = np.where(hit, r.stages["embed_ms"] + wait + first, r.stages["embed_ms"])
-        r.error = np.where(hit & (r.rng.random(r.n) < 0.1), 0, r.error)
+        r.error = np.where(hit & (r.rng.random(r.n) < 0.11), 0, r.error)
 
     p.on("service", slow)
     p.metric("search-model", "cpu_utilization", level(0.95))
@@ -86,7 +86,6 @@ def normalization(p: Plan) -> None:
         r.served["feature_price"] = np.where(r.hit(), np.round(x * 2.1, 2), x)
 
     p.on("inputs", rescale)
-    p.on("kpi", lambda r: None)
     change(
         p, -5, "code_deploy", "mobile-app", "feature preparation: normalise prices on the device", "device=mobile", guilty=True
     )
@@ -158,7 +157,7 @@ PHONE = replace(
     name="sample-phone",
     service="conversion-model",
     columns=tuple(c for c in SEARCH.columns if c.name != "text_embedding"),
-    kpis=(Kpi("converted", "higher", 0.3, 0.55),),
+    kpis=(Kpi("converted", "higher", 0.3, 0.2),),
     error_rate=0.003,
     gpu=False,
 )
@@ -232,7 +231,7 @@ SCENARIOS = (
         "p95 120 -> 900 ms, errors 0.7 % -> 4 %",
         SEARCH,
         latency_embedding,
-        rows=34_000,
+        rows=61_000,
         after_hours=3,
         tolerance=20,
         slos={"latency_p95": {"max": 300}, "error_rate": {"max": 0.01}},
@@ -245,7 +244,7 @@ SCENARIOS = (
         "PSI(feature_price) 0.32, latency and errors normal, conversion lower on mobile",
         PHONE,
         normalization,
-        rows=40_000,
+        rows=72_000,
         after_hours=2.5,
         tolerance=30,
         slos={"latency_p95": {"max": 300}},
@@ -257,7 +256,7 @@ SCENARIOS = (
         "p99 up five-fold, in waves",
         JVM,
         gc_storm,
-        rows=32_000,
+        rows=57_000,
         after_hours=7,
         tolerance=45,
     ),
@@ -268,7 +267,7 @@ SCENARIOS = (
         "accuracy lower since yesterday",
         CAMERA,
         camera,
-        rows=30_000,
+        rows=54_000,
         after_hours=14,
         tolerance=60,
         slos={"accuracy": {"min": 0.6}},

@@ -1,0 +1,83 @@
+"""Every sample incident: what was planted is found, from the data alone; the quiet day finds nothing."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+import rca_kit
+from rca_kit.training import CaseScore, Key, score_case
+from rca_kit.training.scoring import names_guilty
+
+ROOT = Path(__file__).resolve().parents[2]
+SLUGS = sorted(f.stem for f in (ROOT / "data" / "keys").glob("*.json"))
+ENOUGH_OVERLAP = 0.9  # F1 of rows between the reported and the true segment
+
+
+def log_of(folder: Path) -> tuple[pl.DataFrame, str]:
+    doc = yaml.safe_load((folder / "incident.yaml").read_text(encoding="utf-8"))
+    file, time = folder / doc["tables"]["predictions"], doc["roles"]["time"]
+    rows = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema_length=None)
+    if rows.schema[time] == pl.String:
+        rows = rows.with_columns(pl.col(time).str.to_datetime(time_zone="UTC"))
+    return rows, time
+
+
+@cache
+def judged(slug: str) -> tuple[dict[str, Any], Key, CaseScore]:
+    folder, key = ROOT / "data" / "samples" / slug, Key.load(ROOT / "data" / "keys" / f"{slug}.json")
+    findings = rca_kit.investigate(str(folder)).to_dict()
+    rows, time = log_of(folder)
+    return findings, key, score_case(findings, key, rows, time)
+
+
+def test_there_are_twenty_samples_small_enough_and_without_their_keys() -> None:
+    assert len(SLUGS) == 20
+    for slug in SLUGS:
+        files = list((ROOT / "data" / "samples" / slug).iterdir())
+        assert sum(f.stat().st_size for f in files) < 3_000_000, slug
+        assert {f.suffix for f in files} <= {".yaml", ".parquet", ".csv", ".gz"}, slug
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_verdict(slug: str) -> None:
+    findings, key, score = judged(slug)
+    assert score.verdict_right, f"{findings['verdict']} instead of {key.verdict}"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_onset(slug: str) -> None:
+    findings, key, score = judged(slug)
+    if key.onset is None:
+        assert findings["symptom"]["onset"] is None
+    else:
+        assert score.onset_right, f"{findings['symptom']['onset']} instead of {key.onset} +- {key.onset_tolerance_minutes} min"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_segment(slug: str) -> None:
+    findings, key, score = judged(slug)
+    where = [s["where"] for s in findings["scope"]["segments"]]
+    if score.scope_f1 is not None:
+        assert score.scope_f1 >= ENOUGH_OVERLAP, f"{where} instead of {key.where}"
+    elif key.verdict == "no_change":
+        assert where == []
+        assert findings["scope"]["is_global"] is False
+    else:
+        assert findings["scope"]["is_global"], f"{where} instead of all traffic"
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_top_suspect(slug: str) -> None:
+    findings, key, _ = judged(slug)
+    if key.verdict == "no_change":
+        return
+    first = findings["suspects"][0]
+    said = f"{first['category']} / {first['subject']} / {first['change_id']}"
+    assert names_guilty(first, key), f"{said} instead of {key.category} / {key.subject} / {key.change_id}"
+    assert first["category"] in {key.category, *key.categories_ok}, said
