@@ -143,8 +143,13 @@ def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", directi
         max_depth = DEPTH_LEAVES if grouped else DEPTH_LOG
     if resamples is None:
         resamples = RESAMPLES if n <= FEW_LEAVES else 0
-    result = search(cells.codes, cells.cardinalities, measure, max_depth=max_depth, direction=direction, alpha=alpha,
-                    max_segments=max_segments, resamples=resamples, seed=seed)
+    # k of n counts what went wrong: a rise is the answer where there is one, even if something else fell by more
+    ways = ("increase", "decrease") if direction == "either" and isinstance(measure, Counts) else (direction,)
+    for way in ways:
+        result = search(cells.codes, cells.cardinalities, measure, max_depth=max_depth, direction=way, alpha=alpha / len(ways),
+                        max_segments=max_segments, resamples=resamples, seed=seed)
+        if result.found:
+            break
     return as_segments(result, cells, title, max_depth)
 
 

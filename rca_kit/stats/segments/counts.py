@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 # Leaves of one affected segment do not all move by the same factor: their own factor varies by about sqrt(0.05) = 22 %.
 # Without it a table of a million requests is explained to the last leaf and no short segment ever wins.
@@ -84,24 +83,24 @@ class Counts:
         return self.n_after
 
     def contrast(self, inside: Mask, rest: Mask) -> Contrast:
-        """Compare the change of the segment's log rate with that of the rest."""
+        """Test the change of the segment's log rate, alone and against the rest."""
         k0, n0, k1, n1 = (float(x[inside].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
         r0, m0, r1, m1 = (float(x[rest].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
         before, after = (k0 / n0 if n0 > 0 else None), (k1 / n1 if n1 > 0 else None)
         if n1 <= 0:
             return Contrast(before, after, None, 0.0, n0, n1)
-        spread = self._spread(rest)
-        drift = _log_rate(r1, m1) - _log_rate(r0, m0) if m0 > 0 and m1 > 0 else 0.0
-        drift_variance = _log_variance(r1, m1) + _log_variance(r0, m0) if m0 > 0 and m1 > 0 else 0.0
-        share = self.k_after[inside] / max(k1, 1e-9)
-        own_spread = spread * float((share**2).sum())
+        interval = _difference_interval(k0, n0, k1, n1)
         if n0 < NEW_SHARE * n1 * (m0 / m1 if m1 > 0 else 1.0):
-            z = self._against_rest(k1, n1, r1, m1, rest)
-        else:
-            moved = _log_rate(k1, n1) - _log_rate(k0, n0) - drift
-            z = moved / np.sqrt(_log_variance(k1, n1) + _log_variance(k0, n0) + drift_variance + own_spread)
-        log_p = min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
-        return Contrast(before, after, _difference_interval(k0, n0, k1, n1), log_p, n0, n1)
+            return Contrast(before, after, interval, log_p_of(self._against_rest(k1, n1, r1, m1, rest)), n0, n1)
+        moved = _log_rate(k1, n1) - _log_rate(k0, n0)
+        variance = _log_variance(k1, n1) + _log_variance(k0, n0)
+        share = self.k_after[inside] / max(k1, 1e-9)
+        z = moved / np.sqrt(variance + self._spread(rest) * float((share**2).sum()))
+        if m0 <= 0 or m1 <= 0:
+            return Contrast(before, after, interval, log_p_of(z), n0, n1)
+        drift = _log_rate(r1, m1) - _log_rate(r0, m0)
+        apart = (moved - drift) / np.sqrt(variance + _log_variance(r1, m1) + _log_variance(r0, m0))
+        return Contrast(before, after, interval, log_p_of(z), n0, n1, log_p_of(apart), drift / moved if moved else 1.0)
 
     def _spread(self, rest: Mask) -> float:
         """Estimate the robust variance of the leaves' log-rate changes beyond counting noise, among the leaves at rest."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -41,7 +42,23 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A segment's measure before and after, and the two-sided log p-value of its change against the rest."""
+    """A segment before and after, and whether it moved.
+
+    Attributes
+    ----------
+    before, after : float or None
+        The measure in the segment.
+    interval : tuple of float or None
+        95 % interval of the difference.
+    log_p : float
+        Two-sided log p-value of the segment's own change, spread between leaves included.
+    log_p_apart : float
+        Two-sided log p-value of "moved like the rest".
+    drift : float
+        The change of the rest as a share of that of the segment: 0 when the rest stood still, 1 when it moved as much.
+    n_before, n_after : float
+        Weight.
+    """
 
     before: float | None
     after: float | None
@@ -49,6 +66,19 @@ class Contrast:
     log_p: float
     n_before: float
     n_after: float
+    log_p_apart: float = -np.inf
+    drift: float = 0.0
+
+
+def log_p_of(z: float) -> float:
+    """Two-sided log p-value of a standard normal score, exact far into the tails.
+
+    Examples
+    --------
+    >>> round(float(np.exp(log_p_of(1.96))), 3)
+    0.05
+    """
+    return min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
 
 
 class Measure(Protocol):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr
 
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 SHIFTS = np.exp(np.linspace(np.log(0.02), np.log(20.0), 24))  # effects in units of the pooled standard deviation of a row
 # Leaves of one affected segment share their shift up to this relative spread; they also drift apart a little on quiet days
@@ -92,10 +91,11 @@ class Means:
         share = self.n_after[inside] / n1
         extra = (DRIFT * self.row_sd()) ** 2 * float((share**2).sum())
         change, variance = m1 - base, v1 / n1 + base_variance
-        z = (change - drift) / np.sqrt(max(variance + drift_variance + extra, 1e-300))
+        z = change / np.sqrt(max(variance + extra, 1e-300))
+        apart = (change - drift) / np.sqrt(max(variance + drift_variance, 1e-300))
         half = Z95 * float(np.sqrt(variance))
-        log_p = min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
-        return Contrast(m0 if both else None, m1, (change - half, change + half) if both else None, log_p, n0, n1)
+        return Contrast(m0 if both else None, m1, (change - half, change + half) if both else None, log_p_of(z), n0, n1,
+                        log_p_of(apart), drift / change if change else 1.0)
 
 
 def _moments(total: Floats, squares: Floats, n: Floats, where: Mask) -> tuple[float, float, float]:

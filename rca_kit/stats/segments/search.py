@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of
-from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Mask, Measure
+from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult
 
 # A segment with fewer nats than this is never worth a line of a report (a Bayes factor of about 50).
@@ -19,6 +19,11 @@ PER_CONDITION = 0.01
 # How many leading segments may fail the test against the rest before the search gives up.
 PATIENCE = 5
 MAX_SEGMENTS = 20
+# A segment that moved more than twice as much as the rest stands out; less than that only when the difference itself is
+# beyond chance.
+MOST_DRIFT = 0.5
+# A segment is split into some of its children only if others, which speak against it, hold this share of its traffic.
+LEFT_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,13 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
         pick = _best(cells, evidence)
         if pick is None:
             break
+        pick = _narrowed(pick, cells, active, weight)
         inside = pick.inside & active
         contrast = measure.contrast(inside, active & ~inside)
         q_value = float(np.exp(min(contrast.log_p + np.log(max(cells.looked_at, 1)), 0.0)))
         impact = float(evidence.impact[inside].sum())
-        if q_value > alpha or not _matters(picks, pick.score, impact, evidence, measure.relative_gate):
+        alike = contrast.drift > MOST_DRIFT and contrast.log_p_apart + np.log(max(cells.looked_at, 1)) > np.log(alpha)
+        if q_value > alpha or alike or not _matters(picks, pick.score, impact, evidence, measure.relative_gate):
             pick.cuboid.banned[pick.row] = True
             failures += 1
             continue
@@ -165,6 +172,34 @@ def _best(cells: Cells, evidence: Evidence) -> Pick | None:
         return None
     _, cuboid, row, gain_ = best
     return Pick(cuboid, row, gain_, cuboid.cell == row)
+
+
+def _narrowed(pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:
+    """Go down to the strongest child while some children explain more by themselves and the others did not move.
+
+    A parent can gather more evidence than any one of several affected children. Children that all moved stay together.
+    """
+    cost = float(np.log(max(cells.looked_at, 1)))
+    by_dims = {c.dims: c for c in cells.cuboids}
+    while True:
+        leaves = np.flatnonzero(pick.inside & active)
+        effect = int(pick.cuboid.sums[pick.row].argmax())
+        best: tuple[float, Pick] | None = None
+        for cuboid in (c for d, c in by_dims.items() if len(d) == len(pick.cuboid.dims) + 1 and set(pick.cuboid.dims) < set(d)):
+            rows, at = np.unique(cuboid.cell[leaves], return_inverse=True)
+            share = np.bincount(at, weight[leaves]) / max(float(weight[leaves].sum()), 1e-300)
+            known = rows >= 0
+            sums = np.where(known[:, None], cuboid.sums[np.where(known, rows, 0)], 0.0)
+            gains = sums.max(axis=1)
+            moved = known & (gains > cost) & ~cuboid.banned[np.where(known, rows, 0)]
+            against = ~moved & (sums[:, effect] <= -cost)
+            total = float((gains[moved] - cost).sum())
+            if share[against].sum() >= LEFT_OUT and total > pick.score and (best is None or total > best[0]):
+                row = int(rows[moved][np.argmax(gains[moved])])
+                best = (total, Pick(cuboid, row, float(cuboid.sums[row].max()), cuboid.cell == row))
+        if best is None:
+            return pick
+        pick = best[1]
 
 
 def _rivals(cells: Cells, pick: Pick, most: int = 30) -> tuple[Mask, ...]:

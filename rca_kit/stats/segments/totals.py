@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import log_ndtr
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 # Leaves of one affected segment deviate by a common relative amount, give or take this (standard deviation, of the larger of
 # actual and expected).
 SPREAD = 0.10
-# A share of any segment's leaves may behave like the rest; this bounds what a leaf can say against its segment (7 nats).
-MISFITS = 1e-3
+# A share of any segment's leaves may behave like the rest; this bounds what a leaf can say against its segment (14 nats).
+MISFITS = 1e-6
 # A leaf may deviate by itself, in any way, with this probability; this bounds what one leaf can say for a segment. Low enough
 # for a single leaf to stand out among a million segments.
 OUTLIERS = 1e-11
 SHIFTS = np.array([0.05, 0.08, 0.12, 0.17, 0.23, 0.3, 0.38, 0.47, 0.57, 0.68, 0.8, 0.93])
+MEDIAN_EFFICIENCY, MANY = 0.37, 500  # a median-based spread is worth 37 % of the leaves; beyond 500 the normal law will do
+UNBIASED = 0.5  # a crowd this near to 0, in standard deviations, is at 0: its place is uncertain, and forecasts are made to fit
+CROWD = 0.15  # this share of the leaves must be at rest
 LEAST_NOISE = 1e-6  # relative; a forecast that is exact everywhere must not divide by zero
 
 
@@ -61,7 +63,8 @@ class Totals:
         centre = _centre(deviation[live]) if live.any() else 0.0
         noise = np.full(len(a), np.inf)
         if live.any():
-            noise[live] = _noise(deviation[live] - centre, size[live])
+            counted = unit(a[live]) * (1.0 + (unit(e[live]) > 0))
+            noise[live] = _noise(deviation[live] - centre, size[live], counted)
         object.__setattr__(self, "centre", centre)
         object.__setattr__(self, "noise", noise)
 
@@ -84,21 +87,32 @@ class Totals:
         return np.abs(self.expected)
 
     def contrast(self, inside: Mask, rest: Mask) -> Contrast:
-        """Compare the precision-weighted mean deviation of the segment with the centre of all leaves."""
+        """Test the segment's deviation against the rest: of its leaves, weighted by precision, and of its total."""
         before, after = float(self.expected[inside].sum()), float(self.actual[inside].sum())
-        live = inside & np.isfinite(self.noise)
+        live, still = inside & np.isfinite(self.noise), rest & np.isfinite(self.noise)
         if not live.any():
             return Contrast(before, after, None, 0.0, before, after)
         mean, variance = self._mean(live)
-        if rest.any():
-            still, still_variance = self._mean(rest & np.isfinite(self.noise))
-            mean, variance = mean - still, variance + still_variance
-        z = mean / np.sqrt(variance) / self.tail(rest)
+        bias = 0.0
+        if still.any():
+            bias, bias_variance = self._mean(still)
+            mean, variance = mean - bias, variance + bias_variance
         size = np.maximum(np.abs(self.actual), np.abs(self.expected))[live]
-        half = Z95 * float(np.sqrt(((self.noise[live] * size) ** 2).sum()))
+        deviation = float((self.noise[live] ** 2 * size**2).sum()) ** 0.5
         change = after - before
-        log_p = min(float(np.log(2.0) + log_ndtr(-abs(z))), 0.0)
-        return Contrast(before, after, (change - half, change + half), log_p, before, after)
+        # leaves that are few and skewed can fake a mean, a few large leaves can fake a total: both must hold
+        z = min(abs(mean) / np.sqrt(variance), abs(change - bias * float(size.sum())) / deviation) / self.tail(rest)
+        half = Z95 * deviation
+        return Contrast(before, after, (change - half, change + half), self._log_p(float(z)), before, after)
+
+    def _log_p(self, z: float) -> float:
+        """Two-sided log p-value; the noise is itself estimated, from few leaves loosely."""
+        freedom = MEDIAN_EFFICIENCY * float(np.isfinite(self.noise).sum())
+        if freedom > MANY:
+            return log_p_of(z)
+        from scipy.special import stdtr
+
+        return float(np.log(max(2.0 * stdtr(max(freedom, 1.0), -z), 1e-300)))
 
     def _mean(self, leaves: Mask) -> tuple[float, float]:
         """Precision-weighted mean deviation and its variance; of the bulk, in a large group: anomalies may be among them."""
@@ -129,47 +143,80 @@ def _log_normal(x: Floats, sigma: Floats) -> Floats:
 
 
 def _centre(x: Floats) -> float:
-    """Where the leaves at rest lie: 0 when the forecast is unbiased, else the common shift of the bulk."""
-    centre = _mode(x)
+    """Where the leaves at rest lie: the crowd next to 0, or where the whole table was shifted to.
+
+    A forecast is right for the leaves nothing happened to, so the climb to the crowd starts at 0, with a window that holds
+    a few of the leaves; it stays there as long as that many are at rest, even when most are not.
+    """
+    window = float(np.quantile(np.abs(x), CROWD))
+    centre = 0.0
+    for _ in range(100):
+        ahead = float(np.median(x[np.abs(x - centre) <= window])) if window > 0 else 0.0
+        if abs(ahead - centre) <= 1e-3 * window:
+            break
+        centre = ahead
+    if abs(centre) <= UNBIASED * _side_spread(x):
+        return 0.0
     for _ in range(5):
         spread = max(_side_spread(x - centre), LEAST_NOISE)
-        centre = float(np.median(x[np.abs(x - centre) <= 2.0 * spread]))
+        near = x[np.abs(x - centre) <= 2.0 * spread]
+        centre = float(np.median(near)) if len(near) else centre
     return centre
 
 
-def _mode(values: Floats) -> float:
-    """Half-sample mode (Bickel and Fruehwirth 2006, doi 10.1016/j.csda.2005.07.011): holds with 40 % of the leaves shifted."""
-    x = np.sort(values)
-    while len(x) > max(60, len(values) // 8):
-        half = (len(x) + 1) // 2
-        widths = x[half - 1:] - x[: len(x) - half + 1]
-        start = int(np.argmin(widths))
-        x = x[start: start + half]
-    return float(np.median(x))
+def unit(values: Floats) -> float:
+    """Give the step that all values are whole multiples of, 0 when there is none: counts have one, whatever their scale.
+
+    Examples
+    --------
+    >>> unit(np.array([4.0, 0.0, 6.0, 10.0])), unit(np.array([0.5, 0.7132, 3.1]))
+    (2.0, 0.0)
+    """
+    positive = np.unique(values[values > 0])
+    if not len(positive):
+        return 0.0
+    steps = np.diff(positive, prepend=0.0)
+    step = float(steps[steps > 1e-9 * positive[-1]].min(initial=np.inf))
+    if not np.isfinite(step):
+        return 0.0
+    multiples = positive / step
+    return step if bool((np.abs(multiples - np.round(multiples)) < 1e-6).all()) else 0.0
 
 
-def _noise(x: Floats, size: Floats) -> Floats:
-    """Fit every leaf's standard deviation, ``sqrt(a + b / size)``, to robust spreads by size class."""
-    order = np.argsort(size)
+def _noise(x: Floats, size: Floats, counted: float) -> Floats:
+    """Fit every leaf's standard deviation, ``sqrt(a + b / size)``, to robust spreads by size class.
+
+    Counts are at least as noisy as Poisson: ``b`` is at least `counted`, the step of one event.
+    """
+    side = _quiet_side(x)
+    order = np.argsort(size, kind="stable")
     bins = max(1, min(20, len(x) // 50))
     spreads, sizes = [], []
     for part in np.array_split(order, bins):
-        spreads.append(_side_spread(x[part]) ** 2)
-        sizes.append(1.0 / np.median(size[part]))
-    floor = LEAST_NOISE**2
-    if bins < 4:
-        return np.full(len(x), np.sqrt(max(_side_spread(x) ** 2, floor)))
-    y, u = np.array(spreads), np.array(sizes)
-    a, b = _line(u, y)
+        chosen = x[part][np.sign(x[part]) == side] if side else x[part]
+        if len(chosen) >= 5:
+            spreads.append((1.4826 * float(np.median(np.abs(chosen)))) ** 2)
+            sizes.append(1.0 / float(np.median(size[part])))
+    floor = np.maximum(counted / size, LEAST_NOISE**2)
+    if len(spreads) < 4:
+        return np.sqrt(np.maximum(_side_spread(x) ** 2, floor))
+    a, b = _line(np.array(sizes), np.array(spreads))
     return np.sqrt(np.maximum(a + b / size, floor))
 
 
+def _quiet_side(x: Floats) -> int:
+    """Tell which side of the centre has the smaller spread, 0 when there are too few leaves: anomalies lie on the other."""
+    sides = {sign: x[np.sign(x) == sign] for sign in (1, -1)}
+    if any(len(v) < 10 for v in sides.values()):
+        return 0
+    return min(sides, key=lambda sign: float(np.median(np.abs(sides[sign]))))
+
+
 def _side_spread(x: Floats) -> float:
-    """Robust standard deviation from the side of the centre with the smaller spread: anomalies lie on one side."""
-    sides = [float(np.median(np.abs(side))) for side in (x[x > 0], x[x < 0]) if len(side) >= 10]
-    if not sides:
-        return 1.4826 * float(np.median(np.abs(x))) if len(x) else 0.0
-    return 1.4826 * min(sides)
+    """Give the robust standard deviation of the quiet side."""
+    side = _quiet_side(x)
+    chosen = x[np.sign(x) == side] if side else x
+    return 1.4826 * float(np.median(np.abs(chosen))) if len(chosen) else 0.0
 
 
 def _line(u: Floats, y: Floats) -> tuple[float, float]:
