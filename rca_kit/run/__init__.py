@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from rca_kit.run.investigation import RunResult, run_investigation
+from rca_kit.run.state import keep_page
+from rca_kit.run.tables import before_and_after, case_facts
 from rca_kit.run.walk import walk
 
-__all__ = ["RunResult", "run_investigation", "walk"]
+__all__ = ["RunResult", "before_and_after", "case_facts", "keep_page", "run_investigation", "walk"]

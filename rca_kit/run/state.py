@@ -58,6 +58,18 @@ class Recorder:
         beside.replace(self.folder / f"{name}.pickle")
 
 
+def keep_page(page: Any) -> Any:
+    """Hand a document to the run, which makes report.html and summary.md of it; gives it back to be shown.
+
+    Examples
+    --------
+    >>> keep_page("shown by a notebook that a person runs by hand")
+    'shown by a notebook that a person runs by hand'
+    """
+    Recorder.from_environment().keep("page", page)
+    return page
+
+
 @dataclass(frozen=True)
 class RunState:
     """What a run left: findings so far, state of each step, seconds per step, and the error that stopped it."""

@@ -97,7 +97,7 @@ def runbook(inv: Investigation, *, owner: str = "", escalation: str = "", dashbo
                 (
                     Points(
                         (
-                            "rca-kit verify CASE --since TIME: inside the SLOs and equivalent to before, in each affected segment",
+                            "rca-kit verify CASE --since TIME: inside the SLOs and as before, in each affected segment",
                             "the metric that fired, and those that moved with it, for as long as the incident took to show",
                             "no other metric got worse by the step itself",
                         ),
