@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import polars as pl
-
 import rca_kit
 from rca_kit.training import Key, make_incident, score_case
 from rca_kit.training.incident import make_plan
+from rca_kit.training.logs import read_log
+from rca_kit.training.samples import make_sample
+from rca_kit.training.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".benchdata" / "incidents"
@@ -53,17 +54,13 @@ def case_of(seed: int, mechanism: str | None, rows: int | None, cache: Path) -> 
     tag = f"{mechanism or 'any'}-{rows or 0}"
     folder, key_file = cache / tag / f"GEN-{seed}", cache / tag / "keys" / f"{seed}.json"
     if key_file.exists():
-        return folder, Key.load(key_file)
-    folder, key = make_incident(seed, mechanism, rows=rows, out=cache / tag)
+        return folder / mechanism if mechanism in SCENARIOS else folder, Key.load(key_file)
+    if mechanism in SCENARIOS:
+        folder, key = make_sample(mechanism, cache / tag / f"GEN-{seed}", seed)
+    else:
+        folder, key = make_incident(seed, mechanism, rows=rows, out=cache / tag)
     key.save(key_file)
     return folder, key
-
-
-def read_rows(folder: Path) -> tuple[pl.DataFrame, str]:
-    """Read the log as text and times only as needed for the scope."""
-    frame = pl.read_parquet(folder / "predictions*.parquet")
-    time_column = next(c for c, t in frame.schema.items() if t.base_type() is pl.Datetime)
-    return frame, time_column
 
 
 def run_one(job: tuple[int, str | None, int | None, str]) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def run_one(job: tuple[int, str | None, int | None, str]) -> dict[str, Any]:
         out["trace"] = traceback.format_exc(limit=-4)
         findings = {}
     seconds = time.perf_counter() - started
-    frame, time_column = read_rows(folder)
+    frame, time_column = read_log(folder)
     out["score"] = score_case(findings, key, frame, time_column, seconds).to_dict()
     out["found"] = {
         "verdict": findings.get("verdict"),
@@ -182,7 +179,8 @@ def main() -> None:
     ask.add_argument("--seeds", type=int, default=100)
     ask.add_argument("--start", type=int, default=1000)
     ask.add_argument("--workers", type=int, default=1)
-    ask.add_argument("--mechanism")
+    ask.add_argument("--mechanism", help="one mechanism, or the slug of a sample for its variants")
+    ask.add_argument("--samples", action="store_true", help="variants of all samples, `--seeds` of each")
     ask.add_argument("--rows", type=int)
     ask.add_argument("--json", type=Path)
     ask.add_argument("--make-only", action="store_true", help="only generate and cache the cases")
@@ -193,7 +191,8 @@ def main() -> None:
         print(p.mechanism, p.world.name, p.n, "rows", p.span, "h", p.answer, p.where, p.shape, *p.changes, sep="\n  ")
         return
     cache = CACHE / fingerprint()
-    jobs = [(s, args.mechanism, args.rows, str(cache)) for s in range(args.start, args.start + args.seeds)]
+    kinds = list(SCENARIOS) if args.samples else [args.mechanism]
+    jobs = [(s, kind, args.rows, str(cache)) for kind in kinds for s in range(args.start, args.start + args.seeds)]
     if args.make_only:
         for j in jobs:
             case_of(j[0], j[1], j[2], cache)

@@ -15,7 +15,9 @@ from rca_kit.training.world import World
 from rca_kit.training.worlds import WORLDS, get_world
 from rca_kit.training.write import write_case
 
-QUIET_DEPLOY_SHARE = 0.15
+QUIET_DEPLOY_SHARE = 0.18
+STEADY_SPLIT_SHARE = 0.08
+SMALL_ROWS = 30_000  # small logs come as text files as well, as small services write them
 
 
 def list_mechanisms(category: str | None = None) -> tuple[str, ...]:
@@ -62,6 +64,8 @@ def make_plan(seed: int, mechanism: str | None = None, world: str | World | None
         noise.harmless_drift(plan)
     if len(plan.versions) == 1 and plan.chance(QUIET_DEPLOY_SHARE):
         noise.quiet_deploy(plan)
+    elif len(plan.versions) == 1 and plan.chance(STEADY_SPLIT_SHARE):
+        noise.steady_split(plan)
     noise.decoys(plan)
     return plan
 
@@ -103,4 +107,5 @@ def make_incident(
     plan = make_plan(seed, mechanism, world, rows)
     case_id = f"GEN-{seed}"
     folder = Path(out or ".benchdata/incidents") / case_id
-    return folder, write_case(plan, folder, case_id)
+    fmt = str(plan.rng.choice(["csv", "jsonl", "csv.gz"])) if plan.n < SMALL_ROWS and plan.chance(0.4) else "parquet"
+    return folder, write_case(plan, folder, case_id, fmt=fmt)

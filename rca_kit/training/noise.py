@@ -69,8 +69,8 @@ def decoys(plan: Plan) -> None:
 
 def quiet_deploy(plan: Plan) -> None:
     """Deploy an equally good model some time before the onset: the version column moves, nothing else does."""
-    earliest = 0.15 * plan.onset
-    when = plan.between(earliest, plan.onset - min(4.0, 0.3 * plan.onset))
+    near = plan.between(plan.onset - min(4.0, 0.3 * plan.onset), plan.onset - 0.75)
+    when = near if plan.chance(0.3) else plan.between(0.15 * plan.onset, plan.onset - min(4.0, 0.3 * plan.onset))
     old = f"{plan.world.version}-rc" if plan.chance(0.3) else _previous(plan.world.version)
     plan.versions.insert(0, old)
 
@@ -91,6 +91,18 @@ def quiet_deploy(plan: Plan) -> None:
     )
 
 
+def steady_split(plan: Plan) -> None:
+    """Run an equally good challenger on a tenth of the traffic, all the time."""
+    challenger = f"{plan.world.version}-challenger"
+    plan.versions.append(challenger)
+    share = plan.between(0.05, 0.2)
+
+    def split(r: Rows) -> None:
+        r.version = np.where(r.rng.random(r.n) < share, len(plan.versions) - 1, r.version)
+
+    plan.hooks["rows"].append(split)
+
+
 def _previous(version: str) -> str:
     """Count the last number of a version down by one."""
     digits = ""
@@ -101,12 +113,12 @@ def _previous(version: str) -> str:
 
 
 def harmless_drift(plan: Plan) -> None:
-    """Let one unimportant input drift at another time, with no effect on any outcome."""
+    """Let one unimportant input drift, at the onset or before it, with no effect worth naming on any outcome."""
     names = [n for n in plan.features("num") if plan.weight_of(n) < 0.12]
     if not names:
         return
     name = names[-1]
-    when = plan.onset * plan.between(0.5, 0.9)
+    when = plan.onset if plan.chance(0.5) else plan.onset * plan.between(0.5, 0.98)
     shift = plan.pick((-1, 1)) * plan.between(0.4, 0.9)
 
     def drift(r: Rows) -> None:

@@ -91,7 +91,7 @@ def write_case(
     more_tables: dict[str, str] | None = None,
     source: str = "alert",
 ) -> Key:
-    """Write the folder and give its key. `fmt` is parquet, csv or csv.gz; logs over a million rows are written in parts."""
+    """Write the folder and give its key. `fmt` is parquet, csv, csv.gz or jsonl; long logs are written in parts."""
     out.mkdir(parents=True, exist_ok=True)
     parts = max(1, -(-plan.n // PART_ROWS))
     edges = np.linspace(0, plan.end, parts + 1)
@@ -135,6 +135,8 @@ def write_case(
 def _write(frame: pl.DataFrame, path: Path, fmt: str) -> None:
     if fmt == "parquet":
         frame.write_parquet(path, compression="zstd", compression_level=9, row_group_size=100_000)
+    elif fmt == "jsonl":
+        frame.with_columns(pl.col(pl.Datetime).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")).write_ndjson(path)
     elif fmt == "csv":
         frame.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
     else:

@@ -6,12 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-import yaml
 
 import rca_kit
 from rca_kit.training import CaseScore, Key, score_case
+from rca_kit.training.logs import read_log
 from rca_kit.training.scoring import names_guilty
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,20 +18,11 @@ SLUGS = sorted(f.stem for f in (ROOT / "data" / "keys").glob("*.json"))
 ENOUGH_OVERLAP = 0.9  # F1 of rows between the reported and the true segment
 
 
-def log_of(folder: Path) -> tuple[pl.DataFrame, str]:
-    doc = yaml.safe_load((folder / "incident.yaml").read_text(encoding="utf-8"))
-    file, time = folder / doc["tables"]["predictions"], doc["roles"]["time"]
-    rows = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema_length=None)
-    if rows.schema[time] == pl.String:
-        rows = rows.with_columns(pl.col(time).str.to_datetime(time_zone="UTC"))
-    return rows, time
-
-
 @cache
 def judged(slug: str) -> tuple[dict[str, Any], Key, CaseScore]:
     folder, key = ROOT / "data" / "samples" / slug, Key.load(ROOT / "data" / "keys" / f"{slug}.json")
     findings = rca_kit.investigate(str(folder)).to_dict()
-    rows, time = log_of(folder)
+    rows, time = read_log(folder)
     return findings, key, score_case(findings, key, rows, time)
 
 
