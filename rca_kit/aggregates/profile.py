@@ -170,7 +170,8 @@ def finish(name: str, dtype: str, part: NumberPart | CategoryPart | NullPart) ->
         return ColumnProfile(
             name, "number", dtype, part.counts, part.missing, grid=grid, total=part.total, squares=part.squares,
             finite=part.finite, minimum=part.minimum if some else None, maximum=part.maximum if some else None,
-            nan=part.nan, infinite=part.infinite, repeats=part.repeats, falls=part.falls, pairs=part.pairs, distinct=part.distinct)
+            nan=part.nan, infinite=part.infinite, repeats=part.repeats, falls=part.falls, pairs=part.pairs,
+            distinct=part.distinct)
     if isinstance(part, CategoryPart):
         counts = part.counts[:, : len(part.labels)]
         order = np.argsort(part.labels) if part.labels else np.zeros(0, np.int64)

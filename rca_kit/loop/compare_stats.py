@@ -30,10 +30,16 @@ def stats_pair(
         labels, (left, right) = together(before, after)
         before, after = replace(before, counts=left, labels=labels), replace(after, counts=right, labels=labels)
     growing = before.kind == after.kind == "number" and _grows(before) and _grows(after) and _follows(before, after)
-    return _stats(before, phases[0], growing), _stats(after, phases[1], growing)
+    return (_stats(before, phases[0], _span(table_before), growing), _stats(after, phases[1], _span(table_after), growing))
 
 
-def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, growing: bool) -> ColumnStats:
+def _span(table: TableProfile) -> float | None:
+    if table.first_time is None or table.last_time is None:
+        return None
+    return max((table.last_time - table.first_time) / 1e6, 1e-6)
+
+
+def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, span: float | None, growing: bool) -> ColumnStats:
     pairs = max(column.pairs, 1)
     counts, edges = column.counts, None
     more: dict[str, Any] = {}
@@ -52,7 +58,7 @@ def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, growing: bool
     return ColumnStats(
         column.name, "sequence" if growing else column.kind, counts, column.missing, edges,
         tuple(OTHER if x == PROFILE_OTHER else x for x in column.labels) if column.labels is not None else None,
-        phase, nan=column.nan, infinite=column.infinite, distinct=distinct, dtype=column.dtype, **more)
+        phase, span, nan=column.nan, infinite=column.infinite, distinct=distinct, dtype=column.dtype, **more)
 
 
 def _grows(column: ColumnProfile) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc, ndtr
 
-from rca_kit.stats.drift.dependence import BANDS, Contrast
+from rca_kit.stats.drift.dependence import Contrast, flat_bands
 from rca_kit.stats.drift.distances import chi_square
 from rca_kit.stats.drift.pair import Pair, normal_scores, quantile_groups, rare_together
 from rca_kit.stats.drift.shares import cell_p, cell_z, cohen_h
@@ -13,8 +13,8 @@ from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints, Test
 
 # Shares of a column's error rate. A shift of the mean is the smallest change people ask to see (0.1 sigma at 2000 rows); nulls,
 # new ranges and single values are far beyond chance when they matter, and need little.
-SHARES_NUMBER = {"location": 0.72, "spread": 0.08, "shape": 0.08, "missing": 0.06, "range": 0.03, "value": 0.03}
-SHARES_CATEGORY = {"shares": 0.45, "largest": 0.45, "missing": 0.10}
+SHARES_NUMBER = {"location": 0.80, "spread": 0.05, "shape": 0.05, "missing": 0.04, "range": 0.03, "value": 0.03}
+SHARES_CATEGORY = {"shares": 0.35, "largest": 0.60, "missing": 0.05}
 BINS = 16  # groups of cells in the shape test; more would dilute it
 KEY = 0.02  # largest share of repeated values in a column that is taken for a key
 LEAST = 10.0  # pooled rows below which a category is tested together with the other rare ones (Cochran: 5 expected per side)
@@ -66,7 +66,7 @@ def missing_test(pair: Pair, share: float) -> list[Test]:
     p = float(cell_p(k, n, h, m))
     z = float(cell_z(k, n, h, m))
     says = f"nulls {k / n:.2%} -> {h / m:.2%}"
-    return [Test("missing", share, z, 0.0, p, float(abs(cohen_h(k / n, h / m))), says, found.energy, found.freedom)]
+    return [Test("missing", share, z, 0.0, p, float(abs(cohen_h(k / n, h / m))), says, *found[3:])]
 
 
 def duplicates_test(before: ColumnStats, after: ColumnStats) -> list[Test]:
@@ -76,27 +76,30 @@ def duplicates_test(before: ColumnStats, after: ColumnStats) -> list[Test]:
     (k, n), (h, m) = before.duplicates, after.duplicates
     if n <= 0 or m <= 0 or k > KEY * n or k + h <= 0:
         return []
-    flat = np.zeros(len(BANDS))
+    # of values drawn at random more repeat the more rows there are; three rows are allowed for bad luck before
+    expected = (k + 3) / n * max(1.0, after.rows / max(before.rows, 1))
+    if h / m <= 3 * expected:
+        return []
     says = f"repeated keys {k / n:.2%} -> {h / m:.2%} of rows"
     return [Test("duplicates", 0.05, float(cell_z(k, n, h, m)), 0.0, float(cell_p(k, n, h, m)), float(abs(cohen_h(k / n, h / m))),
-                 says, flat, flat)]
+                 says, *flat_bands())]
 
 
 def _z_test(name: str, share: float, found: Contrast, says: str) -> Test:
     size = found.difference / np.sqrt(found.score_variance) if found.score_variance > 0 else 0.0
     z = found.difference / np.sqrt(found.variance) if found.variance > 0 else 0.0
     words = says.format(way="up" if size > 0 else "down", size=abs(size))
-    return Test(name, share, float(z), 0.0, float(2 * ndtr(-abs(z))), float(abs(size)), words, found.energy, found.freedom)
+    return Test(name, share, float(z), 0.0, float(2 * ndtr(-abs(z))), float(abs(size)), words, *found[3:])
 
 
 def _chi_test(name: str, share: float, pair: Pair, group: Ints, says: str) -> Test:
     left, right = pair.cells
     statistic, dof = chi_square(np.bincount(group, left), np.bincount(group, right))
-    energy, freedom = pair.bins_energy(group)
+    found = pair.score_direction(group)
     worth = left.sum() * right.sum() / (left.sum() + right.sum())
     effect = float(np.sqrt(max(0.0, statistic - dof) / worth))
     p = float(chdtrc(dof, statistic)) if dof else 1.0
-    return Test(name, share, statistic, float(dof), p, effect, says, energy, freedom)
+    return Test(name, share, statistic, float(dof), p, effect, says, *found[3:])
 
 
 def _largest_test(pair: Pair, left: Floats, right: Floats, share: float) -> Test:
@@ -110,8 +113,7 @@ def _largest_test(pair: Pair, left: Floats, right: Floats, share: float) -> Test
     found = pair.score(np.eye(len(left))[at])
     label = "" if pair.labels is None else pair.labels[at]
     says = f"{'other values' if label == OTHER else repr(label)} {b:.1%} -> {a:.1%} of rows"
-    return Test("largest", share, z, 0.0, float(min(1.0, p[at] * looks)), float(abs(cohen_h(b, a))), says, found.energy,
-                found.freedom)
+    return Test("largest", share, z, 0.0, float(min(1.0, p[at] * looks)), float(abs(cohen_h(b, a))), says, *found[3:])
 
 
 def _value_test(pair: Pair, left: Floats, right: Floats) -> list[Test]:
@@ -120,7 +122,7 @@ def _value_test(pair: Pair, left: Floats, right: Floats) -> list[Test]:
     at = int(np.argmax(np.abs(cell_z(left, float(left.sum()), right, float(right.sum())))))
     b, a = left[at] / left.sum(), right[at] / right.sum()
     says = f"one narrow range of values {b:.1%} -> {a:.1%} of rows"
-    return [Test("value", test.share, test.statistic, 0.0, test.p_iid, test.effect, says, test.energy, test.freedom)]
+    return [Test("value", test.share, test.statistic, 0.0, test.p_iid, test.effect, says, test.energy, test.freedom, test.gain)]
 
 
 def _range_test(left: Floats, right: Floats, location: Contrast, before: ColumnStats, after: ColumnStats) -> list[Test]:
@@ -137,6 +139,4 @@ def _range_test(left: Floats, right: Floats, location: Contrast, before: ColumnS
     says = f"{outside / right.sum():.2%} of rows {bound}, the extreme before"
     # the z of this p, so that autocorrelation (extremes come in runs) can be allowed for like elsewhere
     z = float(np.sqrt(max(0.0, -2 * np.log(max(p, 1e-300)))))
-    freedom = location.freedom if len(location.freedom) else np.zeros(len(BANDS))
-    return [Test("range", SHARES_NUMBER["range"], z, 0.0, p, float(cohen_h(0.0, outside / right.sum())), says, location.energy,
-                 freedom)]
+    return [Test("range", SHARES_NUMBER["range"], z, 0.0, p, float(cohen_h(0.0, outside / right.sum())), says, *location[3:])]

@@ -10,7 +10,7 @@ import numpy as np
 from rca_kit.stats.drift import distances
 from rca_kit.stats.drift.checks import category_tests, duplicates_test, missing_test, number_tests
 from rca_kit.stats.drift.decide import decide
-from rca_kit.stats.drift.dependence import GATE, gate
+from rca_kit.stats.drift.dependence import GATE_ALONE, gate, inflated
 from rca_kit.stats.drift.pair import Pair, make_pair, quantile_groups
 from rca_kit.stats.drift.patterns import new_and_vanished, permuted, renamed, stuck, unit_factor
 from rca_kit.stats.drift.shares import Z95, cell_z, share_change
@@ -147,8 +147,8 @@ def _mean_change(pair: Pair, before: ColumnStats, after: ColumnStats, tests: tup
         return {}
     score = next((x for x in tests if x.name == "location"), None)
     widen = 1.0
-    if score is not None and gate(score.energy, score.freedom) < GATE:
-        widen = float(score.energy[score.freedom > 0].max(initial=1.0))
+    if score is not None and gate(score.energy, score.freedom) < GATE_ALONE:
+        widen = float(inflated(score.energy, score.gain)[score.freedom > 0].max(initial=1.0))
     change = (n - m) / s
     rows = [max(float(b.rows @ b.weight) ** 2 / float(b.rows @ b.weight**2), 1e-12) for b in pair.valid]
     half = Z95 * float(np.sqrt(max(widen, 1.0) * (1 / rows[0] + (t / s) ** 2 / rows[1])))

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import bdtrc
 
-from rca_kit.stats.drift.dependence import GATE, MANY, chi_to_p, gate, moderate, z_to_p
+from rca_kit.stats.drift.dependence import GATE, GATE_ALONE, MANY, chi_to_p, gate, inflated, moderate, z_to_p
 from rca_kit.stats.drift.multiplicity import combine, step_down
 from rca_kit.stats.drift.types import ColumnChange, Floats, Test
 
-LEVEL = 0.006  # chance that a quiet table raises any flag, and share of false among raised ones: below the 1 % asked for
+LEVEL = 0.008  # chance that a quiet table raises any flag, and share of false among raised ones: below the 1 % asked for
+APART = ("missing", "duplicates")  # tests that look at other things than the values
 NEGLIGIBLE = 0.03  # sigma (or Cohen's h): a third of the smallest shift people ask to see; 50.0 -> 51.5 % of rows
 
 
@@ -41,43 +43,62 @@ def decide(changes: Sequence[ColumnChange], *, level: float = LEVEL, negligible:
 
 
 def _with_p_values(changes: Sequence[ColumnChange]) -> list[ColumnChange]:
-    """Give every test its p value, allowing for autocorrelation, with strength borrowed over the columns."""
-    out = list(changes)
-    names = sorted({t.name for c in changes for t in c.tests})
-    values: dict[tuple[int, str], float] = {}
-    inflation: dict[int, float] = {}
-    for name in names:
-        at = [(i, t) for i, c in enumerate(changes) for t in c.tests if t.name == name]
-        energy = np.stack([t.energy for _, t in at])
-        freedom = np.stack([t.freedom for _, t in at])
-        pooled = np.where(freedom.sum(0) > 0, (energy * freedom).sum(0) / np.maximum(freedom.sum(0), 1e-9), 1.0)
-        together = len(at) >= 3 and gate(pooled, freedom.sum(0)) < GATE
-        shared = moderate(energy, freedom) if together else None
-        for row, (i, test) in enumerate(at):
-            p = test.p_iid
-            if shared is not None:
-                p = max(p, _p(test, shared[0][row], shared[1][row]))
-            if gate(test.energy, test.freedom) < GATE:
-                p = max(p, _p(test, test.energy, test.freedom))
-                inflation[i] = max(inflation.get(i, 1.0), float(test.energy[test.freedom > 0].max(initial=1.0)))
-            elif shared is not None:
-                inflation[i] = max(inflation.get(i, 1.0), float(shared[0][row].max(initial=1.0)))
-            values[i, name] = p
-    for i, change in enumerate(changes):
-        if change.tests:
-            tests = tuple(replace(t, p_value=values[i, t.name]) for t in change.tests)
-            p = combine([t.p_value for t in tests], [t.share for t in tests])
-            out[i] = replace(change, tests=tests, p_value=p, inflation=inflation.get(i, 1.0))
+    """Give every test its p value, allowing for autocorrelation, with strength borrowed over tests and columns."""
+    chances = [{t.name: gate(t.energy, t.freedom) for t in c.tests} for c in changes]
+    # where many columns depend on time, the others will too, even if their few events do not show it
+    tested = [min(p.values()) * len(p) for p in chances if p]
+    seen = sum(p < GATE for p in tested)
+    table_depends = seen >= 2 and bdtrc(seen - 1, len(tested), GATE) < GATE_ALONE
+    bar = GATE if table_depends else GATE_ALONE
+    gated = [{name for name, p in column.items() if p < bar} for column in chances]
+    moderated = _moderated(changes)
+    out = []
+    for change, own in zip(changes, gated, strict=True):
+        if not change.tests:
+            out.append(change)
+            continue
+        widest = 1.0
+        tests = []
+        values = [t for t in change.tests if t.name in own and t.name not in APART]
+        for test in change.tests:
+            scales = [moderated[id(test)]] if id(test) in moderated else []
+            if test.name in own or table_depends:
+                scales.append((inflated(test.energy, test.gain), test.freedom))
+            if test.name not in APART:  # tests of the same values share their slow movements
+                scales += [(inflated(t.energy, t.gain), t.freedom) for t in values if t is not test]
+            p = max([test.p_iid, *(_p(test, *scale) for scale in scales)])
+            widest = max([widest, *(float(scale[0][scale[1] > 0].max(initial=1.0)) for scale in scales)])
+            tests.append(replace(test, p_value=p))
+        p_value = combine([t.p_value for t in tests], [t.share for t in tests])
+        out.append(replace(change, tests=tuple(tests), p_value=p_value, inflation=widest))
     return out
 
 
-def _p(test: Test, energy: Floats, freedom: Floats) -> float:
+def _moderated(changes: Sequence[ColumnChange]) -> dict[int, tuple[Floats, Floats]]:
+    """Inflation and freedom of each test, shrunk to that of all columns, for the kinds of tests where these show dependence."""
+    out: dict[int, tuple[Floats, Floats]] = {}
+    for name in sorted({t.name for c in changes for t in c.tests}):
+        tests = [t for c in changes for t in c.tests if t.name == name]
+        if len(tests) < 3:
+            continue
+        energy, freedom = np.stack([t.energy for t in tests]), np.stack([t.freedom for t in tests])
+        total = freedom.sum(0)
+        pooled = np.where(total > 0, (energy * freedom).sum(0) / np.maximum(total, 1e-9), 1.0)
+        if gate(pooled, total) >= GATE_ALONE:
+            continue
+        energy, freedom = moderate(energy, freedom)
+        for row, test in enumerate(tests):
+            out[id(test)] = inflated(energy[row], test.gain), freedom[row]
+    return out
+
+
+def _p(test: Test, inflation: Floats, freedom: Floats) -> float:
     used = freedom > 0
     if not used.any():
         return test.p_iid
     if test.dof:
-        return chi_to_p(test.statistic, test.dof, energy[used], np.minimum(freedom[used], MANY))
-    return z_to_p(test.statistic, energy[used], np.minimum(freedom[used], MANY))
+        return chi_to_p(test.statistic, test.dof, inflation[used], np.minimum(freedom[used], MANY))
+    return z_to_p(test.statistic, inflation[used], np.minimum(freedom[used], MANY))
 
 
 def _judge(change: ColumnChange, q: float, level: float, negligible: float) -> ColumnChange:

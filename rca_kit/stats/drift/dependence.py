@@ -16,26 +16,36 @@ from scipy.special import chdtrc, digamma, fdtrc, ndtr, polygamma, stdtr
 from rca_kit.stats.drift.types import Floats, Ints
 
 BANDS = (1, 2, 4, 8, 16, 32, 64)  # cosine terms per side (of the shorter side); few see slow drift, many see fast correlation
-GATE = 0.01  # below this chance the blocks are not independent; the price: so many independent columns are tested too strictly
+# A column's blocks are taken as dependent below the first chance where other columns of the table are too, below the second alone:
+# an independent column that is taken for dependent can hardly show any change.
+GATE, GATE_ALONE = 0.01, 1e-4
 MANY = 1e9  # stands for infinitely many degrees of freedom
 
 
 class Contrast(NamedTuple):
-    """Difference of two weighted means of scores, its variance with independent rows, and the blocks' energy per band."""
+    """Difference of two weighted means of scores, its variance with independent rows, and the blocks' energy per band.
+
+    Energy above 1 times `gain` is what the variance is inflated by: see `band_energy`.
+    """
 
     difference: float
     variance: float
     score_variance: float
     energy: Floats
     freedom: Floats
+    gain: Floats
 
 
 class Blocks(NamedTuple):
-    """Rows per block and the weight of each block's rows, on one side; `phase` where the season is taken out."""
+    """Rows per block and the weight of each block's rows, on one side.
+
+    `phase` where the season is taken out; `span` is the length of time, None where rows stand for time.
+    """
 
     rows: Floats
     weight: Floats
     phase: Ints | None = None
+    span: float | None = None
 
 
 def contrast(before: Blocks, after: Blocks, sums_before: Floats, sums_after: Floats, squares: float) -> Contrast:
@@ -57,11 +67,16 @@ def contrast(before: Blocks, after: Blocks, sums_before: Floats, sums_after: Flo
     theta_b = float(sums_before @ before.weight) / float(before.rows @ before.weight)
     theta_a = float(sums_after @ after.weight) / float(after.rows @ after.weight)
     spread = _design(before) + _design(after)
-    energy, freedom = np.ones(len(BANDS)), np.zeros(len(BANDS))
+    bands = flat_bands()
     if variance > 0:
         left, right, loss = residuals(before, after, sums_before, sums_after)
-        energy, freedom = band_energy(_unit(left, before.rows, variance), _unit(right, after.rows, variance), nb / na, loss)
-    return Contrast(theta_a - theta_b, variance * spread, variance, energy, freedom)
+        bands = band_energy(_unit(left, before.rows, variance), _unit(right, after.rows, variance), before, after, loss)
+    return Contrast(theta_a - theta_b, variance * spread, variance, *bands)
+
+
+def flat_bands() -> tuple[Floats, Floats, Floats]:
+    """Energy, freedom and gain of blocks that say nothing."""
+    return np.ones(len(BANDS)), np.zeros(len(BANDS)), np.ones(len(BANDS))
 
 
 def residuals(before: Blocks, after: Blocks, sums_before: Floats, sums_after: Floats) -> tuple[Floats, Floats, float]:
@@ -92,24 +107,36 @@ def additive_fit(sums: Floats, rows: Floats, side: Ints, phase: Ints) -> tuple[F
     return design @ beta, min((phases - 1) / max(seen - 2, 1), 0.9)
 
 
-def band_energy(left: Floats, right: Floats, ratio: float, loss: float = 0.0) -> tuple[Floats, Floats]:
-    """Mean squared cosine terms below each band's frequency, with their degrees of freedom.
+def band_energy(
+    left: Floats, right: Floats, before: Blocks, after: Blocks, loss: float = 0.0
+) -> tuple[Floats, Floats, Floats]:
+    """Give the mean squared cosine terms below each band's frequency, their degrees of freedom, and the gain to inflation.
 
-    `left` and `right` are standardised block residuals, shape (blocks,) or (blocks, functions), then averaged over functions;
-    `ratio` is rows before / rows after: the longer side gives more terms, up to the same frequency. `loss` is the share of
-    freedom spent on the season.
+    `left` and `right` are standardised block residuals. The side that is longer in time gives more terms, up to the same frequency.
+    `loss` is the share of freedom spent on the season. What varies slowly adds the same to a mean over the same time, however
+    many rows there are: where rows are denser on one side, energy above 1 weighs by `gain` in the variance of the difference.
     """
-    energy, freedom = np.ones(len(BANDS)), np.zeros(len(BANDS))
+    rows = float(before.rows.sum()), float(after.rows.sum())
+    spans = (before.span, after.span) if before.span and after.span else rows
+    energy, freedom, gain = flat_bands()
     terms = [_cumulated(x) for x in (left, right)]
+    longer = max(spans[0] / spans[1], 1.0), max(spans[1] / spans[0], 1.0)
+    together = (1 / spans[0] + 1 / spans[1]) / (1 / rows[0] + 1 / rows[1])
+    gains = [span / n * together for span, n in zip(spans, rows, strict=True)]
     for i, band in enumerate(BANDS):
-        total = count = 0.0
-        for cumulated, factor in zip(terms, (max(ratio, 1.0), max(1 / ratio, 1.0)), strict=True):
+        total = count = gained = 0.0
+        for cumulated, factor, g in zip(terms, longer, gains, strict=True):
             j = min(round(band * factor), len(cumulated))
             if j > 0:
-                total, count = total + float(cumulated[j - 1]), count + j
+                total, count, gained = total + float(cumulated[j - 1]), count + j, gained + j * g
         if count > 0:
-            energy[i], freedom[i] = total / count / (1 - loss), count * (1 - loss)
-    return energy, freedom
+            energy[i], freedom[i], gain[i] = total / count / (1 - loss), count * (1 - loss), gained / count
+    return energy, freedom, gain
+
+
+def inflated(energy: Floats, gain: Floats) -> Floats:
+    """Inflation of the variance per band, at least 1."""
+    return np.asarray(np.maximum(1.0, 1.0 + (energy - 1.0) * gain), float)
 
 
 def gate(energy: Floats, freedom: Floats) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import chdtrc, ndtri
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.drift.dependence import Blocks, Contrast, band_energy, contrast, residuals
+from rca_kit.stats.drift.dependence import Blocks, Contrast, contrast, residuals
 from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints
 
 SEASON_LEVEL = 1e-3  # the phases must differ beyond this chance before the baseline is narrowed to the same hours
@@ -56,21 +56,14 @@ class Pair:
         hits = float(self.missing_before.sum() + self.missing_after.sum())
         return contrast(*self.every, self.missing_before, self.missing_after, hits)
 
-    def bins_energy(self, group: Ints) -> tuple[Floats, Floats]:
-        """Energy per band averaged over groups of cells; `group` (cells,) numbers each cell's group."""
-        left, right = _grouped(self.before, group), _grouped(self.after, group)
-        share = (left.sum(0) + right.sum(0)) / max(float(left.sum() + right.sum()), 1.0)
-        scaled: tuple[list[Floats], list[Floats]] = ([], [])
-        loss = 0.0
-        for g in np.flatnonzero((share > 0) & (share < 1)):
-            lo, hi, loss = residuals(*self.valid, left[:, g], right[:, g])
-            for side, (rest, block) in enumerate(((lo, self.valid[0]), (hi, self.valid[1]))):
-                used = block.rows > 0
-                scaled[side].append(rest[used] / np.sqrt(block.rows[used] * share[g] * (1 - share[g])))
-        if not scaled[0]:
-            return band_energy(np.zeros(0), np.zeros(0), 1.0)
-        ratio = float(self.valid[0].rows.sum() / self.valid[1].rows.sum())
-        return band_energy(np.stack(scaled[0], 1), np.stack(scaled[1], 1), ratio, loss)
+    def score_direction(self, group: Ints) -> Contrast:
+        """Compare along the direction in which the groups' shares moved: look for noise where the difference is."""
+        left, right = self.cells
+        p, q = np.bincount(group, left), np.bincount(group, right)
+        pooled = p + q
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = np.where(pooled > 0, (q / max(q.sum(), 1.0) - p / max(p.sum(), 1.0)) / pooled, 0.0)
+        return self.score(slope[group] * float(pooled.sum()))
 
 
 def normal_scores(pooled: Floats) -> Floats:
@@ -97,8 +90,9 @@ def make_pair(before: ColumnStats, after: ColumnStats, *, season: bool = True) -
     left, right, labels = _aligned(before, after)
     ordered = before.edges is not None
     plain = Pair(left, right, before.missing.astype(float), after.missing.astype(float),
-                 (_blocks(left.sum(1)), _blocks(right.sum(1))),
-                 (_blocks(left.sum(1) + before.missing), _blocks(right.sum(1) + after.missing)), labels, ordered)
+                 (_blocks(left.sum(1), before.span), _blocks(right.sum(1), after.span)),
+                 (_blocks(left.sum(1) + before.missing, before.span), _blocks(right.sum(1) + after.missing, after.span)), labels,
+                 ordered)
     if not season or before.phase is None or after.phase is None:
         return plain
     weights = season_weights(before.phase, after.phase, plain.every[0].rows, plain.every[1].rows)
@@ -107,7 +101,8 @@ def make_pair(before: ColumnStats, after: ColumnStats, *, season: bool = True) -
     phases = (before.phase, after.phase)
 
     def weigh(pair: tuple[Blocks, Blocks]) -> tuple[Blocks, Blocks]:
-        return (Blocks(pair[0].rows, weights[0], phases[0]), Blocks(pair[1].rows, weights[1], phases[1]))
+        left, right = (b._replace(weight=w, phase=p) for b, w, p in zip(pair, weights, phases, strict=True))
+        return left, right
 
     weighted = replace(plain, valid=weigh(plain.valid), every=weigh(plain.every), seasonal=True)
     usable = all(float(b.rows @ b.weight) > 0 for b in (*weighted.valid, *weighted.every))
@@ -214,11 +209,5 @@ def _effective(counts: Floats, block: Blocks, total: int | None = None) -> Float
     return np.asarray(block.weight @ counts * (worth / mass), float)
 
 
-def _grouped(counts: Floats, group: Ints) -> Floats:
-    out = np.zeros((int(group.max()) + 1, len(counts)))
-    np.add.at(out, group, counts.T)
-    return out.T
-
-
-def _blocks(rows: Floats) -> Blocks:
-    return Blocks(np.asarray(rows, float), np.ones(len(rows)))
+def _blocks(rows: Floats, span: float | None) -> Blocks:
+    return Blocks(np.asarray(rows, float), np.ones(len(rows)), None, span)

@@ -38,6 +38,8 @@ class ColumnStats:
         Name of each cell; `OTHER` for what is not counted by name. For ``category`` and ``text``.
     phase : array, shape (blocks,), optional
         Place of the block in the season, such as the hour of day 0..23.
+    span : float, optional
+        Length of time covered, in any unit that both sides share; when absent, rows stand for time.
     sums, squares : array, shape (blocks,), optional
         Sum of x and of (x - center)**2 over the finite values.
     center : float
@@ -63,6 +65,7 @@ class ColumnStats:
     edges: Floats | None = None
     labels: tuple[str, ...] | None = None
     phase: Ints | None = None
+    span: float | None = None
     sums: Floats | None = None
     squares: Floats | None = None
     center: float = 0.0
@@ -153,8 +156,8 @@ class ColumnStats:
 class Test:
     """One test of a column: what it says, how sure, how large.
 
-    `p_iid` takes rows as independent; `energy` and `freedom` (bandwidths,) carry what the order of the blocks says about that
-    (see `dependence`). `effect` is in units comparable to a shift in standard deviations. `share` is the part of the column's
+    `p_iid` takes rows as independent; `energy`, `freedom` and `gain` (bandwidths,) carry what the order of the blocks says
+    about that (see `dependence`). `effect` is in units comparable to a shift in standard deviations. `share` is the part of the column's
     error rate the test may spend.
     """
 
@@ -169,6 +172,7 @@ class Test:
     says: str
     energy: Floats
     freedom: Floats
+    gain: Floats
     p_value: float = 1.0
 
 
