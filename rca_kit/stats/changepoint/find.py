@@ -13,6 +13,7 @@ from rca_kit.stats.changepoint.model import search
 from rca_kit.stats.changepoint.report import line_changes, spike_changes, spread_changes, step_changes
 from rca_kit.stats.changepoint.result import VARIANCE, Change, ChangePoints
 from rca_kit.stats.changepoint.series import MIN_VALUES, Series, read_series
+from rca_kit.stats.changepoint.shape import relabel_sawtooth
 
 
 def find_changes(values: Any, trials: Any = None, times: Any = None, period: int | None = None, *,
@@ -68,7 +69,8 @@ def find_changes(values: Any, trials: Any = None, times: Any = None, period: int
     found.sort(key=lambda c: c.index)
     w = model.grid.at(model.steps.profile.phi)
     noise = float(np.sqrt(fit_steps(w, model.steps.cuts).rss / model.grid.n)) * scale
-    return ChangePoints(tuple(place(c, s, centre, scale) for c in found), s.n,
+    placed = relabel_sawtooth(tuple(place(c, s, centre, scale) for c in found), s.y, s.index)
+    return ChangePoints(placed, s.n,
                         model.seasons[-1].period if model.seasons else None, model.steps.profile.phi, noise)
 
 

@@ -60,6 +60,16 @@ def whiten(y: Array, precision: Array, gap: Array, phi: float) -> Whitened:
                     float(np.log1p(-r[1:] ** 2).sum()))
 
 
+def white_rows(x: Array, gap: Array, phi: float) -> Array:
+    """Whiten along the last axis what is already in units of the noise's standard deviation."""
+    r = phi**gap if phi > 0 else np.zeros(len(gap))
+    r[0] = 0.0
+    scale = 1.0 / np.sqrt(1.0 - r * r)
+    out = x * scale
+    out[..., 1:] -= r[1:] * x[..., :-1] * scale[1:]
+    return np.asarray(out)
+
+
 def _cum(x: Array) -> Array:
     out = np.empty(len(x) + 1)
     out[0] = 0.0
@@ -82,7 +92,7 @@ class SegmentSums:
 
 
 def segment_sums(w: Whitened, a: int, b: int) -> SegmentSums:
-    """Sums of segment [a, b) when it stands alone."""
+    """Sum over segment [a, b) as if it stood alone."""
     return SegmentSums(
         float(w.cum_cc[b] - w.cum_cc[a + 1] + w.fresh_own[a] ** 2),
         float(w.cum_ce[b] - w.cum_ce[a + 1] + w.fresh_own[a] * w.fresh_e[a]),
@@ -110,18 +120,25 @@ def step_gains(w: Whitened, a: int, b: int) -> tuple[Array, Array]:
     return top * top / information, information
 
 
-def bump_gains(w: Whitened, a: int, b: int, length: int, sums: SegmentSums | None = None) -> Array:
-    """Fall of the residual sum of squares in [a, b) when the mean may differ on [s, s + length), s = a+1 .. b-length-1."""
+def bump_gains(w: Whitened, a: int, b: int, length: int, sums: SegmentSums | None = None, stride: int = 1) -> Array:
+    """Fall of the residual sum of squares in [a, b) when the mean may differ on [s, s + length).
+
+    Returns
+    -------
+    (k,) gains for s = a + 1, a + 1 + stride, ... < b - length
+    """
     s = sums or segment_sums(w, a, b)
-    start = slice(a + 1, b - length)
-    end = slice(a + 1 + length, b)
-    inner_cc = w.cum_cc[end] - w.cum_cc[a + 2 : b - length + 1]
-    inner_ce = w.cum_ce[end] - w.cum_ce[a + 2 : b - length + 1]
-    bb = w.own[start] ** 2 + inner_cc + w.prev[end] ** 2
-    bc = w.own[start] * w.c[start] + inner_cc - w.prev[end] * w.c[end]
-    be = w.own[start] * w.e[start] + inner_ce - w.prev[end] * w.e[end]
+    start = slice(a + 1, b - length, stride)
+    end = slice(a + 1 + length, b, stride)
+    inner = slice(a + 2, b - length + 1, stride)
+    inner_cc = w.cum_cc[end] - w.cum_cc[inner]
+    inner_ce = w.cum_ce[end] - w.cum_ce[inner]
+    own, prev = w.own[start], w.prev[end]
+    bb = own * own + inner_cc + prev * prev
+    bc = own * w.c[start] + inner_cc - prev * w.c[end]
+    be = own * w.e[start] + inner_ce - prev * w.e[end]
     top = be - bc * (s.ce / max(s.cc, TINY))
-    return top * top / np.maximum(bb - bc * bc / max(s.cc, TINY), TINY)
+    return np.asarray(top * top / np.maximum(bb - bc * bc / max(s.cc, TINY), TINY))
 
 
 @dataclass(frozen=True)
@@ -167,6 +184,6 @@ def fit_steps(w: Whitened, cuts: tuple[int, ...]) -> StepFit:
     cuts : increasing positions in 1 .. n-1 at which a new level starts
     """
     gram, rhs = _normal_equations(w, cuts)
-    covariance = np.linalg.inv(gram)
+    covariance: Array = np.asarray(np.linalg.inv(gram), dtype=np.float64)
     levels = covariance @ rhs
     return StepFit(max(float(w.cum_ee[-1] - rhs @ levels), 0.0), levels, covariance)

@@ -60,7 +60,7 @@ def search(y: Array, precision: Array, s: Series, period: int | None) -> Model:
 
 
 def first_seasons(y: Array, precision: Array, s: Series, period: int | None) -> tuple[Season, ...]:
-    """The season given, or one that is found, around a moving level."""
+    """Take the season given, or one that is found, around a moving level."""
     if period is None:
         found = find_season(y, precision, s.index, s.n)
         return () if found is None else (found,)

@@ -7,11 +7,15 @@ Worsley, doi:10.1093/biomet/73.1.91 (likelihood regions for a change point).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from rca_kit.stats.changepoint.gls import Whitened, step_gains
+from rca_kit.stats.changepoint.gls import Whitened, rss_steps, step_gains
+from rca_kit.stats.changepoint.robust import winsorise
 from rca_kit.stats.changepoint.segments import LineSums
-from rca_kit.stats.changepoint.series import Array
+from rca_kit.stats.changepoint.series import Array, read_series
+from rca_kit.stats.changepoint.steps import Grid
 
 LEVEL = 0.90
 
@@ -56,3 +60,37 @@ def line_interval(y: Array, t: Array, weight: Array, level: float = LEVEL) -> tu
     rss = sums.rss(np.zeros_like(at), at) + sums.rss(at, np.full_like(at, n))
     floor = 1e-9 * float(rss.max()) + 1e-300
     return highest_region(-0.5 * n * np.log((rss + floor) / (rss.min() + floor)), level, 2)
+
+
+def onset_interval(values: Any, trials: Any = None, *, standard_errors: Any = None, level: float = LEVEL) -> tuple[int, int]:
+    """Half-open interval of indices for the onset of the one step that `values` is known to hold.
+
+    Parameters
+    ----------
+    values : (n,) array-like of float
+        NaN = missing; seasons already taken out.
+    trials, standard_errors : (n,) array-like, optional
+        As in `find_changes`.
+    level : float
+        Probability the interval holds.
+
+    Examples
+    --------
+    >>> onset_interval([0.1, -0.2, 0.0, 0.2, -0.1, 5.1, 4.9, 5.0, 5.2, 4.8])
+    (5, 6)
+    """
+    s = read_series(values, trials, standard_errors=standard_errors)
+    if len(s.y) < 3:
+        return 0, s.n
+    scale = float(np.std(s.y)) or 1.0
+    y = winsorise((s.y - np.median(s.y)) / scale, s.precision)
+    grid = Grid(y, s.precision / float(np.median(s.precision)), s.gap)
+    cut = max(((grid.profile((c,)).deviance, c) for c in candidates(grid)), key=lambda x: -x[0])[1]
+    w = grid.at(grid.profile((cut,)).phi)
+    low, high = position_interval(w, 0, grid.n, rss_steps(w, (cut,)) / grid.n, level)
+    return int(s.index[low - 1]) + 1, int(s.index[high - 1]) + 1
+
+
+def candidates(grid: Grid) -> set[int]:
+    """Best place of one step at several AR coefficients."""
+    return {1 + int(np.argmax(step_gains(grid.at(phi), 0, grid.n)[0])) for phi in (0.0, 0.3, 0.6)}

@@ -1,51 +1,49 @@
 """Ramps: a run of steps in one direction may be one slow movement between two levels.
 
-A ramp from level to level has a start, an end and a height; it replaces the run when its penalised deviance is lower.
+A ramp from level to level has a start, an end and a height; it replaces the run when its penalised deviance is lower. The
+onset of a ramp is its start: the first bucket that departs from the level before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rca_kit.stats.changepoint.gls import TINY, rss_steps
-from rca_kit.stats.changepoint.series import Array
+from rca_kit.stats.changepoint.gls import TINY, rss_steps, white_rows
+from rca_kit.stats.changepoint.series import Array, Index
 from rca_kit.stats.changepoint.steps import Grid, step_penalty
 
-POSITIONS = 20  # starts and ends tried, each; then refined around the best
+POSITIONS = 20  # starts and lengths tried, each; then refined around the best
 MAX_ROWS = 300  # longer windows are averaged in blocks first
+MIN_ROWS = 8
+SHORTEST = 3  # buckets; a faster ramp is a step
 LEVEL = 0.90
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """A ramp in place of the steps [first, last] of the model: start, end, levels, and the interval of its start."""
+    """A ramp over [start, end) with its levels, the 90% interval of its start, and what it leaves."""
 
-    first: int
-    last: int
     start: int
     end: int
     before: float
     after: float
     interval: tuple[int, int]
+    rss: float
+    first: int = 0  # the steps it stands for: cuts[first] to cuts[last]
+    last: int = 0
 
 
-def _scan(y: Array, precision: Array, gap: Array, phi: float, starts: Array, lengths: Array) -> tuple[Array, Array]:
-    """Residual sum of squares of level + ramp for every (start, length); inf where the ramp leaves the window."""
-    n = len(y)
-    r = phi**gap if phi > 0 else np.zeros(n)
-    r[0] = 0.0
-    scale = 1.0 / np.sqrt(1 - r * r)
+def _scan(part: Grid, phi: float, starts: Index, lengths: Index) -> tuple[Array, Array]:
+    """Residual sum of squares and height of level + ramp for every (start, length); inf where the ramp leaves the window."""
+    n = part.n
     t = np.arange(n, dtype=np.float64)
 
     def white(x: Array) -> Array:
-        z = x * precision
-        out = z * scale
-        out[..., 1:] -= r[1:] * z[..., :-1] * scale[1:]
-        return np.asarray(out)
+        return white_rows(x * part.precision, part.gap, phi)
 
-    e, c = white(y), white(np.ones(n))
+    e, c = white(part.y), white(np.ones(n))
     cc, ce, ee = float(c @ c), float(c @ e), float(e @ e)
     rss = np.full((len(starts), len(lengths)), np.inf)
     height = np.zeros_like(rss)
@@ -57,92 +55,94 @@ def _scan(y: Array, precision: Array, gap: Array, phi: float, starts: Array, len
         xx, xc, xe = np.einsum("ij,ij->i", x, x), x @ c, x @ e
         information = np.maximum(xx - xc * xc / cc, TINY)
         top = xe - xc * ce / cc
-        rss[: len(s), j] = ee - ce * ce / cc - top * top / information
+        rss[: len(s), j] = np.maximum(ee - ce * ce / cc - top * top / information, TINY)
         height[: len(s), j] = top / information
-    return np.maximum(rss, TINY), height
+    return rss, height
 
 
-def fit_ramp(grid: Grid, a: int, b: int, phi: float) -> tuple[float, int, int, float, float, tuple[int, int]]:
-    """Best ramp inside [a, b): residual sum of squares, start, end, level before and after, interval of the start."""
-    y, precision, gap = grid.y[a:b], grid.precision[a:b], grid.gap[a:b]
-    n = len(y)
-    starts = np.unique(np.linspace(1, n - 2, POSITIONS).astype(np.int64))
-    lengths = np.unique(np.geomspace(1, n - 1, POSITIONS).astype(np.int64))
-    rss, height = _scan(y, precision, gap, phi, starts, lengths)
+def _best(rss: Array) -> tuple[int, int]:
     i, j = np.unravel_index(int(np.argmin(rss)), rss.shape)
+    return int(i), int(j)
+
+
+def fit_ramp(part: Grid, phi: float) -> Ramp:
+    """Fit level, ramp, level to a whole window: a coarse grid of starts and lengths, then a fine one around the best."""
+    n = part.n
+    starts: Index = np.unique(np.linspace(1, n - 2, POSITIONS).astype(np.int64))
+    lengths: Index = np.unique(np.geomspace(1, n - 1, POSITIONS).astype(np.int64))
+    i, j = _best(_scan(part, phi, starts, lengths)[0])
     pitch = max(1, (n - 2) // POSITIONS)
-    starts = np.arange(max(1, starts[i] - pitch), min(n - 1, starts[i] + pitch + 1))
-    lengths = np.unique(np.linspace(lengths[max(j - 1, 0)], lengths[min(j + 1, len(lengths) - 1)], POSITIONS).astype(np.int64))
-    rss, height = _scan(y, precision, gap, phi, starts, lengths)
-    i, j = np.unravel_index(int(np.argmin(rss)), rss.shape)
-    start, length = int(starts[i]), int(lengths[j])
+    starts = np.arange(max(1, starts[i] - pitch), min(n - 1, starts[i] + pitch + 1), dtype=np.int64)
+    ends = lengths[max(j - 1, 0)], lengths[min(j + 1, len(lengths) - 1)]
+    lengths_fine: Index = np.unique(np.linspace(ends[0], ends[1], POSITIONS).astype(np.int64))
+    rss, height = _scan(part, phi, starts, lengths_fine)
+    i, j = _best(rss)
+    start, length = int(starts[i]), int(lengths_fine[j])
     shape = np.clip((np.arange(n) - start + 1) / length, 0.0, 1.0)
-    base = float(np.average(y - height[i, j] * shape, weights=precision**2))
-    all_starts = np.arange(1, n - 1)
-    wide = np.unique(np.concatenate([np.geomspace(1, n - 1, POSITIONS).astype(np.int64), lengths]))
-    interval = _start_interval(y, precision, gap, phi, all_starts[:: max(1, n // 100)], wide, a, b)
-    return float(rss[i, j]), a + start, min(a + start + length, b), base, base + float(height[i, j]), interval
+    base = float(np.average(part.y - height[i, j] * shape, weights=part.precision**2))
+    low, high = _start_interval(part, phi, np.unique(np.concatenate([lengths, lengths_fine])))
+    return Ramp(start, min(start + length, n), base, base + float(height[i, j]), (min(low, start), max(high, start + 1)),
+                float(rss[i, j]))
 
 
-def _start_interval(y: Array, precision: Array, gap: Array, phi: float, starts: Array, lengths: Array, a: int,
-                    b: int) -> tuple[int, int]:
-    """90% of the posterior of the start, over all lengths."""
-    rss, _ = _scan(y, precision, gap, phi, starts, lengths)
-    log_p = -0.5 * len(y) * np.log(rss / rss.min())
-    log_p += np.log(np.gradient(lengths.astype(np.float64)))[None, :] if len(lengths) > 1 else 0.0
+def _start_interval(part: Grid, phi: float, lengths: Index) -> tuple[int, int]:
+    """Interval that holds 90% of the posterior of the start, over all lengths."""
+    starts: Index = np.arange(1, part.n - 1, max(1, part.n // 100), dtype=np.int64)
+    rss, _ = _scan(part, phi, starts, lengths)
+    log_p = -0.5 * part.n * np.log(rss / rss.min())
+    if len(lengths) > 1:
+        log_p = log_p + np.log(np.gradient(lengths.astype(np.float64)))
     p = np.exp(log_p - log_p.max()).sum(axis=1)
     order = np.argsort(-p, kind="stable")
     count = int(np.searchsorted(np.cumsum(p[order]) / p.sum(), LEVEL)) + 1
     chosen = starts[order[:count]]
     pitch = int(starts[1] - starts[0]) if len(starts) > 1 else 1
-    return a + int(chosen.min()), min(a + int(chosen.max()) + pitch, b)
+    return int(chosen.min()), min(int(chosen.max()) + pitch, part.n)
 
 
 def find_ramps(grid: Grid, cuts: tuple[int, ...], levels: Array, phi: float) -> list[Ramp]:
-    """Ramps that describe runs of steps in one direction better than the steps do."""
+    """Find the ramps that describe runs of steps in one direction better than the steps do."""
     out: list[Ramp] = []
     edges = (0, *cuts, grid.n)
     direction = np.sign(np.diff(levels))
-    w = grid.at(phi)
     i = 0
     while i < len(cuts):
         j = i
         while j + 1 < len(cuts) and direction[j + 1] == direction[i]:
             j += 1
-        a, b = edges[i], edges[j + 2]
-        if b - a >= 8:
-            ramp = _replace(grid, w.phi, cuts[i : j + 1], a, b)
-            if ramp is not None:
-                out.append(Ramp(i, j, *ramp))
+        ramp = _replace_run(grid, grid.at(phi).phi, cuts[i : j + 1], edges[i], edges[j + 2])
+        if ramp is not None:
+            out.append(replace(ramp, first=i, last=j))
         i = j + 1
     return out
 
 
-def _replace(grid: Grid, phi: float, run: tuple[int, ...], a: int, b: int) -> tuple[int, int, float, float, tuple[int, int]] | None:
-    """The ramp for [a, b) if it beats the steps of the run there."""
-    if b - a > MAX_ROWS:
-        return None if len(run) == 1 else _by_blocks(grid, phi, run, a, b)
-    part = Grid(grid.y[a:b], grid.precision[a:b], grid.gap[a:b])
-    steps = rss_steps(part.at(phi), tuple(c - a for c in run))
-    rss, start, end, before, after, interval = fit_ramp(grid, a, b, phi)
-    return (start, end, before, after, interval) if _pays(grid.n, b - a, steps, rss, len(run)) and end - start > 2 else None
-
-
-def _by_blocks(grid: Grid, phi: float, run: tuple[int, ...], a: int, b: int) -> tuple[int, int, float, float, tuple[int, int]] | None:
+def _replace_run(grid: Grid, phi: float, run: tuple[int, ...], a: int, b: int) -> Ramp | None:
+    """Fit the ramp for [a, b); None unless it beats the steps of the run there."""
     block = -(-(b - a) // MAX_ROWS)
-    m = (b - a) // block
-    weight = (grid.precision[a : a + m * block] ** 2).reshape(m, block)
-    y = (grid.y[a : a + m * block].reshape(m, block) * weight).sum(1) / weight.sum(1)
-    coarse = Grid(y, np.sqrt(weight.sum(1)), grid.gap[a : a + m * block].reshape(m, block).sum(1))
-    cuts = tuple(sorted({min(max((c - a) // block, 1), m - 1) for c in run}))
-    found = _replace(coarse, phi, cuts, 0, m)
-    if found is None:
+    part = window(grid, a, b, block)
+    if part.n < MIN_ROWS:
         return None
-    start, end, before, after, (low, high) = found
-    return a + start * block, a + end * block, before, after, (a + low * block, a + high * block)
+    cuts = tuple(sorted({min(max((c - a) // block, 1), part.n - 1) for c in run}))
+    steps = rss_steps(part.at(phi), cuts)
+    ramp = fit_ramp(part, part.at(phi).phi)
+    if (ramp.end - ramp.start) * block < SHORTEST or not _pays(grid.n, part.n, steps, ramp.rss, len(run)):
+        return None
+    low, high = ramp.interval
+    return replace(ramp, start=a + ramp.start * block, end=a + ramp.end * block, interval=(a + low * block, a + high * block))
+
+
+def window(grid: Grid, a: int, b: int, block: int) -> Grid:
+    """Take the series over [a, b), averaged in blocks; what does not fill a block at the end is left out."""
+    y, precision, gap = grid.y[a:b], grid.precision[a:b], grid.gap[a:b]
+    if block == 1:
+        return Grid(y, precision, gap)
+    m = (b - a) // block
+    weight = (precision[: m * block] ** 2).reshape(m, block)
+    mean = (y[: m * block].reshape(m, block) * weight).sum(1) / weight.sum(1)
+    return Grid(mean, np.sqrt(weight.sum(1)), gap[: m * block].reshape(m, block).sum(1))
 
 
 def _pays(n: int, m: int, steps: float, ramp: float, count: int) -> bool:
     """Whether the ramp, with one more place than a step, has the lower penalised deviance."""
-    penalty = step_penalty(n)
-    return m * float(np.log(max(steps, TINY) / max(ramp, TINY))) + (count - 1) * penalty > float(np.log(n))
+    return m * float(np.log(max(steps, TINY) / max(ramp, TINY))) + (count - 1) * step_penalty(n) > float(np.log(n))

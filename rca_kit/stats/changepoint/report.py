@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rca_kit.stats.changepoint.gls import fit_steps
+from rca_kit.stats.changepoint.lines import line_profile
 from rca_kit.stats.changepoint.model import Model
 from rca_kit.stats.changepoint.onset import line_interval, position_interval
 from rca_kit.stats.changepoint.ramps import find_ramps
@@ -25,7 +26,7 @@ def p_value(gain: float) -> float:
 
 
 def step_changes(model: Model) -> list[Change]:
-    """Changes of a piecewise constant model, in positions of observed values and scaled units."""
+    """Report a piecewise constant model, in positions of observed values and scaled units."""
     grid, cuts, phi = model.grid, model.steps.cuts, model.steps.profile.phi
     if not cuts:
         return []
@@ -74,10 +75,12 @@ def _name(changes: list[Change], n: int) -> list[Change]:
 
 
 def line_changes(model: Model, cuts: tuple[int, ...], s: Series) -> list[Change]:
-    """Changes of a partition into lines: levels are those just before and just after."""
+    """Report a partition into lines: levels are those just before and just after, for a change of slope those at the end."""
     t = np.cumsum(s.gap)
     edges = (0, *cuts, len(model.flat))
-    out = []
+    whole = line_profile(model.grid, t, cuts).deviance
+    gains = [line_profile(model.grid, t, cuts[:i] + cuts[i + 1 :]).deviance - whole for i in range(len(cuts))]
+    out: list[Change] = []
     for i, cut in enumerate(cuts):
         a, b = edges[i], edges[i + 2]
         low, high = line_interval(model.flat[a:b], t[a:b], model.precision[a:b] ** 2)
@@ -88,9 +91,9 @@ def line_changes(model: Model, cuts: tuple[int, ...], s: Series) -> list[Change]
                                              model.flat[cut:b] - np.polyval(right, t[cut:b] - t[cut])])))
         jump = abs(after - before) > 2 * noise
         shape, kind = (STEP, MEAN) if jump else (RAMP, SLOPE)
-        out.append(Change(cut, (min(a + low, cut), max(a + high, cut + 1)), before, after if jump else
-                          float(np.polyval(right, t[b - 1] - t[cut])), p_value(model.steps.null.deviance - model.steps.profile.deviance
-                          if model.steps.cuts else 16.0), shape, kind))
+        if not jump:
+            after = float(np.polyval(right, t[b - 1] - t[cut]))
+        out.append(Change(cut, (min(a + low, cut), max(a + high, cut + 1)), before, after, p_value(gains[i]), shape, kind))
     return out
 
 
@@ -125,7 +128,7 @@ def discrete_spike(s: Series, expected: Array, start: int, end: int) -> bool:
 
 
 def spread_changes(model: Model, taken: list[Change]) -> list[Change]:
-    """Changes of the standard deviation; one close to a change of the level is part of that."""
+    """Report changes of the standard deviation; one close to a change of the level is part of that."""
     found = model.spread
     if found is None or any(c.shape == RAMP for c in taken):
         return []

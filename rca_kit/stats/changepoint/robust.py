@@ -12,7 +12,7 @@ HALF_WINDOW = 12  # a bump of up to 10 buckets stays visible against the median 
 
 
 def robust_sd(x: Array) -> float:
-    """Standard deviation from the median absolute deviation; from the mean absolute deviation when more than half tie."""
+    """Estimate the standard deviation from the median absolute deviation, or from the mean one when more than half tie."""
     if len(x) == 0:
         return 0.0
     dev = np.abs(x - np.median(x))

@@ -80,7 +80,7 @@ def candidates(full: Array) -> list[int]:
         out += [int(p) for p in peak[np.argsort(-acf[peak], kind="stable")][:PEAKS]]
         power = np.abs(np.fft.rfft(x)) ** 2
         power[: MIN_CYCLES] = 0
-        out += [round(len(x) / int(k)) for k in np.argsort(-power, kind="stable")[:PEAKS]]
+        out += [round(len(x) / int(k)) for k in np.argsort(-power, kind="stable")[:PEAKS] if k > 0]
     out += list(CALENDAR)
     return sorted({p for p in out if 2 <= p <= longest})
 
@@ -90,7 +90,7 @@ def find_season(y: Array, precision: Array, index: Index, n: int) -> Season | No
     full = on_grid(y, index, n)
     best: Season | None = None
     for period in candidates(full):
-        season = fit_season(y - moving_level(full, period)[index], precision, index, period)
+        season = fit_season(y - moving_level(full, period)[index], precision, index, period, screen=True)
         if season.gain > SEARCH_PRICE * np.log(len(y)) and (best is None or season.gain > best.gain):
             best = season
     return best
@@ -99,10 +99,11 @@ def find_season(y: Array, precision: Array, index: Index, n: int) -> Season | No
 def phase_sums(z: Array, weight: Array, index: Index, period: int) -> tuple[Array, Array]:
     """Weighted sums and weights per phase."""
     phase = index % period
-    return np.bincount(phase, weight * z, period), np.bincount(phase, weight, period)
+    return np.bincount(phase, weight * z, period).astype(np.float64), np.bincount(phase, weight, period).astype(np.float64)
 
 
-def fit_season(z: Array, precision: Array, index: Index, period: int, block: int = 0) -> Season:
+def fit_season(z: Array, precision: Array, index: Index, period: int, block: int = 0, *,
+               screen: bool = False) -> Season:
     """Estimate the phase effects of `z`, which has no level left: one per phase, or harmonics, or one per block of phases.
 
     Parameters
@@ -110,22 +111,25 @@ def fit_season(z: Array, precision: Array, index: Index, period: int, block: int
     z, precision, index : (m,) values less their level, as in `Series`
     period : in buckets
     block : buckets that share an effect (the hours of a day in a week); 0 for no such model
+    screen : give up early when even all phases together explain too little for a period that is looked for
     """
     weight = precision**2
     m = len(z)
     total, mass = phase_sums(z, weight, index, period)
     raw = np.divide(total, mass, out=np.zeros(period), where=mass > 0)
+
+    def gain_of(effects: Array, parameters: int) -> float:
+        left = (z - effects[index % period]) * precision
+        return _whitened_gain(z * precision, left) - PRICE * parameters * float(np.log(m))
+
+    if screen and gain_of(raw, 0) < (SEARCH_PRICE + 2 * PRICE) * np.log(m):
+        return Season(period, raw, -np.inf, period - 1)
     residual = (z - raw[index % period]) * precision
     sd = float(np.median(np.abs(residual))) * 1.4826
     if sd > 0:  # once more without outliers
         clipped = np.clip(residual, -TRIM_SD * sd, TRIM_SD * sd) / precision + raw[index % period]
         total, mass = phase_sums(clipped, weight, index, period)
         raw = np.divide(total, mass, out=np.zeros(period), where=mass > 0)
-
-    def gain_of(effects: Array, parameters: int) -> float:
-        left = (z - effects[index % period]) * precision
-        return _whitened_gain(z * precision, left) - PRICE * parameters * float(np.log(m))
-
     raw = raw - float(np.average(raw, weights=np.maximum(mass, 1e-12)))
     best = Season(period, raw, gain_of(raw, period - 1), period - 1)
     spectrum = np.fft.rfft(raw)

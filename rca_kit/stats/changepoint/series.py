@@ -100,7 +100,7 @@ def read_series(values: Any, trials: Any = None, times: Any = None, standard_err
 
 
 def _positions(times: Array) -> Array:
-    """Times in units of the usual spacing."""
+    """Express times in units of the usual spacing."""
     if np.isnan(times).any():
         raise BadInput("`times` holds missing values", expected="one time per value")
     steps = np.diff(times)

@@ -7,6 +7,7 @@ their rank, and is searched like any other series, its own persistence and seaso
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,7 +25,7 @@ LEAST_VARIANCE = 0.1  # of its mean: the line must not fall to nothing where the
 
 
 def rank_scores(x: Array) -> Array:
-    """Normal scores of ranks; ties share the middle rank.."""
+    """Give normal scores of ranks; ties share the middle rank."""
     from scipy.special import ndtri
 
     _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
@@ -76,7 +77,7 @@ def find_spread(residual: Array, precision: Array, gap: Array, phi: float) -> Sp
     whole = grid.profile(cuts, found.profile.phi)
     gains = [grid.profile(cuts[:i] + cuts[i + 1 :], whole.phi).deviance - whole.deviance for i in range(len(cuts))]
     intervals = [position_interval(w, edges[i], edges[i + 2], unit) for i in range(len(cuts))]
-    deviations = [float(np.std((residual * precision)[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    deviations = [float(np.std((residual * precision)[a:b])) for a, b in pairwise(edges)]
     return Spread(cuts, tuple(deviations), tuple(intervals), tuple(gains))
 
 
@@ -93,7 +94,7 @@ def keep_large(residual: Array, cuts: tuple[int, ...]) -> tuple[int, ...]:
         kept.pop(min(i, len(kept) - 1))
     while kept:
         edges = [0, *kept, n]
-        sd = [float(np.std(residual[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        sd = [float(np.std(residual[a:b])) for a, b in pairwise(edges)]
         ratio = [max(sd[i], sd[i + 1]) / max(min(sd[i], sd[i + 1]), 1e-12) for i in range(len(kept))]
         i = int(np.argmin(ratio))
         if ratio[i] >= MIN_RATIO:
@@ -103,7 +104,7 @@ def keep_large(residual: Array, cuts: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def level_scale(z: Array, level: Array) -> Array:
-    """Standard deviation of the noise relative to its median, where it goes with the level (counts, volumes); else ones.
+    """Estimate the relative standard deviation of the noise, where it goes with the level (counts, volumes); else ones.
 
     The squared noise is regressed on the level; outliers are cut off at three standard deviations.
     """
