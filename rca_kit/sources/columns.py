@@ -90,7 +90,8 @@ def _kind(name: str, known: pl.Series, n_unique: int) -> Kind:
         return "id" if whole and (named_number or (identifies and _counts_up(known))) else "numeric"
     if not len(known):
         return "category"
-    head = known.head(2_000)
+    # spread over the table: the first rows of a log may be odd
+    head = known.gather_every(max(1, len(known) // 2_000)).head(2_000)
     if _is_time_text(head):
         return "time"
     length, words = _mean(head.str.len_chars()), _mean(head.str.count_matches(r"\S+"))
@@ -120,7 +121,7 @@ def _looks_like_epoch(name: str, known: pl.Series) -> bool:
 
 
 def _is_time_text(head: pl.Series) -> bool:
-    probe = head.head(50)
+    probe = head.gather_every(max(1, len(head) // 200))
     if _mean(probe.str.contains(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").cast(pl.Float64)) < 0.9:
         return False
     if _mean(probe.str.contains(r"^\d+\.\d+\.\d+$").cast(pl.Float64)) > 0.5 and probe.str.len_chars().max() != 10:

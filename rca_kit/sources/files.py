@@ -154,8 +154,10 @@ def explained(file: str) -> Iterator[None]:
         raise BadInput(f"cannot be read: {error.strerror or str(error).splitlines()[0]}", file=file) from None
 
 
-def common_schema(schemas: dict[Path, pl.Schema]) -> dict[str, pl.DataType]:
+def common_schema(schemas: dict[Path, pl.Schema], *, written: bool = False) -> dict[str, pl.DataType]:
     """Find the types that hold all parts; numbers widen, an all-null column takes the type of the others.
+
+    Types that a reader guessed from text (`written`) may differ by a single junk value: then the column stays text.
 
     Raises
     ------
@@ -179,11 +181,11 @@ def common_schema(schemas: dict[Path, pl.Schema]) -> dict[str, pl.DataType]:
                            expected=f"the columns of {files[0].name}",
                            hint=did_you_mean(extra[0], missing) if missing and extra else None)
         for name, dtype in here.items():
-            common[name] = _wider(common[name], dtype, name, path, files[0])
+            common[name] = _wider(common[name], dtype, name, path, files[0], written=written)
     return common
 
 
-def _wider(a: pl.DataType, b: pl.DataType, name: str, part: Path, first: Path) -> pl.DataType:
+def _wider(a: pl.DataType, b: pl.DataType, name: str, part: Path, first: Path, *, written: bool) -> pl.DataType:
     if a == b or b == pl.Null:
         return a
     if a == pl.Null:
@@ -198,6 +200,8 @@ def _wider(a: pl.DataType, b: pl.DataType, name: str, part: Path, first: Path) -
         zones = {getattr(t, "time_zone", None) for t in (a, b)}
         if len(zones) == 1:
             return pl.Datetime("us", zones.pop())
+    if written and not a.is_nested() and not b.is_nested():
+        return pl.String()
     raise BadInput("this part has another type than the first", file=part.name, column=name, found=str(b),
                    expected=f"{a}, as in {first.name}")
 
@@ -235,14 +239,16 @@ def _scan_text(files: tuple[Path, ...], kind: str) -> Scanned:
             options = {}
         with explained(path.name):
             parts[path] = _keep(path, kind, options) if small else _to_parquet(path, kind, options)
-    common = common_schema({f: p.collect_schema() for f, p in parts.items()})
+    common = common_schema({f: p.collect_schema() for f, p in parts.items()}, written=True)
     lazy = [p.select(pl.col(n).cast(t) for n, t in common.items()) if len(parts) > 1 else p for p in parts.values()]
     return Scanned(pl.concat(lazy) if len(lazy) > 1 else lazy[0], files, tuple(notes))
 
 
 def _keep(path: Path, kind: str, options: dict[str, str]) -> pl.LazyFrame:
     _check_utf8(path)
-    return _text_reader(path, kind, options, None).collect().lazy()
+    frame = _text_reader(path, kind, options, None).collect()
+    empty = [c.name for c in frame.iter_columns() if c.null_count() == len(c)]
+    return frame.with_columns(pl.lit(None).alias(n) for n in empty).lazy()  # without a value there is no type either
 
 
 def _to_parquet(path: Path, kind: str, options: dict[str, str]) -> pl.LazyFrame:
@@ -287,9 +293,9 @@ def _explain(file: str, error: Exception) -> BadInput:
         return BadInput("a line has more fields than the header", file=file, hint="quote values that hold the delimiter")
     if "empty CSV" in text:
         return BadInput("is empty", file=file, expected="a header and at least one row")
-    if "PAR1" in text or "parquet" in text.lower() or "out of spec" in text.lower():
+    if Path(file).suffix in (".parquet", ".pq"):
         return BadInput("is not a readable Parquet file: damaged or cut off", file=file, found=first, hint="fetch the file again")
-    if "arrow" in text.lower() or "ipc" in text.lower() or "OutOfSpec" in text:
+    if Path(file).suffix in (".arrow", ".ipc", ".feather"):
         return BadInput("is not a readable Arrow file: damaged or cut off", file=file, found=first, hint="fetch the file again")
     return BadInput("cannot be read", file=file, found=first[:200])
 

@@ -138,10 +138,10 @@ def _plain_objects(frame: Any) -> Any:
     """Make mixed object columns text, as a CSV would hold them: Arrow has no column of several types."""
     import pandas as pd
 
+    frame = frame.rename(columns=str) if any(not isinstance(c, str) for c in frame.columns) else frame
     mixed = {
         name: frame[name].map(lambda v: v if isinstance(v, str) or pd.isna(v) else str(v))
         for name in frame.columns
         if frame[name].dtype == object and pd.api.types.infer_dtype(frame[name], skipna=True).startswith("mixed")
     }
-    out = frame.assign(**{str(k): v for k, v in mixed.items()}) if mixed else frame
-    return out.rename(columns=str) if any(not isinstance(c, str) for c in out.columns) else out
+    return frame.assign(**mixed) if mixed else frame

@@ -60,6 +60,16 @@ def read_time(values: pl.Series, *, file: str = "") -> TimeReading | None:
     >>> reading.notes
     ('50% of the times have no offset; they are taken as UTC',)
     """
+    reading = _read(values, file)
+    if reading is None:
+        return None
+    # zero, or a year typed wrongly, is a missing time; left in, it would stretch every chart by decades
+    inside = pl.when(reading.expr.is_between(EARLIEST, LATEST, closed="left")).then(reading.expr).alias(values.name)
+    share = _share(values, inside) if values.dtype == pl.String else reading.share
+    return TimeReading(inside, share, reading.notes) if share >= ENOUGH else None
+
+
+def _read(values: pl.Series, file: str) -> TimeReading | None:
     name, dtype = values.name, values.dtype
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):

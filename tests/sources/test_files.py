@@ -1,0 +1,190 @@
+"""The same rows come out of every format, part and kind of frame."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import duckdb
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from rca_kit.errors import BadInput, MissingExtra
+from rca_kit.sources import files as files_module
+from rca_kit.sources import kind_of, open_case, to_lazy
+from rca_kit.sources.files import find, scan
+
+FRAME = pl.DataFrame({"id": [1, 2, 3], "größe": [0.5, None, -1.25], "text": ["a,b", 'c"d', "NA"], "flag": [True, False, None]})
+
+
+def save(frame: pl.DataFrame, path: Path) -> Path:
+    kind = path.name.split(".", 1)[1]
+    if kind == "parquet":
+        frame.write_parquet(path)
+    elif kind == "arrow":
+        frame.write_ipc(path)
+    else:
+        plain = frame.write_csv() if "csv" in kind else frame.write_ndjson()
+        path.write_bytes(gzip.compress(plain.encode()) if kind.endswith("gz") else plain.encode())
+    return path
+
+
+ALL = ["parquet", "arrow", "csv", "csv.gz", "jsonl", "jsonl.gz"]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_format_gives_the_same_rows(kind, tmp_path):
+    save(FRAME, tmp_path / f"t.{kind}")
+    assert_frame_equal(scan(tmp_path, (f"t.{kind}",)).frame.collect(), FRAME)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_parts_come_in_order(kind, tmp_path):
+    for i in range(3):
+        save(FRAME.slice(i, 1), tmp_path / f"part-{i}.{kind}")
+    whole = scan(tmp_path, ("part-*." + kind,))
+    assert whole.frame.collect()["id"].to_list() == [1, 2, 3]
+    assert [f.name for f in whole.files] == [f"part-{i}.{kind}" for i in range(3)]
+
+
+def test_a_folder_and_a_list_of_paths(tmp_path):
+    (tmp_path / "log").mkdir()
+    for i in range(2):
+        save(FRAME, tmp_path / "log" / f"{i}.parquet")
+    assert scan(tmp_path, ("log",)).frame.collect().height == 6
+    assert scan(tmp_path, ("log/1.parquet", "log/0.parquet", "log/*.parquet")).frame.collect().height == 6
+
+
+def test_a_name_with_glob_signs_is_taken_as_it_is(tmp_path):
+    save(FRAME, tmp_path / "log [old].parquet")
+    assert len(find(tmp_path, ("log [old].parquet",))) == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl"])
+def test_large_text_is_turned_into_parquet_once(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(files_module, "EAGER_TEXT_BYTES", 10)
+    monkeypatch.setattr(files_module, "INFER_ROWS", 5)
+    many = pl.DataFrame({"n": [*map(str, range(50)), "late word"], "x": [i / 2 for i in range(51)]})
+    save(many, tmp_path / f"t.{kind}")
+    assert_frame_equal(scan(tmp_path, (f"t.{kind}",)).frame.collect(), many)
+
+
+def test_widened_numbers_keep_their_values(tmp_path):
+    save(pl.DataFrame({"n": [1, 2]}), tmp_path / "a.parquet")
+    save(pl.DataFrame({"n": [2.5, None]}), tmp_path / "b.parquet")
+    whole = scan(tmp_path, ("*.parquet",))
+    assert whole.frame.collect()["n"].to_list() == [1.0, 2.0, 2.5, None]
+    assert "widened" in whole.warnings[0]
+
+
+def kinds() -> dict[str, object]:
+    frame = pl.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", None]})
+    return {
+        "polars": frame,
+        "polars lazy": frame.lazy(),
+        "pandas": pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": ["x", "y", None]}),
+        "pyarrow": frame.to_arrow(),
+        "duckdb": duckdb.from_arrow(frame.to_arrow()),
+        "narwhals": nw.from_native(frame),
+    }
+
+
+@pytest.mark.parametrize("name", ["polars", "polars lazy", "pandas", "pyarrow", "duckdb", "narwhals", "path"])
+def test_any_table_becomes_the_same_lazy_frame(name, tmp_path):
+    table = (
+        save(pl.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", None]}), tmp_path / "t.parquet")
+        if name == "path"
+        else kinds()[name]
+    )
+    lazy = to_lazy(table)
+    assert isinstance(lazy, nw.LazyFrame)
+    got = lazy.with_columns(nw.col("a") * 2).collect(backend="polars").to_polars()
+    assert got["a"].to_list() == [2.0, None, 6.0] and got["b"].to_list() == ["x", "y", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "kind"),
+    [
+        ("polars", "polars", pl.DataFrame),
+        ("pandas", "pandas", pd.DataFrame),
+        ("pyarrow", "pyarrow", pa.Table),
+        ("duckdb", "duckdb", pl.DataFrame),
+    ],
+)
+def test_results_go_back_in_kind(name, library, kind):
+    remembered = kind_of(kinds()[name])
+    assert remembered.library == library
+    assert isinstance(remembered.give_back(pl.DataFrame({"z": [1]})), kind)
+
+
+def test_pandas_with_mixed_objects_and_numbered_columns():
+    table = pd.DataFrame({0: ["a", 1, None], "t": pd.to_datetime(["2026-03-01", None, "2026-03-02"])})
+    got = to_lazy(table).collect().to_polars()
+    assert got["0"].to_list() == ["a", "1", None] and got["t"].null_count() == 1
+
+
+@pytest.mark.parametrize("bad", [42, {"a": [1]}, object(), None])
+def test_what_is_no_table(bad):
+    with pytest.raises(BadInput, match="no table"):
+        to_lazy(bad)
+
+
+def test_duplicate_names_in_pandas():
+    with pytest.raises(BadInput):
+        to_lazy(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def case(folder: Path) -> Path:
+    rng = np.random.default_rng(1)
+    n = 500
+    score = rng.random(n)
+    pl.DataFrame(
+        {
+            "ts": pl.datetime_range(pl.datetime(2026, 3, 1), pl.datetime(2026, 3, 1, 8, 19), "1m", eager=True),
+            "score": score,
+            "label": (rng.random(n) < score).astype(int),
+            "país": rng.choice(["a", "b"], n),
+        }
+    ).write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        "id: T\ntitle: t\ndetected_at: 2026-03-01T08:00:00Z\ntables: {predictions: p.parquet}\n"
+    )
+    return folder
+
+
+def test_duckdb_gives_the_same_rows_as_polars(tmp_path):
+    case(tmp_path)
+    frames = {e: open_case(tmp_path, engine=e) for e in ("polars", "duckdb")}
+    rows = {e: oc.predictions.collect(backend="polars").to_polars().sort("ts") for e, oc in frames.items()}
+    assert frames["duckdb"].roles == frames["polars"].roles
+    schema = frames["duckdb"].predictions.collect_schema()
+    assert schema["ts"] == nw.Datetime("us", "UTC")
+    assert_frame_equal(rows["duckdb"], rows["polars"])
+
+
+def test_spark_is_an_extra(tmp_path):
+    pytest.importorskip  # noqa: B018 - spark is not among the test dependencies
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingExtra, match="pyspark"):
+            open_case(case(tmp_path), engine="spark")
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+    opened = open_case(case(tmp_path))
+    plan = opened.predictions.select("score").to_native().explain()
+    assert "PROJECT 1/" in plan or "PROJECT 2/" in plan  # only the needed columns are read from the file
+
+
+def test_facts_of_the_tables(tmp_path):
+    import hashlib
+
+    (entry,) = open_case(case(tmp_path)).tables
+    assert (entry.name, entry.files, entry.rows, entry.columns) == ("predictions", ("p.parquet",), 500, 4)
+    assert entry.sha256 == hashlib.sha256((tmp_path / "p.parquet").read_bytes()).hexdigest()
