@@ -139,11 +139,10 @@ def _inputs(r: Rows) -> None:
             r.clean[c.name] = c.value(z, rng)
 
 
-def model_eta(r: Rows, columns: dict[str, NDArray[Any]], weights: dict[str, Array]) -> Array:
-    """Linear predictor (n, K) of given inputs: what is missing or unknown counts as average."""
-    plan = r.plan
+def model_eta(plan: Plan, n: int, columns: dict[str, NDArray[Any]], weights: dict[str, Array]) -> Array:
+    """Linear predictor (n, K) of n given inputs: what is missing or unknown counts as average."""
     k = max(len(plan.world.classes), 1)
-    out = np.zeros((r.n, k))
+    out = np.zeros((n, k))
     for c in plan.columns:
         x = columns[c.name]
         if isinstance(c, Num):
@@ -158,9 +157,9 @@ def model_eta(r: Rows, columns: dict[str, NDArray[Any]], weights: dict[str, Arra
 def _outcomes(r: Rows) -> None:
     """Labels from the true process; scores from the model on what it was served."""
     plan, world, rng = r.plan, r.plan.world, r.rng
-    clean_score = model_eta(r, r.clean, plan.model_weights)
+    clean_score = model_eta(plan, r.n, r.clean, plan.model_weights)
     r.clean_eta = clean_score
-    r.score_eta = model_eta(r, r.served, plan.model_weights)
+    r.score_eta = model_eta(plan, r.n, r.served, plan.model_weights)
     r.run("model")
     if world.task == "regression":
         level, spread, noise = world.scale
@@ -226,7 +225,7 @@ def simulate(plan: Plan, start: float = 0.0, end: float | None = None, part: int
     r = Rows(plan, start, plan.end if end is None else end, rng, part)
     _inputs(r)
     r.run("population")
-    r.eta = model_eta(r, r.clean, plan.weights)
+    r.eta = model_eta(plan, r.n, r.clean, plan.weights)
     r.run("truth")
     for c in plan.columns:
         x = r.clean[c.name].copy()

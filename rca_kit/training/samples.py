@@ -32,9 +32,11 @@ def make_sample(slug: str, out: Path | str, seed: int | None = None, keys: Path 
     plan = plan_of(scenario, seed)
     folder = Path(out) / slug
     rows = simulate(plan)
-    extra: dict[str, Any] = dict.fromkeys(())
+    extra: dict[str, Any] = {}
     if scenario.slos:
         extra["slos"] = scenario.slos
+    if "models" in scenario.more:
+        extra["models"] = scenario.more["models"]
     columns = table(rows).columns
     key = write_case(
         plan,
@@ -89,7 +91,7 @@ def shadow(plan: Plan, n: int) -> pl.DataFrame:
     slow = fast + 0.0
     if len(plan.versions) > 1:
         weights = {k: w * rng.choice([-0.2, 0.3, 1.0], size=w.shape) for k, w in plan.model_weights.items()}
-        eta = model_eta(rows, rows.served, weights)[:, 0]
+        eta = model_eta(plan, rows.n, rows.served, weights)[:, 0]
         candidate = (1 / (1 + np.exp(-(eta + plan.intercept) * plan.attenuate)))[pick]
         slow = fast + 55
     frame = table(rows)[pick.tolist()]

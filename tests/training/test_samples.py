@@ -87,3 +87,17 @@ def test_variants_of_a_scenario_differ_and_keep_their_story() -> None:
     a, b = plan_of(get_scenario("holiday-drift"), 1), plan_of(get_scenario("holiday-drift"), 2)
     assert a.start != b.start
     assert (a.answer, a.where) == (b.answer, b.where)
+
+
+def test_golden_replay_tells_the_two_keys_apart() -> None:
+    import rca_kit
+    from rca_kit.training.replay_models import fraud_new_key, fraud_old_key
+
+    golden = pl.read_parquet(SAMPLES / "auc-drop-null-feature" / "golden.parquet")
+    old, new = fraud_old_key()(golden), fraud_new_key()(golden)
+    assert roc_auc_score(golden["is_fraud"], old) > roc_auc_score(golden["is_fraud"], new) + 0.04
+    features = [c for c in golden.columns if c not in ("sample_id", "is_fraud")]
+    replay = rca_kit.replay(
+        golden, current=fraud_new_key(), previous=fraud_old_key(), label="is_fraud", id="sample_id", features=features
+    )
+    assert replay.verdict == "worse"

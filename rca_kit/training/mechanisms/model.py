@@ -59,7 +59,7 @@ def _worse(p: Plan, noise: float) -> Callable[[Rows, Mask], None]:
     }
 
     def act(r: Rows, mask: Mask) -> None:
-        r.score_eta = np.where(mask[:, None], model_eta(r, r.served, bad), r.score_eta)
+        r.score_eta = np.where(mask[:, None], model_eta(r.plan, r.n, r.served, bad), r.score_eta)
 
     return act
 

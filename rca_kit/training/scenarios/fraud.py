@@ -187,6 +187,12 @@ LENDING = replace(
     platform="device",
 )
 
+
+def _models(current: str, previous: str) -> dict[str, dict[str, str]]:
+    module = "rca_kit.training.replay_models"
+    return {"current": {"python": f"{module}:{current}"}, "previous": {"python": f"{module}:{previous}"}}
+
+
 SCENARIOS = (
     Scenario(
         "auc-drop-null-feature",
@@ -201,6 +207,7 @@ SCENARIOS = (
         tolerance=30,
         slos={"auc": {"min": 0.84}, "latency_p95": {"max": 120}},
         golden=2500,
+        more={"models": _models("fraud_new_key", "fraud_old_key")},
     ),
     Scenario(
         "threshold-change",
@@ -216,6 +223,7 @@ SCENARIOS = (
         fmt="csv.gz",
         slos={"kpi:completed": {"min": 0.35}},
         golden=2000,
+        more={"models": _models("sign_up", "sign_up")},
     ),
     Scenario(
         "fraud-canary",
