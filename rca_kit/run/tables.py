@@ -9,6 +9,7 @@ from typing import Any
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import CaseFacts
+from rca_kit.run.walk import walk
 
 
 def before_and_after(
@@ -25,7 +26,8 @@ def before_and_after(
     before, after : str
         Two tables; both or none.
     split : str
-        Without tables: the time that separates before from after, ISO; the windows of incident.yaml, else the alert, when empty.
+        Without tables: the time that separates before from after, ISO; when empty, the windows of
+        incident.yaml, else the onset that the second step finds, else the alert.
 
     Returns
     -------
@@ -58,11 +60,14 @@ def before_and_after(
     nw = importlib.import_module("narwhals")
     opened = importlib.import_module("rca_kit.sources").open_case(case, engine=engine)
     incident = opened.case.incident
-    moment = _time(split) if split else incident.detected_at
-    first: Any = (None, moment)
-    last: Any = (moment, None)
-    if incident.windows is not None and not split:
+    first: Any
+    last: Any
+    if split:
+        first, last = (None, _time(split)), (_time(split), None)
+    elif incident.windows is not None:
         first, last = incident.windows.before, incident.windows.after
+    else:
+        first, last = _around_onset(case, engine, incident.detected_at)
     time, frame = opened.roles.time, opened.predictions
 
     def inside(window: Any) -> Any:
@@ -71,6 +76,14 @@ def before_and_after(
         return part if end is None else part.filter(nw.col(time) < end)
 
     return inside(first), inside(last)
+
+
+def _around_onset(case: str | Path, engine: str, detected: datetime) -> tuple[Any, Any]:
+    """Give the windows that the second step finds; without an onset, the alert separates before from after."""
+    windows = getattr(walk(case, engine=engine).symptom(), "windows", None)
+    if windows is None:
+        return (None, detected), (detected, None)
+    return tuple((w.start, w.end) for w in windows)  # type: ignore[return-value]
 
 
 def _time(text: str) -> datetime:

@@ -37,7 +37,7 @@ def data_check(found: DataComparison, *, title: str = "", before: str = "before"
             f"{said} Compared were {words.count(found.rows_before)} rows of {before} "
             f"with {words.count(found.rows_after)} rows of {after}."
         ),
-        Points(tuple(f"{c.column}: {c.reason}" for c in changed)),
+        *((Points(tuple(f"{c.column}: {c.reason}" for c in changed)),) if changed else ()),
     )
     schema = tuple((s.column, s.change, s.before or "", s.after or "") for s in found.schema)
     checks = tuple((f"{c.code} {c.title}", c.status.replace("_", " "), c.says) for c in found.checks)

@@ -143,7 +143,6 @@ def _factors(inv: Investigation | None) -> tuple[Block, ...]:
     if inv is None:
         return (
             Words("To be found. Name conditions, not people: what made it possible, what made it worse, what delayed the end."),
-            Points(()),
         )
     rows = tuple(
         (s.title or s.subject, s.category, words.percent(s.probability), "; ".join(e.says for e in s.evidence if e.supports))
