@@ -62,8 +62,8 @@ def judge_replay(a: Answered, models: Mapping[str, Any], give: Callable[[pl.Data
         effects, deciders = label_effects(data, margin, ALPHA, decide_by, seed)
         segments, singles = _segments(a, rows, data, margin)
     if errors.count:
-        notes.append(f"left out: {errors.current:,} samples without an answer of the current version, {errors.previous:,} without "
-                     "one of the previous")
+        notes.append(f"left out: {errors.current:,} samples without an answer of the current version, {errors.previous:,} "
+                     "without one of the previous")
     verdict, because, needed = _verdict(effects, deciders, segments, len(rows))
     return Replay(
         verdict=verdict, because=because, task=data.task, samples=len(rows), metrics=NamedRows(effects), deciders=tuple(deciders),
