@@ -35,7 +35,7 @@ class Cuboid:
         rows = self.cell[leaves]
         kept = rows >= 0
         if kept.any():
-            self.sums -= _group_rows(rows[kept], evidence.gains[leaves[kept]], len(self.sums))
+            self.sums -= group_rows(rows[kept], evidence.gains[leaves[kept]], len(self.sums))
             self.impact -= np.bincount(rows[kept], evidence.impact[leaves[kept]], minlength=len(self.sums))
 
 
@@ -108,22 +108,25 @@ def _keys(codes: NDArray[np.integer], cardinalities: tuple[int, ...], dims: tupl
 def _exact(dims: tuple[int, ...], key: Ints, able: Mask, alive: Mask, evidence: Evidence, space: int) -> Cuboid:
     number = np.full(space, -1, dtype=np.int32)
     number[able] = np.arange(int(able.sum()), dtype=np.int32)
-    cell = np.where(alive, number[key], -1).astype(np.int32)
+    cell = number[key]
+    cell[~alive] = -1
+    size = int(able.sum())
     leaves = np.flatnonzero(cell >= 0)
-    rows, size = cell[leaves], int(able.sum())
+    every = len(leaves) == len(cell)
+    rows = cell if every else cell[leaves]
     first = np.zeros(size, dtype=np.int64)
     first[rows[::-1]] = leaves[::-1]
-    sums = _group_rows(rows, evidence.gains[leaves], size)
-    impact = np.bincount(rows, evidence.impact[leaves], minlength=size).astype(np.float64)
+    sums = group_rows(rows, evidence.gains if every else evidence.gains[leaves], size)
+    impact = np.bincount(rows, evidence.impact if every else evidence.impact[leaves], minlength=size).astype(np.float64)
     return Cuboid(dims, cell, first, sums, impact, np.zeros(size, dtype=bool))
 
 
-def _group_rows(rows: NDArray[np.integer], values: Floats, size: int) -> Floats:
+def group_rows(rows: NDArray[np.integer], values: Floats, size: int) -> Floats:
     """Sum rows of a matrix by group, one pass."""
     from scipy.sparse import csr_matrix
 
     n = len(rows)
-    pick = csr_matrix((np.ones(n), rows, np.arange(n + 1)), shape=(n, size))
+    pick = csr_matrix((np.ones(n, dtype=values.dtype), rows, np.arange(n + 1, dtype=np.int32)), shape=(n, size))
     return np.asarray(pick.T @ values)
 
 

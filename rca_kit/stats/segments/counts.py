@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import bdtr, bdtrc
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
@@ -46,6 +47,7 @@ class Counts:
     k_after: Floats
     n_after: Floats
     dispersion: float = DISPERSION
+    least_gain: float = 4.0  # a Bayes factor of about 50
     relative_gate: float = 0.3  # further segments need this share of the first one's evidence and of its impact
 
     def __post_init__(self) -> None:
@@ -82,28 +84,53 @@ class Counts:
         """Give the requests after."""
         return self.n_after
 
-    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
-        """Test the change of the segment's log rate, alone and against the rest."""
-        k0, n0, k1, n1 = (float(x[inside].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
-        r0, m0, r1, m1 = (float(x[rest].sum()) for x in (self.k_before, self.n_before, self.k_after, self.n_after))
+    def parts(self) -> Floats:
+        """Give events and requests, the events squared, and each leaf's part in a stratified (Mantel-Haenszel) comparison."""
+        n = self.n_before + self.n_after
+        both = (self.n_before > 0) & (self.n_after > 0)
+        safe = np.where(both, n, 1.0)
+        k = self.k_before + self.k_after
+        after = np.where(both, self.k_after * self.n_before / safe, 0.0)
+        before = np.where(both, self.k_before * self.n_after / safe, 0.0)
+        variance = np.where(both, self.n_before * self.n_after * k / safe**2, 0.0)
+        shared = np.where(both, self.n_after, 0.0)
+        between = self.log_rate_spread()
+        return np.column_stack([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after, variance,
+                                shared, np.full(len(n), between / max(len(n), 1))])
+
+    def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
+        """Test the change of the segment's log rate, alone, leaf by leaf, and against the rest."""
+        k0, n0, k1, n1, squares, mh_before, mh_after, variance, shared, between = (float(v) for v in inside)
+        r0, m0, r1, m1 = (float(v) for v in rest[:4])
         before, after = (k0 / n0 if n0 > 0 else None), (k1 / n1 if n1 > 0 else None)
         if n1 <= 0:
             return Contrast(before, after, None, 0.0, n0, n1)
         interval = _difference_interval(k0, n0, k1, n1)
         if n0 < NEW_SHARE * n1 * (m0 / m1 if m1 > 0 else 1.0):
-            return Contrast(before, after, interval, log_p_of(self._against_rest(k1, n1, r1, m1, rest)), n0, n1)
+            # no past of its own: where does its rate lie among the rates of the others?
+            if r1 <= 0 or m1 <= 0:
+                return Contrast(before, after, interval, 0.0, n0, n1)
+            noise = _log_variance(k1, n1) + _log_variance(r1, m1) + between + float(rest[9])
+            log_p = log_p_of((_log_rate(k1, n1) - _log_rate(r1, m1)) / np.sqrt(noise))
+            return Contrast(before, after, interval, max(log_p, _log_binomial(k1, n1, r1 / m1)), n0, n1)
         moved = _log_rate(k1, n1) - _log_rate(k0, n0)
-        variance = _log_variance(k1, n1) + _log_variance(k0, n0)
-        share = self.k_after[inside] / max(k1, 1e-9)
-        z = moved / np.sqrt(variance + self._spread(rest) * float((share**2).sum()))
+        own = _log_variance(k1, n1) + _log_variance(k0, n0)
+        spread = unrest * squares / max(k1, 1e-9) ** 2
+        log_p = log_p_of(moved / np.sqrt(own + spread))
+        if shared >= 0.5 * n1 and mh_before + mh_after > 0:
+            # a change of the mix inside the segment moves its rate and no leaf's: leaf by leaf it must hold as well
+            # (Mantel-Haenszel rate ratio, variance after Greenland and Robins 1985, doi 10.2307/2530643)
+            ratio = np.log((mh_after + 0.25) / (mh_before + 0.25))
+            noise = variance / ((mh_after + 0.25) * (mh_before + 0.25))
+            log_p = max(log_p, log_p_of(ratio / np.sqrt(noise + spread)))
         if m0 <= 0 or m1 <= 0:
-            return Contrast(before, after, interval, log_p_of(z), n0, n1)
+            return Contrast(before, after, interval, log_p, n0, n1)
         drift = _log_rate(r1, m1) - _log_rate(r0, m0)
-        apart = (moved - drift) / np.sqrt(variance + _log_variance(r1, m1) + _log_variance(r0, m0))
-        return Contrast(before, after, interval, log_p_of(z), n0, n1, log_p_of(apart), drift / moved if moved else 1.0)
+        apart = (moved - drift) / np.sqrt(own + _log_variance(r1, m1) + _log_variance(r0, m0))
+        return Contrast(before, after, interval, log_p, n0, n1, log_p_of(apart), drift / moved if moved else 1.0)
 
-    def _spread(self, rest: Mask) -> float:
-        """Estimate the robust variance of the leaves' log-rate changes beyond counting noise, among the leaves at rest."""
+    def unrest(self, rest: Mask) -> float:
+        """Estimate the robust variance of the leaves' log-rate changes beyond counting noise."""
         seen = rest & (self.k_before >= 5) & (self.k_after >= 5)
         if seen.sum() < 8:
             return 0.0
@@ -111,23 +138,28 @@ class Counts:
         change = np.log(k1 / n1) - np.log(k0 / n0)
         noise = 1 / k0 + 1 / k1 - 1 / n0 - 1 / n1
         scaled = 1.4826 * float(np.median(np.abs(change - np.median(change))))
-        return max(0.0, scaled**2 - float(np.median(noise)))
+        # a spread learnt from few leaves is uncertain, and the uncertainty counts against the segment
+        return max(0.0, scaled**2 * (1.0 + 2.5 / float(np.sqrt(seen.sum()))) - float(np.median(noise)))
 
-    def _against_rest(self, k1: float, n1: float, r1: float, m1: float, rest: Mask) -> float:
-        """Score a segment without a past by where its rate lies among the rates of the other leaves."""
-        if m1 <= 0 or r1 <= 0:
+    def log_rate_spread(self) -> float:
+        """Estimate how far the log rates of well-seen leaves lie apart (robust variance)."""
+        large = self.k_after >= 5
+        if large.sum() < 5:
             return 0.0
-        large = rest & (self.k_after >= 5)
-        between = 0.0
-        if large.sum() >= 5:
-            logs = np.log(self.k_after[large] / self.n_after[large])
-            between = max(0.0, (1.4826 * float(np.median(np.abs(logs - np.median(logs))))) ** 2)
-        return float((_log_rate(k1, n1) - _log_rate(r1, m1)) / np.sqrt(_log_variance(k1, n1) + _log_variance(r1, m1) + between))
+        logs = np.log(self.k_after[large] / self.n_after[large])
+        return (1.4826 * float(np.median(np.abs(logs - np.median(logs))))) ** 2
 
 
 def _log_rate(k: float, n: float) -> float:
     """Log rate with half an event added: finite at zero (Haldane-Anscombe)."""
     return float(np.log(k + 0.5) - np.log(n + 1.0))
+
+
+def _log_binomial(k: float, n: float, p: float) -> float:
+    """Log chance of as many events, or as few, as k out of n at rate p; two-sided by doubling."""
+    upper = bdtrc(np.ceil(k) - 1, np.ceil(n), p) if k > 0 else 1.0
+    lower = bdtr(np.floor(k), np.ceil(n), p)
+    return float(np.log(min(max(2.0 * min(upper, lower), 1e-300), 1.0)))
 
 
 def _log_variance(k: float, n: float) -> float:

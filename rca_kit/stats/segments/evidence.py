@@ -89,15 +89,27 @@ class Measure(Protocol):
         """Least share of the first segment's evidence and impact that a further one needs."""
         ...
 
-    def evidence(self, direction: str) -> Evidence:
-        """Give gains per leaf on the grid of effects."""
+    @property
+    def least_gain(self) -> float:
+        """Evidence below this is never worth a line of a report, nats."""
         ...
 
-    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
-        """Compare the segment's change with that of the rest."""
+    def evidence(self, direction: str) -> Evidence:
+        """Give gains per leaf on the grid of effects."""
         ...
 
     def weight(self) -> Floats:
         """Give the traffic of each leaf in the after-window, (n,)."""
         ...
 
+    def parts(self) -> Floats:
+        """Give the sufficient statistics of every leaf, (n, m): those of a segment are their sum."""
+        ...
+
+    def unrest(self, rest: Mask) -> float:
+        """Measure, on the leaves at rest, how much more than its own noise a leaf moves."""
+        ...
+
+    def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
+        """Compare the change of a segment with that of the rest, both as summed parts, (m,)."""
+        ...

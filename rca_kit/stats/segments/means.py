@@ -38,6 +38,7 @@ class Means:
     sum_after: Floats
     sumsq_after: Floats
     n_after: Floats
+    least_gain: float = 4.0
     relative_gate: float = 0.3
 
     def __post_init__(self) -> None:
@@ -77,30 +78,36 @@ class Means:
         """Give the requests after."""
         return self.n_after
 
-    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
-        """Compare the change of the segment's mean with that of the rest."""
-        m0, v0, n0 = _moments(self.sum_before, self.sumsq_before, self.n_before, inside)
-        m1, v1, n1 = _moments(self.sum_after, self.sumsq_after, self.n_after, inside)
-        r0, w0, c0 = _moments(self.sum_before, self.sumsq_before, self.n_before, rest)
-        r1, w1, c1 = _moments(self.sum_after, self.sumsq_after, self.n_after, rest)
+    def parts(self) -> Floats:
+        """Give the moments of both windows and the squared count."""
+        return np.column_stack([self.sum_before, self.sumsq_before, self.n_before, self.sum_after, self.sumsq_after, self.n_after,
+                                self.n_after**2])
+
+    def unrest(self, rest: Mask) -> float:
+        """Give the variance by which the means of leaves drift on quiet days."""
+        return (DRIFT * self.row_sd()) ** 2
+
+    def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
+        """Test the change of the segment's mean, alone and against the rest."""
+        m0, v0, n0 = _moments(*inside[0:3])
+        m1, v1, n1 = _moments(*inside[3:6])
+        r0, w0, c0 = _moments(*rest[0:3])
+        r1, w1, c1 = _moments(*rest[3:6])
         if n1 <= 0:
             return Contrast(m0 if n0 > 0 else None, None, None, 0.0, n0, n1)
         both = n0 > 0
         base, base_variance = (m0, v0 / n0) if both else (r1, (w1 / c1 if c1 > 0 else 0.0))
         drift, drift_variance = (r1 - r0, w0 / c0 + w1 / c1) if both and c0 > 0 and c1 > 0 else (0.0, 0.0)
-        share = self.n_after[inside] / n1
-        extra = (DRIFT * self.row_sd()) ** 2 * float((share**2).sum())
         change, variance = m1 - base, v1 / n1 + base_variance
-        z = change / np.sqrt(max(variance + extra, 1e-300))
+        z = change / np.sqrt(max(variance + unrest * float(inside[6]) / n1**2, 1e-300))
         apart = (change - drift) / np.sqrt(max(variance + drift_variance, 1e-300))
         half = Z95 * float(np.sqrt(variance))
         return Contrast(m0 if both else None, m1, (change - half, change + half) if both else None, log_p_of(z), n0, n1,
                         log_p_of(apart), drift / change if change else 1.0)
 
 
-def _moments(total: Floats, squares: Floats, n: Floats, where: Mask) -> tuple[float, float, float]:
-    count = float(n[where].sum())
-    if count <= 0:
+def _moments(total: float, squares: float, n: float) -> tuple[float, float, float]:
+    if n <= 0:
         return 0.0, 0.0, 0.0
-    mean = float(total[where].sum()) / count
-    return mean, max(float(squares[where].sum()) / count - mean**2, 0.0), count
+    mean = float(total) / float(n)
+    return mean, max(float(squares) / float(n) - mean**2, 0.0), float(n)

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of
+from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of, group_rows
 from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult
 
-# A segment with fewer nats than this is never worth a line of a report (a Bayes factor of about 50).
-LEAST_GAIN = 4.0
 # Of two segments with the same evidence the shorter one is the answer; longer ones pay this per condition, nats.
 PER_CONDITION = 0.01
 # How many leading segments may fail the test against the rest before the search gives up.
 PATIENCE = 5
 MAX_SEGMENTS = 20
+MOST_SINGLES = 50  # per dimension
 # A segment that moved more than twice as much as the rest stands out; less than that only when the difference itself is
 # beyond chance.
 MOST_DRIFT = 0.5
@@ -100,13 +99,16 @@ def search(
                        expected="(leaves, dimensions) and one cardinality per dimension")
     if direction not in DIRECTIONS:
         raise BadInput("unknown direction", found=direction, expected=", ".join(DIRECTIONS))
+    parts = measure.parts()
+    whole = parts.sum(axis=0)
     everything = np.ones(len(codes), dtype=bool)
-    total = measure.contrast(everything, ~everything)
+    total = measure.contrast(whole, np.zeros_like(whole), measure.unrest(everything) if len(codes) else 0.0)
     if not len(codes) or not len(cardinalities):
         return SearchResult((), False, "there is nothing to slice by", (), 0, total.before, total.after, 1.0)
     evidence, weight = measure.evidence(direction), measure.weight()
-    cells = build(codes, cardinalities, evidence, weight, min(max_depth, len(cardinalities)), LEAST_GAIN, measure.relative_gate)
-    picks = _greedy(codes, cells, evidence, measure, alpha, max_segments, resamples > 0)
+    cells = build(codes, cardinalities, evidence, weight, min(max_depth, len(cardinalities)), measure.least_gain,
+                  measure.relative_gate)
+    picks = _greedy(codes, cells, evidence, measure, parts, alpha, max_segments, resamples > 0)
     found = tuple(f for f, _ in picks)
     if resamples:
         from rca_kit.stats.segments.stability import stability
@@ -117,25 +119,27 @@ def search(
     because = ""
     if not found:
         because = "the change is spread over all segments alike" if moved else "nothing moved beyond chance"
-    singles = _singles(codes, cardinalities, evidence, measure, cells.looked_at)
+    singles = _singles(codes, cardinalities, evidence, measure, parts, cells.looked_at)
     return SearchResult(found, bool(moved and not found), because, singles, cells.looked_at, total.before, total.after,
                         float(np.exp(total.log_p)))
 
 
-def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, alpha: float,
+def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, parts: Floats, alpha: float,
             most: int, keep_rivals: bool) -> list[tuple[Found, Pick]]:
     active = np.ones(len(codes), dtype=bool)
     whole = float(evidence.impact.sum())
     weight = measure.weight()
+    at_rest = parts.sum(axis=0)
     picks: list[tuple[Found, Pick]] = []
     failures = 0
     while len(picks) < most and failures < PATIENCE:
-        pick = _best(cells, evidence)
+        pick = _best(cells, evidence, measure.least_gain)
         if pick is None:
             break
         pick = _narrowed(pick, cells, active, weight)
         inside = pick.inside & active
-        contrast = measure.contrast(inside, active & ~inside)
+        own = parts[inside].sum(axis=0)
+        contrast = measure.contrast(own, at_rest - own, measure.unrest(active & ~inside))
         q_value = float(np.exp(min(contrast.log_p + np.log(max(cells.looked_at, 1)), 0.0)))
         impact = float(evidence.impact[inside].sum())
         alike = contrast.drift > MOST_DRIFT and contrast.log_p_apart + np.log(max(cells.looked_at, 1)) > np.log(alpha)
@@ -152,16 +156,17 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
         for cuboid in cells.cuboids:
             cuboid.take_out(leaves, evidence)
         active &= ~inside
+        at_rest = at_rest - own
     return picks
 
 
-def _best(cells: Cells, evidence: Evidence) -> Pick | None:
+def _best(cells: Cells, evidence: Evidence, least: float) -> Pick | None:
     """Take the segment with most evidence; ties go to the shorter, then to the earlier dimensions and codes."""
     best: tuple[float, Cuboid, int, float] | None = None
     for cuboid in cells.cuboids:
         gain = cuboid.sums.max(axis=1)
         effect = evidence.effects[cuboid.sums.argmax(axis=1)]
-        usable = (gain >= LEAST_GAIN) & ~cuboid.banned & (np.sign(effect) == np.sign(cuboid.impact))
+        usable = (gain >= least) & ~cuboid.banned & (np.sign(effect) == np.sign(cuboid.impact))
         if not usable.any():
             continue
         value = np.where(usable, gain - PER_CONDITION * len(cuboid.dims), -np.inf)
@@ -243,24 +248,22 @@ def _describe(conditions: Conditions, score: float, q_value: float, contrast: Co
         contrast.n_before, contrast.n_after, None, aliases)
 
 
-def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, measure: Measure,
+def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, measure: Measure, parts: Floats,
              looked_at: int) -> tuple[Found, ...]:
     """Describe every single value, largest evidence first; at most 50 per dimension."""
-    whole, weight = float(evidence.impact.sum()), measure.weight()
+    net, whole, weight = float(evidence.impact.sum()), parts.sum(axis=0), measure.weight()
+    unrest = measure.unrest(np.ones(len(codes), dtype=bool))
     out: list[Found] = []
     for dim, size in enumerate(cardinalities):
         column = codes[:, dim]
-        by_code = np.bincount(column, np.abs(evidence.impact), minlength=size)
-        for code in np.argsort(-by_code, kind="stable")[:MOST_SINGLES]:
-            inside = column == code
-            if not inside.any():
-                continue
-            contrast = measure.contrast(inside, ~inside)
-            score = max(float(evidence.gains[inside].sum(axis=0).max()), 0.0)
+        impact = np.bincount(column, evidence.impact, minlength=size)
+        traffic = np.bincount(column, weight, minlength=size) / max(float(weight.sum()), 1e-300)
+        gains = np.maximum(group_rows(column, evidence.gains, size).max(axis=1), 0.0)
+        own = group_rows(column, parts, size)
+        for code in np.argsort(-np.abs(impact), kind="stable")[:MOST_SINGLES]:
+            contrast = measure.contrast(own[code], whole - own[code], unrest)
             q_value = float(np.exp(min(contrast.log_p + np.log(max(looked_at, 1)), 0.0)))
-            out.append(_describe(((dim, (int(code),)),), score, q_value, contrast, float(evidence.impact[inside].sum()), whole,
-                                 weight, inside))
+            out.append(Found(
+                ((dim, (int(code),)),), float(gains[code]), float(traffic[code]), float(impact[code]) / net if net else 0.0,
+                contrast.before, contrast.after, contrast.interval, q_value, contrast.n_before, contrast.n_after))
     return tuple(sorted(out, key=lambda f: (-f.score, f.conditions)))
-
-
-MOST_SINGLES = 50

@@ -17,7 +17,7 @@ MISFITS = 1e-6
 # A leaf may deviate by itself, in any way, with this probability; this bounds what one leaf can say for a segment. Low enough
 # for a single leaf to stand out among a million segments.
 OUTLIERS = 1e-11
-SHIFTS = np.array([0.05, 0.08, 0.12, 0.17, 0.23, 0.3, 0.38, 0.47, 0.57, 0.68, 0.8, 0.93])
+SHIFTS = np.array([0.05, 0.09, 0.15, 0.23, 0.33, 0.45, 0.6, 0.77, 0.94])
 MEDIAN_EFFICIENCY, MANY = 0.37, 500  # a median-based spread is worth 37 % of the leaves; beyond 500 the normal law will do
 UNBIASED = 0.5  # a crowd this near to 0, in standard deviations, is at 0: its place is uncertain, and forecasts are made to fit
 CROWD = 0.15  # this share of the leaves must be at rest
@@ -45,6 +45,7 @@ class Totals:
 
     actual: Floats
     expected: Floats
+    least_gain: float = 8.0  # no single leaf of a table of some thousands is significant below
     relative_gate: float = 0.0  # the noise is learnt from the table: significance alone decides
     deviation: Floats = field(init=False, repr=False)
     noise: Floats = field(init=False, repr=False)
@@ -76,8 +77,9 @@ class Totals:
         x = (self.deviation - self.centre)[:, None]
         # an effect that is small against the spread between leaves must not be blurred by it
         wide = np.sqrt(np.minimum(SPREAD, np.abs(shifts) / 3.0) ** 2 + sigma**2)
-        still = np.logaddexp(_log_normal(x, sigma), np.log(OUTLIERS / 2.0))
-        moved = np.logaddexp(_log_normal(x - shifts, wide) + np.log1p(-MISFITS), still + np.log(MISFITS))
+        # the larger part of each two-part mixture stands for their sum
+        still = np.maximum(_log_normal(x, sigma), np.log(OUTLIERS / 2.0))
+        moved = np.maximum(_log_normal(x - shifts, wide), still + np.log(MISFITS))
         gains = moved - still
         gains[~live] = 0.0
         return Evidence(gains, shifts, self.actual - self.expected)
@@ -86,24 +88,28 @@ class Totals:
         """Give the expected totals."""
         return np.abs(self.expected)
 
-    def contrast(self, inside: Mask, rest: Mask) -> Contrast:
+    def parts(self) -> Floats:
+        """Give totals, precision-weighted deviations, and what bounds the noise of a total."""
+        live = np.isfinite(self.noise)
+        precision = np.where(live, 1.0 / np.where(live, self.noise, 1.0) ** 2, 0.0)
+        size = np.where(live, np.maximum(np.abs(self.actual), np.abs(self.expected)), 0.0)
+        return np.column_stack([self.expected, self.actual, precision, precision * self.deviation, size,
+                                np.where(live, self.noise, 0.0) ** 2 * size**2])
+
+    def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
         """Test the segment's deviation against the rest: of its leaves, weighted by precision, and of its total."""
-        before, after = float(self.expected[inside].sum()), float(self.actual[inside].sum())
-        live, still = inside & np.isfinite(self.noise), rest & np.isfinite(self.noise)
-        if not live.any():
-            return Contrast(before, after, None, 0.0, before, after)
-        mean, variance = self._mean(live)
-        bias = 0.0
-        if still.any():
-            bias, bias_variance = self._mean(still)
-            mean, variance = mean - bias, variance + bias_variance
-        size = np.maximum(np.abs(self.actual), np.abs(self.expected))[live]
-        deviation = float((self.noise[live] ** 2 * size**2).sum()) ** 0.5
+        before, after, precision, weighted, size, noise = (float(v) for v in inside)
         change = after - before
+        if precision <= 0:
+            return Contrast(before, after, None, 0.0, before, after)
+        mean, variance, bias = weighted / precision, 1.0 / precision, 0.0
+        if rest[2] > 0:
+            bias = float(rest[3] / rest[2])
+            mean, variance = mean - bias, variance + 1.0 / float(rest[2])
         # leaves that are few and skewed can fake a mean, a few large leaves can fake a total: both must hold
-        z = min(abs(mean) / np.sqrt(variance), abs(change - bias * float(size.sum())) / deviation) / self.tail(rest)
-        half = Z95 * deviation
-        return Contrast(before, after, (change - half, change + half), self._log_p(float(z)), before, after)
+        z = min(abs(mean) / variance**0.5, abs(change - bias * size) / noise**0.5) / unrest
+        half = Z95 * noise**0.5
+        return Contrast(before, after, (change - half, change + half), self._log_p(z), before, after)
 
     def _log_p(self, z: float) -> float:
         """Two-sided log p-value; the noise is itself estimated, from few leaves loosely."""
@@ -114,14 +120,7 @@ class Totals:
 
         return float(np.log(max(2.0 * stdtr(max(freedom, 1.0), -z), 1e-300)))
 
-    def _mean(self, leaves: Mask) -> tuple[float, float]:
-        """Precision-weighted mean deviation and its variance; of the bulk, in a large group: anomalies may be among them."""
-        if not leaves.any():
-            return self.centre, 0.0
-        x, weight = self.deviation[leaves], 1.0 / self.noise[leaves] ** 2
-        return float((weight * x).sum() / weight.sum()), float(1.0 / weight.sum())
-
-    def tail(self, rest: Mask) -> float:
+    def unrest(self, rest: Mask) -> float:
         """How much heavier the tails of the leaves at rest are than normal ones; at least 1.
 
         Both tails are looked at and the lighter one is taken: anomalies not found yet lie in one of them.
