@@ -127,9 +127,12 @@ def _with_spread(model: Model, s: Series) -> Model:
 def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
     """Cuts of the partition into lines, where the series wanders and lines describe it better."""
     steps, grid = model.steps, model.grid
-    moved = len(steps.cuts) >= MANY_STEPS or (steps.cuts and steps.profile.phi >= PERSISTENT)
-    if not moved and steps.null.phi < grid.limit:
+    many, persistent = len(steps.cuts) >= MANY_STEPS, steps.profile.phi >= PERSISTENT
+    if not (many or persistent and steps.cuts) and steps.null.phi < grid.limit:
         return None
     position = np.cumsum(s.gap)
-    cuts = gate_lines(grid, position, describe_lines(model.flat, position, model.precision**2))
+    seen = describe_lines(model.flat, position, model.precision**2)
+    if many and persistent and seen:  # it wanders: no set of steps leaves plain noise, so what is visible is what is told
+        return seen
+    cuts = gate_lines(grid, position, seen)
     return cuts if line_cost(grid, position, cuts) < step_cost(steps) else None

@@ -6,14 +6,15 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rca_kit.stats.changepoint.gls import bump_gains, segment_sums, whiten
+from rca_kit.stats.changepoint.gls import bump_gains, segment_sums, white_rows, whiten
 from rca_kit.stats.changepoint.series import Array
 from rca_kit.stats.changepoint.tails import moments, outer_quantile
 
 LONGEST = 3
-CHANCE = 0.006  # that a series of normal noise shows one
+CHANCE = 0.003  # that a series of normal noise shows one
 MAX_SPIKES = 3  # more are the tail of the noise
 MIN_VALUES = 30  # fewer do not show what tails the noise has
+HEAVY = 1.0  # excess kurtosis of the rest from which no spike can be told from the tails
 STANDS_OUT = 1.2  # times the next highest
 
 
@@ -47,14 +48,16 @@ def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> l
         spike = np.s_[start : start + length]
         rest, keep = np.delete(left, spike), np.delete(precision, spike)
         base = float(np.average(rest, weights=keep**2))
-        z = (rest - base) * keep
-        sd = float(np.std(z)) * np.sqrt(n / (n - 4))
-        skew, kurt = moments(z)
+        quiet = left.copy()
+        quiet[spike] = base
+        noise = white_rows((quiet - base) * precision, gap, phi)
+        sd = float(np.sqrt(noise @ noise / (n - length - 2)))
+        skew, kurt = moments(noise)
         skew *= float(np.sign(left[spike].mean() - base))
         height = np.sqrt(float(gains[which].max()))
         others = gains[which].copy()
         others[max(0, start - 1 - length - 1) : start + length + 1] = 0.0
-        if sd <= 0 or kurt > 0 or height < outer_quantile(limit, length, skew, 0.0) * sd \
+        if sd <= 0 or kurt > HEAVY or height < outer_quantile(limit, length, skew, kurt) * sd \
                 or height < STANDS_OUT * np.sqrt(float(others.max())):
             break
         found.append((start, start + length))

@@ -28,8 +28,9 @@ RSS_FLOOR = 1e-10  # per observation, after scaling to unit spread: noise-free s
 BUMP_STRIDE = 12  # starts of a bump are tried every 12th of its length; both edges are then placed exactly
 TOP_MOVES = 3  # moves that are scored exactly, of those ranked by their local gain
 # penalties, from 400 simulated series per length (30..1000) and AR coefficient (0, .5, .6): under 2% without change pass
-STEP_BASE, STEP_LOG = 14.0, 0.3
-BUMP_BASE, BUMP_LOG, BUMP_SCALE = 11.5, 1.2, 2.0
+STEP_BASE, STEP_LOG = 13.0, 0.3
+EDGE_SCALE, EDGE_SHARE = 1.5, 0.05
+BUMP_BASE, BUMP_LOG, BUMP_SCALE = 13.5, 1.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def step_penalty(n: int) -> float:
     return STEP_BASE + STEP_LOG * float(np.log(n))
 
 
+def edge_penalty(n: int, side: Array) -> Array:
+    """What a step pays besides when its shorter side holds only `side` observations: there are more such places to be wrong."""
+    return np.asarray(EDGE_SCALE * np.maximum(np.log(EDGE_SHARE * n / side), 0.0))
+
+
 def bump_penalty(n: int, length: int) -> float:
     """Fall of deviance that a bump of this length must bring."""
     return BUMP_BASE + BUMP_LOG * float(np.log(n)) + BUMP_SCALE * float(np.log(n / min(length, n / 2)))
@@ -139,8 +145,10 @@ def moves_inside(w: Whitened, a: int, b: int, rss: float) -> list[Move]:
         return n * float(np.log(rss / max(rss - gain, TINY + 1e-9 * rss)))
 
     gain, _ = step_gains(w, a, b)
-    i = int(np.argmax(gain))
-    out = [Move((a + 1 + i,), step_penalty(n), deviance(gain[i]), w.phi)]
+    side = np.arange(1, b - a)
+    edge = edge_penalty(n, np.minimum(side, side[::-1]))
+    i = int(np.argmax(n * np.log(rss / np.maximum(rss - gain, 1e-9 * rss)) - edge))
+    out = [Move((a + 1 + i,), step_penalty(n) + float(edge[i]), deviance(gain[i]), w.phi)]
     best: Move | None = None
     sums = segment_sums(w, a, b)
     for length in bump_lengths((b - a) // 2):
