@@ -147,7 +147,7 @@ def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", directi
     ways = ("increase", "decrease") if direction == "either" and isinstance(measure, Counts) else (direction,)
     for way in ways:
         result = search(cells.codes, cells.cardinalities, measure, max_depth=max_depth, direction=way, alpha=alpha / len(ways),
-                        max_segments=max_segments, resamples=resamples, seed=seed)
+                        max_segments=max_segments, ordered=cells.ordered, merge=merge, resamples=resamples, seed=seed)
         if result.found:
             break
     return as_segments(result, cells, title, max_depth)

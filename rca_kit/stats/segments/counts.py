@@ -95,8 +95,8 @@ class Counts:
         variance = np.where(both, self.n_before * self.n_after * k / safe**2, 0.0)
         shared = np.where(both, self.n_after, 0.0)
         between = self.log_rate_spread()
-        return np.column_stack([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after, variance,
-                                shared, np.full(len(n), between / max(len(n), 1))])
+        return np.column_stack([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after,
+                                variance, shared, np.full(len(n), between / max(len(n), 1))])
 
     def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
         """Test the change of the segment's log rate, alone, leaf by leaf, and against the rest."""

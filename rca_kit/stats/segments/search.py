@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of, group_rows
 from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure
-from rca_kit.stats.segments.found import Conditions, Found, SearchResult
+from rca_kit.stats.segments.found import Conditions, Found, SearchResult, members
+from rca_kit.stats.segments.widen import widen
 
 # Of two segments with the same evidence the shorter one is the answer; longer ones pay this per condition, nats.
 PER_CONDITION = 0.01
@@ -36,6 +37,19 @@ class Pick:
     rivals: tuple[Mask, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Joins:
+    ordered: tuple[bool, ...]
+    cardinalities: tuple[int, ...]
+    merge: bool
+
+    def apply(self, codes: NDArray[np.integer], conditions: Conditions, evidence: Evidence, weight: Floats,
+              active: Mask) -> Conditions:
+        if not self.merge and not any(self.ordered[d] for d, _ in conditions):
+            return conditions
+        return widen(codes, conditions, evidence, weight, active, self.ordered, self.cardinalities, self.merge)
+
+
 def search(
     codes: NDArray[np.integer],
     cardinalities: tuple[int, ...],
@@ -45,6 +59,8 @@ def search(
     direction: str = "either",
     alpha: float = 0.01,
     max_segments: int = MAX_SEGMENTS,
+    ordered: tuple[bool, ...] = (),
+    merge: bool = False,
     resamples: int = 0,
     seed: int = 0,
 ) -> SearchResult:
@@ -66,6 +82,10 @@ def search(
         Chance of reporting anything at all when nothing moved.
     max_segments : int
         Most segments to return.
+    ordered : tuple of bool
+        Dimensions whose neighbouring codes are neighbouring ranges; affected neighbours are joined to one range.
+    merge : bool
+        Join any values of one dimension that share the effect.
     resamples : int
         Bootstrap resamples of the leaves for `stability`; 0 leaves it out.
     seed : int
@@ -108,7 +128,8 @@ def search(
     evidence, weight = measure.evidence(direction), measure.weight()
     cells = build(codes, cardinalities, evidence, weight, min(max_depth, len(cardinalities)), measure.least_gain,
                   measure.relative_gate)
-    picks = _greedy(codes, cells, evidence, measure, parts, alpha, max_segments, resamples > 0)
+    joins = _Joins(ordered or (False,) * len(cardinalities), cardinalities, merge)
+    picks = _greedy(codes, cells, evidence, measure, parts, alpha, max_segments, resamples > 0, joins)
     found = tuple(f for f, _ in picks)
     if resamples:
         from rca_kit.stats.segments.stability import stability
@@ -125,7 +146,7 @@ def search(
 
 
 def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, parts: Floats, alpha: float,
-            most: int, keep_rivals: bool) -> list[tuple[Found, Pick]]:
+            most: int, keep_rivals: bool, joins: _Joins) -> list[tuple[Found, Pick]]:
     active = np.ones(len(codes), dtype=bool)
     whole = float(evidence.impact.sum())
     weight = measure.weight()
@@ -137,6 +158,11 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
         if pick is None:
             break
         pick = _narrowed(pick, cells, active, weight)
+        conditions = conditions_of(pick.cuboid, pick.row, codes)
+        wider = joins.apply(codes, conditions, evidence, weight, active)
+        if wider != conditions:
+            inside = members(codes, wider)
+            pick = replace(pick, inside=inside, score=float(evidence.gains[inside & active].sum(axis=0).max()))
         inside = pick.inside & active
         own = parts[inside].sum(axis=0)
         contrast = measure.contrast(own, at_rest - own, measure.unrest(active & ~inside))
@@ -147,11 +173,10 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
             pick.cuboid.banned[pick.row] = True
             failures += 1
             continue
-        conditions = conditions_of(pick.cuboid, pick.row, codes)
-        aliases = _aliases(codes, cells, pick, conditions)
+        aliases = _aliases(codes, cells, pick, conditions) if wider == conditions else ()
         if keep_rivals:
             pick = replace(pick, rivals=_rivals(cells, pick))
-        picks.append((_describe(conditions, pick.score, q_value, contrast, impact, whole, weight, inside, aliases), pick))
+        picks.append((_describe(wider, pick.score, q_value, contrast, impact, whole, weight, inside, aliases), pick))
         leaves = np.flatnonzero(inside)
         for cuboid in cells.cuboids:
             cuboid.take_out(leaves, evidence)
