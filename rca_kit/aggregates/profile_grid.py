@@ -118,6 +118,10 @@ class BlockPlan:
         out //= self.width
         return np.asarray(np.clip(out, 0, self.count - 1), np.int64)
 
+    def covers(self, time: str, first: int, last: int) -> bool:
+        """Whether these are blocks of that column and hold all times from first to last."""
+        return self.time == time and self.origin <= first and last < self.origin + self.width * self.count
+
     def starts(self) -> NDArray[np.int64] | None:
         """Start of each block in microseconds, shape (count,); None for blocks of rows."""
         return None if self.time is None else self.origin + self.width * np.arange(self.count, dtype=np.int64)

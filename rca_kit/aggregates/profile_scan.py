@@ -74,15 +74,16 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
     import polars as pl
 
     schema = plan.collect_schema()
+    shown = {c: str(t) for c, t in nw.from_native(plan).collect_schema().items()}
     first, last, rows = _extent(plan, axis)
     if axis is not None and first is None:
         axis = None
     if axis is not None and first is not None and last is not None:
         blocks = BlockPlan.of_time(axis, first, last)
+        if like is not None and like.blocks.covers(axis, first, last):
+            blocks = like.blocks
     else:
         blocks = BlockPlan.of_rows(rows)
-    if like is not None and blocks.time is not None and like.blocks.time == blocks.time and _inside(like.blocks, first, last):
-        blocks = like.blocks
     parts = {c: _part(c, schema[c], blocks, like) for c in wanted if c != axis}
     needed = [c for c in wanted if c != axis]
     selection = [pl.col(c) for c in needed]
@@ -114,9 +115,9 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
     profiles: list[ColumnProfile] = []
     for c in wanted:
         if c == axis:
-            profiles.append(ColumnProfile(c, "other", str(schema[c]), (block_rows - missing_time)[:, None], missing_time))
+            profiles.append(ColumnProfile(c, "other", shown[c], (block_rows - missing_time)[:, None], missing_time))
         else:
-            profiles.append(finish(c, str(schema[c]), parts[c]))
+            profiles.append(finish(c, shown[c], parts[c]))
     return TableProfile(tuple(profiles), done, blocks, block_rows, first, last)
 
 
@@ -145,12 +146,6 @@ def _micros(column: Any, dtype: Any) -> Any:
         return scaled.otherwise(size / 1e3).cast(pl.Int64, strict=False)
     text = column.cast(pl.String)
     return text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.epoch("us")
-
-
-def _inside(blocks: BlockPlan, first: int | None, last: int | None) -> bool:
-    if first is None or last is None:
-        return False
-    return blocks.origin <= first and last < blocks.origin + blocks.width * blocks.count
 
 
 def _part(name: str, dtype: Any, blocks: BlockPlan, like: TableProfile | None) -> NumberPart | CategoryPart | NullPart:

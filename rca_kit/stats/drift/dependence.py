@@ -16,8 +16,8 @@ from scipy.special import chdtrc, digamma, fdtrc, ndtr, polygamma, stdtr
 from rca_kit.stats.drift.types import Floats, Ints
 
 BANDS = (1, 2, 4, 8, 16, 32, 64)  # cosine terms per side (of the shorter side); few see slow drift, many see fast correlation
-# A column's blocks are taken as dependent below the first chance where other columns of the table are too, below the second alone:
-# an independent column that is taken for dependent can hardly show any change.
+# A column's blocks are taken as dependent below the first chance where other columns of the table are too, below the second
+# alone: an independent column that is taken for dependent can hardly show any change.
 GATE, GATE_ALONE = 0.01, 1e-4
 MANY = 1e9  # stands for infinitely many degrees of freedom
 
@@ -112,9 +112,9 @@ def band_energy(
 ) -> tuple[Floats, Floats, Floats]:
     """Give the mean squared cosine terms below each band's frequency, their degrees of freedom, and the gain to inflation.
 
-    `left` and `right` are standardised block residuals. The side that is longer in time gives more terms, up to the same frequency.
-    `loss` is the share of freedom spent on the season. What varies slowly adds the same to a mean over the same time, however
-    many rows there are: where rows are denser on one side, energy above 1 weighs by `gain` in the variance of the difference.
+    `left` and `right` are standardised block residuals. The side that is longer in time gives more terms, up to the same
+    frequency. `loss` is the share of freedom spent on the season. What varies slowly adds the same to a mean over the same time,
+    however many rows there are: where rows are denser on one side, energy above 1 weighs by `gain` in the variance.
     """
     rows = float(before.rows.sum()), float(after.rows.sum())
     spans = (before.span, after.span) if before.span and after.span else rows

@@ -157,8 +157,8 @@ class Test:
     """One test of a column: what it says, how sure, how large.
 
     `p_iid` takes rows as independent; `energy`, `freedom` and `gain` (bandwidths,) carry what the order of the blocks says
-    about that (see `dependence`). `effect` is in units comparable to a shift in standard deviations. `share` is the part of the column's
-    error rate the test may spend.
+    about that (see `dependence`). `effect` is in units comparable to a shift in standard deviations. `share` is the
+    part of the column's error rate the test may spend.
     """
 
     __test__ = False  # not a pytest class
