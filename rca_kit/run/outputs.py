@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from rca_kit.case.journal import Journal
+from rca_kit.findings.base import plain
+from rca_kit.findings.investigation import Investigation
 from rca_kit.run.state import RunState
+from rca_kit.views.escape import to_csv
 from rca_kit.views.report import render_report
 from rca_kit.views.report.draft import JournalEntry, RunFacts
 from rca_kit.views.summary import render_summary
@@ -71,6 +74,7 @@ def write(
     _text(work / "summary.md", summary)
     if inv is not None:
         _text(work / "findings.json", _json(inv.to_dict()))
+        _text(work / "evidence.csv", to_csv(evidence_rows(inv)))
     clean_notebook(work / "notebook.ipynb", parameters, case, target)
     finished = datetime.now(UTC)
     _text(
@@ -94,6 +98,33 @@ def write(
             }
         ),
     )
+
+
+def evidence_rows(inv: Investigation) -> list[dict[str, Any]]:
+    """Give one row per piece of evidence, for a spreadsheet.
+
+    Examples
+    --------
+    >>> from rca_kit.views.example import example
+    >>> len(evidence_rows(example()))
+    6
+    """
+    return [
+        {
+            "rank": s.rank,
+            "category": s.category,
+            "subject": s.subject,
+            "change_id": s.change_id,
+            "title": s.title,
+            "probability": plain(s.probability),
+            "for_or_against": "for" if e.supports else "against",
+            "check": e.check,
+            "weight": plain(e.weight),
+            "says": e.says,
+        }
+        for s in inv.suspects.items
+        for e in s.evidence
+    ]
 
 
 def _text(path: Path, text: str) -> None:

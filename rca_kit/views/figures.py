@@ -10,14 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from rca_kit.findings.base import Finding
+from rca_kit.findings.comparison import DataComparison
 from rca_kit.findings.investigation import Investigation
+from rca_kit.findings.replay import Replay
 from rca_kit.findings.scope import Scope, Segment
+from rca_kit.findings.segments import Segments
 from rca_kit.findings.settlement import Settlement
+from rca_kit.findings.shadow import Shadow
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.views import words
+from rca_kit.views.comparison_figures import data_figure, replay_figure, segments_figure, shadow_figure
 from rca_kit.views.escape import plotly_text
 from rca_kit.views.metric_figure import Figure, metric_figure
 from rca_kit.views.svg.chart import Marks
@@ -32,7 +37,7 @@ def plot(finding: Finding) -> Any:
     Parameters
     ----------
     finding : Finding
-        Signal, Symptom, Scope, Suspects, Simulation, Settlement or a whole Investigation.
+        Of one of the seven steps, a whole Investigation, or a comparison: Segments, Replay, Shadow, DataComparison.
 
     Returns
     -------
@@ -262,5 +267,9 @@ _BUILDERS: tuple[tuple[type, Callable[[Any], Figure]], ...] = (
     (Suspects, suspects_figure),
     (Simulation, simulation_figure),
     (Settlement, _settlement_figure),
+    (Segments, segments_figure),
+    (Replay, replay_figure),
+    (Shadow, shadow_figure),
+    (DataComparison, data_figure),
     (Investigation, lambda i: symptom_figure(i.symptom)),
 )
