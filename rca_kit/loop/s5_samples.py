@@ -19,7 +19,7 @@ from rca_kit.loop.sample_badness import Loss, Signature, evaluate, loss_for, sig
 from rca_kit.loop.sample_pairs import Bad, masked, pair
 from rca_kit.loop.sample_rows import HASH, INSIDE, MAX_BAD, WEIGHT, WINDOW, Sampled, collect, fetch, mark
 from rca_kit.loop.sample_rules import find_rules
-from rca_kit.loop.text_detectors import text_measures
+from rca_kit.loop.text_detectors import fitting_measures, text_measures
 
 MAX_COLUMNS = 40  # a person compares no more; the suspects' own columns come first
 ENOUGH_BAD = 50  # below this in the sample, bad rows are asked for once more by themselves
@@ -158,7 +158,10 @@ def _with_measures(frame: pl.DataFrame, columns: list[str], roles: Roles,
     out: dict[str, pl.Series] = {}
     for name in columns:
         if name not in redact and name not in (roles.request_id, roles.error) and _is_text(frame[name]):
+            fitting = fitting_measures(name)
             for measure, values in text_measures(frame[name]).items():
+                if measure not in fitting:
+                    continue
                 key = f"{name}:{measure}"
                 if values.dtype == object:
                     out[key] = pl.Series(key, values.tolist(), dtype=pl.String)
@@ -207,8 +210,12 @@ def _rules(sampled: Sampled, roles: Roles, loss: Loss | None, signature: Signatu
         return find_rules(after, bad, after[WEIGHT].to_numpy(), [c for c in usable if c != signature.column], seed), False
     # nothing bad on a row: what is new about the rows after
     bad = (frame[WINDOW] == 1).to_numpy()
-    inputs = [c for c in usable if c not in version]  # a new version is not news about the traffic
-    return find_rules(frame, bad, frame[WEIGHT].to_numpy(), inputs, seed), True
+    # a new version is not news about the traffic, nor is the hour: compare with the same hours
+    inputs = [c for c in usable if c not in version]
+    hour = frame[roles.time].dt.hour()
+    alike = (bad | hour.is_in(hour.filter(pl.Series(bad)).unique().to_list()).to_numpy())
+    same = frame.filter(pl.Series(alike))
+    return find_rules(same, bad[alike], same[WEIGHT].to_numpy(), inputs, seed), True
 
 
 def _choose(sampled: Sampled, loss: Loss | None, signature: Signature | None, typical: bool, n_pairs: int,

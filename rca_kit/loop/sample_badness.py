@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,7 @@ def signature_of(suspect: Suspect | None, metric: str, roles: Roles, sample: pl.
         return _column_signature(metric.partition(":")[2], sample)
     if suspect is None:
         return None
+    told = " ".join([suspect.title, *suspect.chain, *(e.says for e in suspect.evidence if e.supports)])
     kind, _, name = suspect.subject.partition(":")
     if kind == "feature" and name in sample.columns:
         return _column_signature(name, sample)
@@ -96,6 +98,11 @@ def signature_of(suspect: Suspect | None, metric: str, roles: Roles, sample: pl.
         return _column_signature(roles.label, sample)
     if kind == "threshold" and roles.score in sample.columns and roles.decision in sample.columns:
         return _threshold_signature(roles, sample)
+    if kind in ("component", "routing", "population"):
+        # the suspect itself is not in the log; a feature that its evidence names can be
+        named = [c for c in roles.features if c in sample.columns and re.search(rf"(?<!\w){re.escape(c)}(?!\w)", told)]
+        found = [s for s in (_column_signature(c, sample) for c in named) if s is not None]
+        return max(found, key=lambda s: s.share_after - s.share_before, default=None)
     return None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.aggregates.rows import error_flag
 from rca_kit.case.roles import Roles
 from rca_kit.findings.samples import SamplePair
 from rca_kit.findings.scope import Segment
@@ -20,6 +22,7 @@ from rca_kit.loop.twins import Field, differs, gower, make_fields, nearest
 
 ENOUGH_TWINS = 20
 MAX_TEXT = 300  # characters of a prompt or answer that are shown
+LABEL_WEIGHT = 3.0  # the twin of a missed fraud is a fraud that was caught, where there is one nearby
 SEGMENT_WEIGHT = 2.0  # "same segment" matters more than any single other feature
 
 
@@ -35,7 +38,7 @@ class Bad:
 def pair(bad: Bad, sampled: Sampled, roles: Roles, segments: tuple[Segment, ...], hidden: set[str], loss: Loss | None,
          signature: Signature | None, suspect: Suspect | None) -> tuple[SamplePair, ...]:
     """Find the twins and write the pairs; values of hidden columns never leave this function."""
-    pool = _pool(sampled, loss, signature)
+    pool = _pool(sampled, roles, loss, signature)
     frame = sampled.frame
     about = {signature.column} if signature else set()
     if suspect and suspect.subject.startswith(("feature:", "stage:")):
@@ -44,6 +47,8 @@ def pair(bad: Bad, sampled: Sampled, roles: Roles, segments: tuple[Segment, ...]
     skip = {*hidden, *about, roles.time, roles.request_id, roles.model_version, *(set(roles.outcomes) - {roles.label})}
     compared = [c for c in own if c not in skip and c != roles.label_time and not _is_id(frame[c], roles)]
     weights = {c: SEGMENT_WEIGHT for s in segments for c in s.where}
+    if roles.label:
+        weights[roles.label] = LABEL_WEIGHT
     fields = make_fields(pool if pool.height else frame, compared, weights)
     shown = [c for c in own if ":" not in c or c in (*roles.features, *roles.segments)]
     scales = {f.column: f for f in make_fields(frame.filter(pl.col(WINDOW) == 0) if pool.height else frame, shown)}
@@ -65,18 +70,21 @@ def pair(bad: Bad, sampled: Sampled, roles: Roles, segments: tuple[Segment, ...]
     return tuple(out)
 
 
-def _pool(sampled: Sampled, loss: Loss | None, signature: Signature | None) -> pl.DataFrame:
+def _pool(sampled: Sampled, roles: Roles, loss: Loss | None, signature: Signature | None) -> pl.DataFrame:
     """Healthy rows: before, in the segment, good by loss and mark; wider only when there are too few."""
     frame = sampled.frame
     good = pl.Series([True] * frame.height)
+    if roles.error in frame.columns and roles.error:
+        good = evaluate(error_flag(roles.error, dict(nw.from_native(frame).schema)[roles.error]) == 0, frame)
     if loss is not None:
-        good = evaluate(loss.value <= loss.threshold, frame).fill_null(value=False)
+        right = evaluate(loss.value <= loss.threshold, frame).fill_null(value=False)
         if loss.threshold > 0 and loss.name.startswith(("its score", "the estimate")):
             # a twin should be clearly right, not just not among the worst
             value = evaluate(loss.value, frame.filter(pl.col(WINDOW) == 0)).drop_nulls().cast(pl.Float64)
             middle = value.median() if len(value) else None
             if middle is not None:
-                good = evaluate(loss.value <= float(middle), frame).fill_null(value=False)  # type: ignore[arg-type]
+                right = evaluate(loss.value <= float(middle), frame).fill_null(value=False)  # type: ignore[arg-type]
+        good = good & right
     if signature is not None:
         good = good & ~evaluate(signature.test, frame).fill_null(value=False)
     healthy = frame.filter(good)

@@ -33,6 +33,7 @@ class Feature:
     other: Any = None
     missing: bool = False
     numeric: bool = False
+    two_valued: bool = False
 
 
 def find_rules(rows: pl.DataFrame, bad: NDArray[np.bool_], weights: NDArray[np.float64], columns: list[str],
@@ -102,7 +103,7 @@ def _features(rows: pl.DataFrame, columns: list[str]) -> list[Feature]:
         if column.null_count():
             out.append(Feature(name, missing=True))
         if column.dtype.is_numeric():
-            out.append(Feature(name, numeric=True))
+            out.append(Feature(name, numeric=True, two_valued=set(column.drop_nulls().unique().to_list()) <= {0, 1}))
         elif distinct <= MAX_DISTINCT:
             counts = column.drop_nulls().cast(pl.String).value_counts(name="rk_n").sort(["rk_n", name], descending=[True, False])
             values = sorted(counts[name].head(MAX_VALUES).to_list())
@@ -177,6 +178,8 @@ def _text(path: list[Condition], features: list[Feature]) -> str:
             parts.append(f"{feature.column} = {feature.value if yes else feature.other}")
         elif not feature.numeric:
             parts.append(f"{feature.column} {'=' if yes else '!='} {feature.value}")
+        elif feature.two_valued:
+            parts.append(f"{feature.column} = {1 if yes else 0}")
         elif np.isinf(low):
             parts.append(f"{feature.column} <= {high:.4g}")
         elif np.isinf(high):

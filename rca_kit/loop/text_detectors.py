@@ -34,6 +34,7 @@ INJECTION = (
     r"\b(ignora|olvida|descarta)\w*\b.{0,40}\b(instrucciones|reglas|indicaciones|istruzioni|instru[cç][oõ]es)",
     r"\b(you are|you're|act as|pretend (to be|you are)|roleplay as|behave as|simulate)\b.{0,40}"
     r"\b(dan|jailbroken|unrestricted|unfiltered|uncensored|evil|no longer bound|without (any )?(restriction|filter|rule|limit))",
+    r"\b(without|with no|have no|has no|free of) (any )?(more )?(polic|restriction|filter|rules?\b|censor|guideline|safeguard)",
     r"\b(do anything now|jailbreak|developer mode|god mode|debug mode (on|enabled))\b",
     r"\b(reveal|print|show|repeat|output|leak|tell me|display)\b.{0,30}\b(your|the) (system|hidden|initial|secret|original) "
     r"(prompt|instruction|message|rule)",
@@ -66,7 +67,8 @@ TOXIC_WORDS = _words(
     "merde idiota estupido estúpido puta mierda cabron cabrón stronzo"
 )
 STOP_WORDS: dict[str, frozenset[str]] = {
-    "en": _words("the and is are of to in that it you for with this was not have can your what how my please would"),
+    "en": _words("the and is are of to in that it you for with this was not have can your what how my please would i do why on "
+                 "where when we they there from at but if will me am been has did does be or an"),
     "de": _words("der die das und ist nicht ich sie es ein eine zu mit auf für den dem von im wie bitte wird sind"),
     "fr": _words("le la les et est une des dans pour que qui pas vous je nous sur avec ce votre du au sont"),
     "es": _words("el los las y es una que por para con no su del se lo como está más pero muy mi usted son"),
@@ -208,6 +210,27 @@ def cut_off(text: str) -> bool:
     """
     bare = text.rstrip()
     return len(bare) >= 40 and unicodedata.category(bare[-1])[0] not in "PS"  # shorter ones are labels or titles
+
+
+ASKED = re.compile(r"(?i)prompt|question|query|request|input|user|message")
+ANSWERED = re.compile(r"(?i)response|answer|reply|output|completion|generat|assistant|result")
+ONLY_ASKED = ("injection",)
+ONLY_ANSWERED = ("refusal", "json_valid", "cut_off")
+
+
+def fitting_measures(column: str) -> tuple[str, ...]:
+    """Name the measures that mean something for a column, by whether it holds what was asked or what was answered.
+
+    Examples
+    --------
+    >>> "injection" in fitting_measures("response"), "cut_off" in fitting_measures("prompt"), len(fitting_measures("note"))
+    (False, False, 9)
+    """
+    asked, answered = bool(ASKED.search(column)), bool(ANSWERED.search(column))
+    left_out = {"words"}  # says what length says
+    if asked != answered:
+        left_out |= set(ONLY_ANSWERED if asked else ONLY_ASKED)
+    return tuple(m for m in MEASURES if m not in left_out)
 
 
 MEASURES: dict[str, Scorer] = {

@@ -63,7 +63,8 @@ def _causal_metrics(facts: Facts) -> list[str]:
                 "model": ["score_mean", "positive_rate"]}.get(kind, [])
         wanted = [m for m in near if m in charted]
     nulls = [o.metric for o in facts.symptom.onsets if o.metric.startswith(("null_rate:", "freshness:")) and o.metric in charted]
-    return wanted + nulls
+    # a drift distance depends on its baseline and bins: a schema check watches that better than a threshold on a chart
+    return [m for m in wanted + nulls if not m.startswith("psi:")]
 
 
 def _alert(facts: Facts, metric: str, rule: AlertRule, result: Backtest) -> Guardrail:

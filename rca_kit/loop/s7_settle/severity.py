@@ -19,6 +19,7 @@ STEPS: dict[str, tuple[float, float, float]] = {
     "latency": (1.1, 1.5, 3.0),
     "errors": (0.002, 0.02, 0.10),
     "kpi": (0.005, 0.02, 0.10),
+    "bad_kpi": (0.003, 0.01, 0.05),
     "nulls": (0.005, 0.05, 0.20),
     "volume": (0.03, 0.10, 0.30),
 }
@@ -83,6 +84,8 @@ def harm(reading: MetricReading) -> int:
         return 1 if gap else 0  # no good direction, or no common unit: counted, never decisive
     if kind == "latency":
         return _step("latency", after / before if before > 0 else 1.0)
+    if kind == "kpi" and after > before and 0 <= before <= 1 and after <= 1:
+        return _step("bad_kpi", gap)  # a rate of something bad, seldom in health: its ratio would call every slip large
     if kind == "kpi":
         return _step("kpi", gap / abs(before) if before else 1.0)
     if kind == "volume":
@@ -115,8 +118,7 @@ def impact(facts: Facts, value_per_unit: Mapping[str, float] | None = None) -> t
         if reading.change is None or reading.before is None:
             continue
         column = metric.partition(":")[2]
-        share = f" ({abs(reading.change) / abs(reading.before):.1%} of it)" if reading.before else ""
-        out.append(f"KPI {column} lost {abs(reading.change):.3g} points{share}")
+        out.append(_kpi_words(column, reading.before, reading.change))
         worth = (value_per_unit or {}).get(column)
         if worth is not None and per_hour is not None:
             out.append(f"about {_rounded(abs(reading.change) * per_hour * worth)} an hour lost on {column}, at {worth:g} a unit")
@@ -191,3 +193,10 @@ def _reach_words(facts: Facts, reach: float, users: float) -> str:
 
 def _rounded(value: float) -> str:
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _kpi_words(column: str, before: float, change: float) -> str:
+    rate = 0 <= before <= 1 and abs(change) <= 1
+    size = f"{abs(change) * 100:.2g} points" if rate else f"{abs(change):.3g}"
+    share = f" ({abs(change) / abs(before):.0%} of it)" if before and change < 0 else ""
+    return f"KPI {column} {'rose' if change > 0 else 'fell'} by {size}{share}"

@@ -28,8 +28,10 @@ def unknowns(facts: Facts) -> tuple[str, ...]:
         if len(facts.suspects.items) > 1 and first is not None:
             second = facts.suspects.items[1]
             if second.probability * CLOSE > first.probability:
-                out.append(f"Whether it is {first.title or first.subject} or {second.title or second.subject}: "
-                           f"{first.probability:.0%} against {second.probability:.0%}.")
+                names = [s.title or s.subject for s in (first, second)]
+                if names[0] == names[1]:
+                    names = [f"{s.category} ({s.subject})" for s in (first, second)]
+                out.append(f"Whether it is {names[0]} or {names[1]}: {first.probability:.0%} against {second.probability:.0%}.")
         if first is not None and not facts.simulation.confirmed:
             out.append("Whether taking the cause away removes the symptom: no simulation confirmed it.")
         if facts.suspects.unexplained >= LIKELY / 2:
