@@ -14,7 +14,7 @@ MAX_LISTED_VALUES = 50  # a column with more distinct values is described by its
 class ColumnSummary:
     """One column of the request log.
 
-    `n_unique` counts the non-null values of the rows looked at (all of them up to 400,000 rows, an even sample beyond);
+    `n_unique` counts the non-null values of the rows looked at (all of them up to 200,000 rows, an even sample beyond);
     `values` has them, sorted, when there are at most 50. `min` and `max` are None for text.
 
     Examples

@@ -8,11 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from rca_kit.cli.app import Engine, Folder, app
-from rca_kit.cli.console import EXIT_GATE_NO, EXIT_INCONCLUSIVE, out, part, shown
+from rca_kit.cli.console import out, part, shown
 from rca_kit.errors import BadInput
-
-GOOD = ("same", "better", "equivalent", "pass", "recovered", "ok")
-BAD = ("worse", "different", "fail", "not_recovered")
 
 
 @app.command()
@@ -53,11 +50,10 @@ def guardrails(
         console.print(shown(path))
 
 
-def _answer(result: Any) -> None:
-    console = out()
+def _answer(found: tuple[Any, int]) -> None:
+    """Print a finding with a verdict, and exit with the gate's code."""
+    result, code = found
     says = getattr(result, "says", None)
-    console.print(shown(f"{result.verdict}: {says() if callable(says) else result}"))
-    if result.verdict in BAD:
-        raise typer.Exit(EXIT_GATE_NO)
-    if result.verdict not in GOOD:
-        raise typer.Exit(EXIT_INCONCLUSIVE)
+    out().print(shown(f"{result.verdict}: {says() if callable(says) else result}"))
+    if code:
+        raise typer.Exit(code)

@@ -11,8 +11,8 @@ from rca_kit.case.columns import MAX_LISTED_VALUES, ColumnSummary, Kind
 from rca_kit.case.names import ID_WORDS, tokens
 from rca_kit.sources.times import read_time
 
-SAMPLE_ROWS = 400_000  # rows that summaries and inference look at; all of them up to here
-SLICES = 20  # beyond that, this many stretches spread evenly over the table
+SAMPLE_ROWS = 200_000  # rows that summaries and inference look at; all of them up to here
+SLICES = 10  # beyond that, this many stretches spread evenly over the table
 ID_SHARE = 0.95  # distinct values per row from which text or whole numbers identify the row
 MIN_ID_ROWS = 50  # below this, distinct values say nothing
 TEXT_LENGTH = 40  # mean characters from which a column is prose

@@ -10,18 +10,18 @@ import narwhals as nw
 import polars as pl
 
 from rca_kit.case.incident import FILE_NAME
-from rca_kit.errors import BadInput, MissingExtra
-from rca_kit.sources.files import Scanned, format_of, scan
+from rca_kit.errors import BadInput, MissingExtra, did_you_mean
+from rca_kit.sources.files import Scanned, scan, temporary_file
 from rca_kit.sources.frames import Frame
 
 ENGINES = ("polars", "duckdb", "spark")
-PLAIN_READERS = {"parquet"}  # what the engines read just as Polars does; other formats come to them through Polars
 
 
 def predictions_of(engine: str, scanned: Scanned, frame: pl.LazyFrame) -> Frame:
     """Give the request log as a lazy frame of another engine.
 
-    Parquet is read by the engine itself; text and Arrow files were parsed by Polars, so that all engines see the same values.
+    The engine reads Parquet: the case's own files when nothing had to be done to them, else a streamed copy of what Polars
+    made of them, so that all engines see the same values.
 
     Parameters
     ----------
@@ -35,7 +35,20 @@ def predictions_of(engine: str, scanned: Scanned, frame: pl.LazyFrame) -> Frame:
     MissingExtra
         When the engine is not installed.
     """
-    return _duckdb(frame) if engine == "duckdb" else _spark(frame)
+    parquet = _parquet_of(scanned, frame)
+    return _duckdb(parquet) if engine == "duckdb" else _spark(parquet)
+
+
+def _parquet_of(scanned: Scanned, frame: pl.LazyFrame) -> list[str]:
+    """Give Parquet files with plain types and times in UTC, which every engine reads alike, streamed if they must be made."""
+    schema = frame.collect_schema()
+    parquet = all(f.suffix.lower() in (".parquet", ".pq") for f in scanned.files)
+    plan = frame.explain(optimized=False)
+    if parquet and schema == scanned.frame.collect_schema() and "FILTER" not in plan and "WITH_COLUMNS" not in plan:
+        return [str(f) for f in scanned.files]
+    target = temporary_file("log.parquet")
+    frame.sink_parquet(target, compression="lz4")
+    return [str(target)]
 
 
 def _module(name: str, extra: str) -> Any:
@@ -45,18 +58,18 @@ def _module(name: str, extra: str) -> Any:
         raise MissingExtra.of(extra, name) from None
 
 
-def _duckdb(frame: pl.LazyFrame) -> Frame:
+def _duckdb(files: list[str]) -> Frame:
     duckdb = _module("duckdb", "duckdb")
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    lazy: Frame = nw.from_native(connection.from_arrow(frame.collect().to_arrow()))
+    lazy: Frame = nw.from_native(connection.read_parquet(files))
     return lazy
 
 
-def _spark(frame: pl.LazyFrame) -> Frame:
+def _spark(files: list[str]) -> Frame:
     sql = _module("pyspark.sql", "spark")
     session = sql.SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    lazy: Frame = nw.from_native(session.createDataFrame(frame.collect().to_arrow()))
+    lazy: Frame = nw.from_native(session.read.parquet(*files))
     return lazy
 
 
@@ -70,8 +83,28 @@ def open_mapping(folder: Path, spec: dict[str, Any], name: str) -> Scanned:
     """
     if "path" in spec:
         return scan(folder, (str(spec["path"]),), file=f"{FILE_NAME}: tables.{name}")
+    if "duckdb" in spec and "table" in spec:
+        return _duckdb_table(folder / str(spec["duckdb"]), str(spec["table"]), name)
     raise BadInput(f"tables.{name} names no source that can be opened here", file=FILE_NAME, found=", ".join(spec),
                    expected="a path, or {duckdb: FILE, table: NAME}")
 
 
-__all__ = ["ENGINES", "BadInput", "format_of", "open_mapping", "predictions_of"]
+def _duckdb_table(path: Path, table: str, name: str) -> Scanned:
+    """Bring a table of a DuckDB file into Parquet once, streamed by DuckDB in bounded memory."""
+    duckdb = _module("duckdb", "duckdb")
+    if not path.is_file():
+        raise BadInput("there is no such file", file=str(path), found=f"tables.{name}.duckdb")
+    connection = duckdb.connect(str(path), read_only=True)
+    try:
+        known = [row[0] for row in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()]
+        if table not in known:
+            raise BadInput(f"there is no table `{table}`", file=path.name, found=", ".join(known),
+                           hint=did_you_mean(table, known))
+        connection.execute("SET TimeZone = 'UTC'")
+        target = temporary_file("table.parquet")
+        connection.table(table).write_parquet(str(target))
+    except duckdb.Error as error:
+        raise BadInput(f"cannot be read: {str(error).splitlines()[0]}", file=path.name) from None
+    finally:
+        connection.close()
+    return Scanned(pl.scan_parquet(target, glob=False), (path,))

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +26,7 @@ GZIP_FACTOR = 8  # logs compress about this much
 INFER_ROWS = 100_000  # rows that decide the types of text too large to be read twice
 # "NA" is Namibia and "-" may be a category: only words that can hardly be values are null
 NULL_WORDS = ["", "null", "NULL", "None", "NaN", "nan", "<NA>", "NaT"]
+_numbers = count()
 _temporary: list[tempfile.TemporaryDirectory[str]] = []  # removed when the interpreter ends
 
 
@@ -251,10 +253,21 @@ def _keep(path: Path, kind: str, options: dict[str, str]) -> pl.LazyFrame:
     return frame.with_columns(pl.lit(None).alias(n) for n in empty).lazy()  # without a value there is no type either
 
 
-def _to_parquet(path: Path, kind: str, options: dict[str, str]) -> pl.LazyFrame:
+def temporary_file(name: str) -> Path:
+    """Give a new path in a temporary folder that goes when the interpreter ends.
+
+    Examples
+    --------
+    >>> temporary_file("a.parquet") != temporary_file("a.parquet")
+    True
+    """
     if not _temporary:
         _temporary.append(tempfile.TemporaryDirectory(prefix="rca-kit-"))
-    target = Path(_temporary[0].name) / f"{len(list(Path(_temporary[0].name).iterdir()))}-{path.name}.parquet"
+    return Path(_temporary[0].name) / f"{next(_numbers)}-{name}"
+
+
+def _to_parquet(path: Path, kind: str, options: dict[str, str]) -> pl.LazyFrame:
+    target = temporary_file(f"{path.name}.parquet")
     try:
         _text_reader(path, kind, options, INFER_ROWS).sink_parquet(target, compression="lz4")
     except pl.exceptions.ComputeError:

@@ -30,7 +30,7 @@ from rca_kit.sources.tables import (
     service_metrics_table,
     shadow_table,
 )
-from rca_kit.sources.times import read_time
+from rca_kit.sources.times import is_plausible, plausible, read_time
 
 MIN_ROWS = 2  # one request has no before and after
 AFTER_DATA = timedelta(hours=1)  # an alert later than this after the last row makes a reader ask which log this is
@@ -151,7 +151,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
                         *(given.stages or ())) if n]
     casts, notes = numbers_in_text(raw, file, must)
     warnings += notes
-    frame, sample = prepared.frame.with_columns(casts), raw.with_columns(casts)
+    frame, sample = (prepared.frame.with_columns(casts) if casts else prepared.frame), raw.with_columns(casts)
     summaries = summarise(sample)
     kinds = {c.name: c.kind for c in summaries}
     if given.time:
@@ -159,7 +159,8 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     times, time_notes = time_casts(sample, dict(kinds), file)
     if given.time and given.time not in times:
         _refuse_time(sample[given.time], file)
-    frame, sample = frame.with_columns(list(times.values())), sample.with_columns(list(times.values()))
+    done = [e for e in times.values() if not e.meta.is_column()]
+    frame, sample = (frame.with_columns(done) if done else frame), sample.with_columns(done)
     summaries = tuple(summarise(sample.select(c.name))[0] if c.name in times else c for c in summaries)
     inferred = infer_roles(incident, summaries, nw.from_native(sample, eager_only=True), rows, file, deployed)
     time = inferred.roles.time
@@ -168,8 +169,10 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     warnings += [f"{file}: column `{time}`: {note}" for note in time_notes.get(time, ())]
     warnings += inferred.warnings
     with explained(file):
-        low, high, lost = frame.select(pl.col(time).min().alias("low"), pl.col(time).max().alias("high"),
-                                       pl.col(time).null_count().alias("lost")).collect(engine="streaming").row(0)
+        low, high, lost = _ends(frame, time)
+        if low is not None and not is_plausible(low, high):  # the sample may not have shown them
+            frame = frame.with_columns(plausible(pl.col(time)).alias(time))
+            low, high, lost = _ends(frame, time)
     if low is None:
         raise BadInput("no row has a time that can be read", file=file, column=time, expected="times like 2026-03-02T14:35:00Z")
     if lost:
@@ -178,6 +181,14 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     warnings += _check_span(case, low, high, file)
     warnings += _check_outcomes(inferred, summaries, file)
     return _Log(frame, rows - lost, (low.astimezone(UTC), high.astimezone(UTC)), summaries, inferred, tuple(warnings))
+
+
+def _ends(frame: pl.LazyFrame, time: str) -> tuple[Any, Any, int]:
+    """First and last time and the number of rows without one; a scan of one column."""
+    column = pl.col(time)
+    ends = frame.select(column.min().alias("low"), column.max().alias("high"), column.null_count().alias("lost"))
+    low, high, lost = ends.collect(engine="streaming").row(0)
+    return low, high, int(lost)
 
 
 def _refuse_time(values: pl.Series, file: str) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from rca_kit.errors import BadInput
 from rca_kit.sources.columns import is_nested
-from rca_kit.sources.times import read_time
+from rca_kit.sources.times import UTC_US, is_plausible, read_time
 
 MOSTLY_NUMBERS = 0.5  # share of readable values from which a text column is one of numbers with junk in it
 MIN_NUMBERS = 20  # fewer distinct numbers may be codes or version numbers, which stay text
@@ -150,5 +150,7 @@ def time_casts(sample: pl.DataFrame, kinds: dict[str, str], file: str) -> tuple[
         except BadInput:
             continue
         if reading is not None:
-            casts[name], notes[name] = reading.expr.alias(name), reading.notes
+            # a cast to the same type would only keep engines from reading the file themselves
+            done = sample.schema[name] == UTC_US and is_plausible(sample[name].min(), sample[name].max())
+            casts[name], notes[name] = pl.col(name) if done else reading.expr.alias(name), reading.notes
     return casts, notes

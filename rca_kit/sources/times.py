@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -63,16 +64,41 @@ def read_time(values: pl.Series, *, file: str = "") -> TimeReading | None:
     reading = _read(values, file)
     if reading is None:
         return None
-    # zero, or a year typed wrongly, is a missing time; left in, it would stretch every chart by decades
-    inside = pl.when(reading.expr.is_between(EARLIEST, LATEST, closed="left")).then(reading.expr).alias(values.name)
+    if values.dtype == UTC_US and is_plausible(values.min(), values.max()):
+        return reading  # as it should be: nothing is to be done to it
+    inside = plausible(reading.expr).alias(values.name)
     share = _share(values, inside) if values.dtype == pl.String else reading.share
     return TimeReading(inside, share, reading.notes) if share >= ENOUGH else None
+
+
+def plausible(times: pl.Expr) -> pl.Expr:
+    """Make times outside 1971..2199 null: zero, or a year typed wrongly, is a missing time that would stretch every chart.
+
+    Examples
+    --------
+    >>> pl.Series("t", [0]).cast(UTC_US).to_frame().select(plausible(pl.col("t")))["t"].to_list()
+    [None]
+    """
+    return pl.when(times.is_between(EARLIEST, LATEST, closed="left")).then(times)
+
+
+def is_plausible(low: object, high: object) -> bool:
+    """Whether the first and the last time of a column lie in 1971..2199; true of a column without times.
+
+    Examples
+    --------
+    >>> is_plausible(None, None), is_plausible(EARLIEST, LATEST)
+    (True, False)
+    """
+    return not (isinstance(low, datetime) and isinstance(high, datetime)) or (low >= EARLIEST and high < LATEST)
 
 
 def _read(values: pl.Series, file: str) -> TimeReading | None:
     name, dtype = values.name, values.dtype
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
+        if dtype == UTC_US:
+            return TimeReading(column, 1.0)
         if dtype.time_zone is None:
             note = ("the times have no offset; they are taken as UTC",)
             return TimeReading(column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), 1.0, note)

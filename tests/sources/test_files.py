@@ -167,13 +167,44 @@ def test_duckdb_gives_the_same_rows_as_polars(tmp_path):
     assert_frame_equal(rows["duckdb"], rows["polars"])
 
 
+def test_duckdb_reads_the_same_from_text(tmp_path):
+    case(tmp_path)
+    pl.read_parquet(tmp_path / "p.parquet").write_csv(tmp_path / "p.csv")
+    (tmp_path / "incident.yaml").write_text("id: T\ntitle: t\ndetected_at: 2026-03-01T08:00:00Z\ntables: {predictions: p.csv}\n")
+    frames = {e: open_case(tmp_path, engine=e).predictions for e in ("polars", "duckdb")}
+    rows = {e: f.collect(backend="polars").to_polars().sort("ts") for e, f in frames.items()}
+    assert_frame_equal(rows["duckdb"], rows["polars"])
+
+
+def test_a_table_of_a_duckdb_file(tmp_path):
+    case(tmp_path)
+    with duckdb.connect(str(tmp_path / "log.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE served AS SELECT * FROM read_parquet('{tmp_path / 'p.parquet'}')")
+    text = "id: T\ntitle: t\ndetected_at: 2026-03-01T08:00:00Z\ntables: {predictions: {duckdb: log.duckdb, table: NAME}}\n"
+    (tmp_path / "incident.yaml").write_text(text.replace("NAME", "served"))
+    assert open_case(tmp_path).row_count == 500
+    (tmp_path / "incident.yaml").write_text(text.replace("NAME", "serve"))
+    with pytest.raises(BadInput, match="did you mean `served`"):
+        open_case(tmp_path)
+
+
 def test_spark_is_an_extra(tmp_path):
-    pytest.importorskip  # noqa: B018 - spark is not among the test dependencies
     try:
         import pyspark  # noqa: F401
     except ImportError:
         with pytest.raises(MissingExtra, match="pyspark"):
             open_case(case(tmp_path), engine="spark")
+
+
+def test_a_time_of_zero_is_a_missing_time(tmp_path):
+    case(tmp_path)
+    zone = pl.Datetime("us", "UTC")
+    odd = pl.read_parquet(tmp_path / "p.parquet").with_columns(
+        ts=pl.when(pl.int_range(500) % 250 == 0).then(pl.lit(0).cast(zone)).otherwise(pl.col("ts").dt.replace_time_zone("UTC")))
+    odd.write_parquet(tmp_path / "p.parquet")
+    opened = open_case(tmp_path)
+    assert opened.time_range[0].year == 2026 and opened.row_count == 498
+    assert any("2 of 500 rows have no readable time" in w for w in opened.warnings)
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
