@@ -51,6 +51,9 @@ def series(plan: Plan) -> list[tuple[str, str, str | None, Array, Array]]:
     add(world.store, "cpu_utilization", 0.3 + 0.1 * (load - 1) + _wander(rng, len(t), 0.015), high=1)
     period = float(rng.choice([1.0, 3.0, 6.0])) * 3600
     add(world.pipeline, "feature_age_s", (t * 3600 + rng.integers(0, 3600)) % period + 120 + 20 * rng.normal(size=len(t)))
+    for c in sorted({s.component for s in world.stages} - {world.server, world.store, *world.vendors}):
+        add(c, "cpu_utilization", 0.35 + 0.1 * (load - 1) + _wander(rng, len(t), 0.015), high=1)
+        add(c, "timeouts", rng.poisson(0.06 * np.maximum(load, 0)).astype(float))
     for v in world.vendors:
         add(v, "timeouts", rng.poisson(0.08 * np.maximum(load, 0)).astype(float))
         add(v, "feature_age_s", np.abs(45 + 12 * rng.normal(size=len(t))))

@@ -10,7 +10,7 @@ import numpy as np
 
 from rca_kit.training.plan import MetricHook, Plan
 from rca_kit.training.rows import Rows
-from rca_kit.training.world import Array, Cat, Num, World
+from rca_kit.training.world import Array, Cat, Num, Stage, World
 
 
 def anywhere(_: World) -> bool:
@@ -114,6 +114,12 @@ def stale(name: str, share: float) -> Callable[[Rows], None]:
 def quality_metric(plan: Plan) -> str:
     """Name a quality metric this task has."""
     return {"binary": "auc", "text": "auc", "ranking": "auc", "regression": "mae", "multiclass": "accuracy"}[plan.world.task]
+
+
+def own_stage(plan: Plan) -> Stage:
+    """One of the stages that run on our side: a supplier's stage would make it the supplier's fault to all appearance."""
+    stages = [s for s in plan.world.stages if s.component not in plan.world.vendors]
+    return stages[int(plan.rng.integers(len(stages)))]
 
 
 def fresh_level(plan: Plan, segment: Cat) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rca_kit.training.mechanisms.base import Mechanism, is_text, kpi_metric, level, plus, quality_metric, times
+from rca_kit.training.mechanisms.base import Mechanism, is_text, kpi_metric, level, own_stage, plus, quality_metric, times
 from rca_kit.training.plan import Plan
 from rca_kit.training.rows import Rows
 from rca_kit.training.world import Array, Cat, Num, World
@@ -169,7 +169,7 @@ def timezone(p: Plan) -> None:
 
 def expensive_call(p: Plan) -> None:
     """Put an expensive call into the live path."""
-    stage = p.pick(p.world.stages)
+    stage = own_stage(p)
     factor = p.between(6, 15)
     _platform(p, 40)
     slow_errors = p.between(0.01, 0.05)

@@ -12,6 +12,11 @@ from rca_kit.training.world import Num
 CALENDAR_UNLOGGED = 0.2
 
 
+def _ranking_harm(r: Rows) -> float:
+    """How much more often a ranked list disappoints people whose taste the model has not learnt."""
+    return 0.25 if r.plan.world.task == "ranking" else 0.0
+
+
 def concept_drift(p: Plan) -> None:
     """Change the relation between inputs and truth, as after a holiday: inputs move a little, labels a lot."""
     p.scope(p.quality_need(), single=0.3)
@@ -34,6 +39,7 @@ def concept_drift(p: Plan) -> None:
             assert isinstance(c, Num)
             part = c.standard(r.clean[n])[:, None] * r.plan.weights[n] * r.plan.scale
             r.eta = r.eta + r.moved[:, None] * (signs[n] - 1) * part
+        r.extra_harm = r.extra_harm + _ranking_harm(r) * r.moved
 
     p.on("population", population)
     p.on("truth", truth)
@@ -107,6 +113,7 @@ def new_population(p: Plan) -> None:
             assert isinstance(c, Num)
             part = c.standard(r.clean[n])[:, None] * r.plan.weights[n] * r.plan.scale
             r.eta = r.eta + (r.extra >= 0)[:, None] * (flips[n] - 1) * part
+        r.extra_harm = r.extra_harm + _ranking_harm(r) * (r.extra >= 0)
 
     p.on("truth", truth)
     p.guilty(

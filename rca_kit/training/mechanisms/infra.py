@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from rca_kit.training.mechanisms.base import Mechanism, has_store_feature, has_zone, level, nullify, plus, quality_metric, times
+from rca_kit.training.mechanisms.base import (
+    Mechanism,
+    has_store_feature,
+    has_zone,
+    level,
+    nullify,
+    own_stage,
+    plus,
+    quality_metric,
+    times,
+)
 from rca_kit.training.plan import Plan
 from rca_kit.training.rows import Rows
 
@@ -158,7 +168,7 @@ def crash_loop(p: Plan) -> None:
 
 def network(p: Plan) -> None:
     """Lose packets on the way to a stage: a slow tail, retries."""
-    stage = p.pick(p.world.stages)
+    stage = own_stage(p)
     share = p.between(0.1, 0.3)
     p.scope(40 / share, single=0.3)
     wait = p.between(4, 8) * sum(s.ms for s in p.world.stages)
