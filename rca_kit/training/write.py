@@ -155,10 +155,11 @@ def _write_changes(plan: Plan, out: Path) -> list[tuple[str, bool]]:
     prefix = str(plan.rng.choice(["chg-", "CR", "c", "ops-"]))
     first = int(plan.rng.integers(1, 900))
     ids = [f"{prefix}{first + i}" for i in range(len(logged))]
+    by_hand = bool(plan.seed % 2)  # people write minutes, tools write seconds
     pl.DataFrame(
         {
             "id": ids,
-            "time": [_text(plan.at(plan.onset + c.minutes / 60)) for c in logged],
+            "time": [_text(_noted(plan.at(plan.onset + c.minutes / 60), by_hand)) for c in logged],
             "kind": [c.kind for c in logged],
             "component": [c.component for c in logged],
             "description": [c.description for c in logged],
@@ -166,8 +167,12 @@ def _write_changes(plan: Plan, out: Path) -> list[tuple[str, bool]]:
             "version_from": [c.version_from for c in logged],
             "version_to": [c.version_to for c in logged],
         }
-    ).write_csv(out / "changes.csv")
+    ).with_columns(pl.col("component", "scope", "version_from", "version_to").replace("", None)).write_csv(out / "changes.csv")
     return [(i, c.guilty) for i, c in zip(ids, logged, strict=True)]
+
+
+def _noted(when: datetime, by_hand: bool) -> datetime:
+    return when.replace(second=0) if by_hand else when
 
 
 def _rename_condition(plan: Plan, text: str) -> str:
