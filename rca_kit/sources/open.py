@@ -20,7 +20,7 @@ from rca_kit.sources.columns import sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
 from rca_kit.sources.frames import Frame
-from rca_kit.sources.prepare import numbers_in_text, plain_types, time_casts
+from rca_kit.sources.prepare import errors_only, numbers_in_text, plain_types, time_casts
 from rca_kit.sources.tables import (
     TableEntry,
     entry,
@@ -164,6 +164,10 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     summaries = tuple(summarise(sample.select(c.name))[0] if c.name in times else c for c in summaries)
     inferred = infer_roles(incident, summaries, nw.from_native(sample, eager_only=True), rows, file, deployed)
     time = inferred.roles.time
+    failed = next((c for c in summaries if c.name == inferred.roles.error), None)
+    if failed is not None and (successes := errors_only(failed)) is not None:
+        frame = frame.with_columns(successes)
+        summaries = tuple(summarise(sample.select(successes))[0] if c is failed else c for c in summaries)
     if time not in times:
         _refuse_time(sample[time], file)
     warnings += [f"{file}: column `{time}`: {note}" for note in time_notes.get(time, ())]

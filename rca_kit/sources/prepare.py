@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rca_kit.case.columns import ColumnSummary
+from rca_kit.case.vocabulary import SUCCESS_VALUES
 from rca_kit.errors import BadInput
 from rca_kit.sources.columns import is_nested
 from rca_kit.sources.times import UTC_US, is_plausible, read_time
@@ -14,7 +16,8 @@ from rca_kit.sources.times import UTC_US, is_plausible, read_time
 MOSTLY_NUMBERS = 0.5  # share of readable values from which a text column is one of numbers with junk in it
 MIN_NUMBERS = 20  # fewer distinct numbers may be codes or version numbers, which stay text
 NO_VALUE = ("na", "n/a", "#n/a", "-", "?", "none", "null", "nan", "missing", "nil", "")  # junk that just says "nothing here"
-WRITTEN_INFINITE = r"(?i)^\s*[-+]?inf(inity)?\s*$"
+HTTP_CODES = (100, 600)
+FIRST_HTTP_ERROR = 400  # RFC 9110: below it a request was answered, maybe elsewhere
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,25 @@ def _decimal_commas(values: pl.Series) -> float:
 def _codes_with_zeros(values: pl.Series) -> bool:
     """Whether whole numbers begin with zeros, as postcodes and article numbers do."""
     return bool(values.str.contains(r"^0\d+$").any())
+
+
+def errors_only(column: ColumnSummary) -> pl.Expr | None:
+    """Give what makes successes null in an error column: words such as `ok`, HTTP codes below 400; None if there are none.
+
+    Examples
+    --------
+    >>> status = ColumnSummary("status", "numeric", "Int64", 2, 0.0, 200, 503, (200, 503))
+    >>> pl.DataFrame({"status": [200, 503]}).select(errors_only(status))["status"].to_list()
+    [None, 503]
+    """
+    name, low, high = pl.col(column.name), column.min, column.max
+    if column.kind == "bool":
+        return pl.when(name).then(name).alias(column.name)
+    if column.kind == "numeric" and isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        codes = low >= HTTP_CODES[0] and high < HTTP_CODES[1]
+        return pl.when(name >= FIRST_HTTP_ERROR if codes else name != 0).then(name).alias(column.name)
+    fine = [v for v in column.values if str(v).strip().lower() in SUCCESS_VALUES]
+    return pl.when(~name.is_in(fine)).then(name).alias(column.name) if fine else None
 
 
 def time_casts(sample: pl.DataFrame, kinds: dict[str, str], file: str) -> tuple[dict[str, pl.Expr], dict[str, tuple[str, ...]]]:

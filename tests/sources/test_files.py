@@ -207,6 +207,20 @@ def test_a_time_of_zero_is_a_missing_time(tmp_path):
     assert any("2 of 500 rows have no readable time" in w for w in opened.warnings)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"), [(200, 503), (False, True), (0, 1), ("OK", "timeout"), ("none", "internal"), (None, "oom"), (0, 17)]
+)
+def test_a_request_that_went_well_has_no_error(good, bad, tmp_path):
+    case(tmp_path)
+    frame = pl.read_parquet(tmp_path / "p.parquet")
+    values = [bad if i % 50 == 0 else good for i in range(500)]
+    frame.with_columns(pl.Series("err", values)).write_parquet(tmp_path / "p.parquet")
+    opened = open_case(tmp_path)
+    assert opened.roles.error == "err"
+    assert opened.predictions.collect(backend="polars")["err"].null_count() == 490
+    assert opened.column("err").null_rate == pytest.approx(0.98)
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
     opened = open_case(case(tmp_path))
     plan = opened.predictions.select("score").to_native().explain()
