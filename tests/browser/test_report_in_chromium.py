@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rca_kit.views.documents import post_mortem
 from rca_kit.views.example import example
 from rca_kit.views.report import Draft, RunFacts, StepState, render_report
 
@@ -110,15 +111,19 @@ def test_hostile_texts_do_nothing(show, static):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["incident", "quiet", "benign", "broken"])
+@pytest.mark.parametrize("kind", ["incident", "quiet", "benign", "broken", "document"])
 def test_axe_finds_nothing_serious(show, axe, kind, scheme):
     if kind == "broken":
         draft = Draft(case=example().case, signal=example().signal)
         run = RunFacts(steps=(StepState("signal", "done"), StepState("symptom", "failed", "boom")), failure="boom")
         seen = show(render_report(draft, run=run, static=True), color_scheme=scheme)
+    elif kind == "document":
+        seen = show(post_mortem(example()).to_html(), color_scheme=scheme)
+        assert seen.console == []
     else:
-        seen = show(render_report(example(kind), run=FACTS), color_scheme=scheme)
-        seen.page.wait_for_selector(LIVE)
+        seen = show(render_report(example(kind), run=FACTS, static=kind != "incident"), color_scheme=scheme)
+        if kind == "incident":
+            seen.page.wait_for_selector(LIVE)
     seen.page.evaluate(axe)
     found = seen.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     serious = [
