@@ -18,6 +18,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from cli_helpers import run
 
+from rca_kit.sources import open_case
+
 N = 400
 START = datetime(2026, 3, 1, tzinfo=UTC)
 YAML = """id: T-1
@@ -378,6 +380,17 @@ def test_infinities_and_many_segment_values_open(tmp_path, monkeypatch, capsys):
     write(tmp_path, frame=frame, file="p.parquet")
     ran = run(monkeypatch, capsys, "check", tmp_path)
     assert ran.code == 0 and "shop" not in next(line for line in ran.out.splitlines() if "segments" in line)
+    assert "column `amount`: infinite values (200 seen) are taken as missing" in ran.out
+    write(tmp_path, "roles: {segments: [shop]}", frame=frame, file="p.parquet")
+    ran = run(monkeypatch, capsys, "check", tmp_path)
+    assert ran.code == 0 and "segment `shop` has 10,000 values" in ran.out
+
+
+def test_junk_among_zeros_and_ones_is_no_third_class(tmp_path):
+    label = pl.when(pl.int_range(N) % 100 == 7).then(pl.lit("oops")).otherwise(pl.col("label").cast(pl.String))
+    opened = open_case(write(tmp_path, frame=csv_text(label=label)))
+    assert opened.task == "binary" and opened.roles.label == "label" and opened.positive["label"] == 1
+    assert any("`label`: 4 of 400 values are no numbers (such as `oops`)" in w for w in opened.warnings)
 
 
 def test_times_out_of_order_are_fine(tmp_path, monkeypatch, capsys):

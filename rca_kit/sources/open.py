@@ -14,13 +14,15 @@ from rca_kit.case.changes import Change
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.incident import FILE_NAME, Case, load_case
 from rca_kit.case.infer import Inferred, infer_roles
+from rca_kit.case.inputs import MAX_SEGMENT_VALUES
 from rca_kit.case.roles import Roles, check_given
+from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.sources.columns import sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
 from rca_kit.sources.frames import Frame
-from rca_kit.sources.prepare import errors_only, numbers_in_text, plain_types, time_casts
+from rca_kit.sources.prepare import errors_only, infinite_values, numbers_in_text, plain_types, time_casts
 from rca_kit.sources.tables import (
     TableEntry,
     entry,
@@ -149,7 +151,8 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     warnings = list(prepared.warnings)
     must = [n for n in (given.score if incident.task in (None, "binary", "regression") else None, given.latency_ms,
                         *(given.stages or ())) if n]
-    casts, notes = numbers_in_text(raw, file, must)
+    outcomes = [n for n in names if n in (given.label, given.decision, *(given.kpi or {})) or LABEL.points(n) > 0]
+    casts, notes = numbers_in_text(raw, file, must, outcomes)
     warnings += notes
     frame, sample = (prepared.frame.with_columns(casts) if casts else prepared.frame), raw.with_columns(casts)
     summaries = summarise(sample)
@@ -171,7 +174,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     if time not in times:
         _refuse_time(sample[time], file)
     warnings += [f"{file}: column `{time}`: {note}" for note in time_notes.get(time, ())]
-    warnings += inferred.warnings
+    warnings += [*inferred.warnings, *infinite_values(sample, file)]
     with explained(file):
         low, high, lost = _ends(frame, time)
         if low is not None and not is_plausible(low, high):  # the sample may not have shown them
@@ -248,5 +251,6 @@ def _check_outcomes(inferred: Inferred, columns: tuple[ColumnSummary, ...], file
             notes.append(f"{file}: column `{name}` ({role}) has one value only: it cannot show a change of quality")
         elif column.null_rate > 0.5:
             notes.append(f"{file}: column `{name}` ({role}) is missing in {column.null_rate:.0%} of rows")
-    return notes
+    many = [n for n in inferred.roles.segments if by_name[n].n_unique > MAX_SEGMENT_VALUES]
+    return notes + [f"{file}: segment `{n}` has {by_name[n].n_unique:,} values: rare ones are looked at together" for n in many]
 

@@ -14,6 +14,7 @@ from rca_kit.sources.columns import is_nested
 from rca_kit.sources.times import UTC_US, is_plausible, read_time
 
 MOSTLY_NUMBERS = 0.5  # share of readable values from which a text column is one of numbers with junk in it
+NEARLY_ALL = 0.9  # share of numbers from which the other words of an outcome are junk rather than classes
 MIN_NUMBERS = 20  # fewer distinct numbers may be codes or version numbers, which stay text
 NO_VALUE = ("na", "n/a", "#n/a", "-", "?", "none", "null", "nan", "missing", "nil", "")  # junk that just says "nothing here"
 HTTP_CODES = (100, 600)
@@ -61,7 +62,9 @@ def plain_types(frame: pl.LazyFrame, file: str) -> Prepared:
     return Prepared(out.with_columns(casts) if casts else out, notes)
 
 
-def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> tuple[list[pl.Expr], list[str]]:
+def numbers_in_text(
+    sample: pl.DataFrame, file: str, needed: Iterable[str], codes: Iterable[str] = ()
+) -> tuple[list[pl.Expr], list[str]]:
     """Give casts for text columns that are numbers with some junk, and warnings with the junk.
 
     Parameters
@@ -70,6 +73,8 @@ def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> t
     file : str
     needed : iterable of str
         Columns that must be numbers because of their role.
+    codes : iterable of str, optional
+        Columns whose few numbers are codes of an outcome: junk among 0 and 1 is junk, not a third class.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> t
     >>> len(casts), notes
     (1, ['p.csv: column `x`: 1 of 4 values are no numbers (such as `oops`) and are taken as missing'])
     """
-    must = set(needed)
+    must, coded = set(needed), set(codes)
     casts: list[pl.Expr] = []
     notes: list[str] = []
     for name in sample.columns:
@@ -104,7 +109,9 @@ def numbers_in_text(sample: pl.DataFrame, file: str, needed: Iterable[str]) -> t
             casts.append(_number(name, comma=True))
             notes.append(f"{file}: column `{name}`: numbers are written with a decimal comma")
             continue
-        if share < MOSTLY_NUMBERS or (read.n_unique() < MIN_NUMBERS and name not in must):
+        few = read.n_unique() < MIN_NUMBERS and name not in must
+        junk_among_codes = name in coded and NEARLY_ALL <= share < 1
+        if share < MOSTLY_NUMBERS or (few and not junk_among_codes):
             if name in must:
                 raise BadInput("must hold numbers", file=file, column=name, found=f"text such as `{str(meant[0])[:40]}`")
             continue
@@ -132,6 +139,19 @@ def _decimal_commas(values: pl.Series) -> float:
 def _codes_with_zeros(values: pl.Series) -> bool:
     """Whether whole numbers begin with zeros, as postcodes and article numbers do."""
     return bool(values.str.contains(r"^0\d+$").any())
+
+
+def infinite_values(sample: pl.DataFrame, file: str) -> list[str]:
+    """Warn of infinities, which count as missing.
+
+    Examples
+    --------
+    >>> infinite_values(pl.DataFrame({"x": [1.0, float("inf")]}), "p.csv")
+    ['p.csv: column `x`: infinite values (1 seen) are taken as missing']
+    """
+    floats = [n for n, t in sample.schema.items() if t.is_float()]
+    seen = sample.select(pl.col(n).is_infinite().sum() for n in floats).row(0, named=True) if floats else {}
+    return [f"{file}: column `{n}`: infinite values ({k:,} seen) are taken as missing" for n, k in seen.items() if k]
 
 
 def errors_only(column: ColumnSummary) -> pl.Expr | None:
