@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from scipy.signal import lfilter
+from scipy.special import ndtr
 
 DAY = 86_400.0
 START = 1_767_225_600  # 2026-01-01
@@ -74,7 +75,8 @@ def make(rng: np.random.Generator, rows: int, world: World) -> tuple[pl.DataFram
     for i in range(8):
         columns[f"normal_{i}"] = latent(rng, seconds, world)
     columns["lognormal"] = np.exp(1.5 * latent(rng, seconds, world))
-    columns["pareto"] = rng.pareto(1.1, n) if not (world.season or world.hourly or world.row_ar) else np.exp(2 * latent(rng, seconds, world))
+    depends = world.season or world.hourly or world.row_ar
+    columns["pareto"] = np.exp(2 * latent(rng, seconds, world)) if depends else rng.pareto(1.1, n)
     columns["count"] = rng.poisson(np.exp(0.5 * latent(rng, seconds, world)))
     columns["flag"] = latent(rng, seconds, world) > 1.6
     columns["zero_inflated"] = np.where(rng.random(n) < 0.7, 0.0, np.exp(latent(rng, seconds, world)))
@@ -83,8 +85,6 @@ def make(rng: np.random.Generator, rows: int, world: World) -> tuple[pl.DataFram
     for cells in (2, 4, 25, 25, 200, 500):
         weights = 1 / np.arange(1, cells + 1) ** (0.0 if cells <= 25 else 0.9)
         edges = np.cumsum(weights / weights.sum())
-        from scipy.special import ndtr
-
         z = latent(rng, seconds, world)
         level = ndtr(z / np.sqrt(1 + world.season**2 / 2 + world.hourly**2))
         shuffled = np.random.default_rng(cells).permutation(cells)

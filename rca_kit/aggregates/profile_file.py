@@ -33,7 +33,7 @@ def save_profile(profile: TableProfile, path: str | os.PathLike[str]) -> Path:
         about["labels"] = list(c.labels) if c.labels is not None else None
         if c.distinct is not None:
             arrays[f"hashes{i}"], arrays[f"hash_rows{i}"] = c.distinct.hashes, c.distinct.rows
-            about["bound"] = str(c.distinct.bound)
+            about["bound"], about["repeating"] = str(c.distinct.bound), c.distinct.repeating
         columns.append(about)
     header = {"format": FORMAT, "rows": profile.rows, "blocks": asdict(profile.blocks), "first_time": profile.first_time,
               "last_time": profile.last_time, "columns": columns}
@@ -86,7 +86,7 @@ def is_profile(path: str | os.PathLike[str]) -> bool:
 def _column(i: int, about: dict[str, Any], data: Any) -> ColumnProfile:
     sketch = None
     if "bound" in about:
-        sketch = Distinct(int(about["bound"]), data[f"hashes{i}"], data[f"hash_rows{i}"])
+        sketch = Distinct(int(about["bound"]), data[f"hashes{i}"], data[f"hash_rows{i}"], about["repeating"])
     grid = NumberGrid(**about["grid"]) if about["grid"] else None
     labels = tuple(about["labels"]) if about["labels"] is not None else None
     return ColumnProfile(counts=data[f"counts{i}"].astype(np.int64), missing=data[f"missing{i}"], grid=grid, labels=labels,

@@ -33,6 +33,15 @@ class Distinct:
     bound: int = 2**64 - 1
     hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    repeating: bool = False  # most values come again and again: rows are not counted
+
+    def add_series(self, series: Any) -> None:
+        """Take in the values of a batch without nulls."""
+        if self.repeating or not self.hashes.size:
+            values = series.unique()
+            if self.repeating or len(values) < 0.5 * len(series):
+                self.repeating, series = True, values
+        self.add(series.hash(0).to_numpy())
 
     def add(self, hashed: NDArray[np.uint64]) -> None:
         """Take in the hashes of a batch."""
@@ -49,7 +58,7 @@ class Distinct:
     def merge(self, other: Distinct) -> Distinct:
         """Give the sketch of both together."""
         bound = min(self.bound, other.bound)
-        out = Distinct(bound)
+        out = Distinct(bound, repeating=self.repeating or other.repeating)
         for side in (self, other):
             keep = side.hashes <= np.uint64(bound)
             out._put(side.hashes[keep], side.rows[keep])
@@ -123,7 +132,7 @@ class NumberPart:
             if not (series.dtype.is_float() and len(np.unique(head)) > 0.99 * len(head) > 500):
                 self.distinct = Distinct()
         if self.distinct is not None:
-            self.distinct.add((series.drop_nulls() if nulls else series).hash(0).to_numpy())
+            self.distinct.add_series(series.drop_nulls() if nulls else series)
         for start in range(0, len(values), CHUNK):
             self._chunk(values[start : start + CHUNK], block[start : start + CHUNK])
 
@@ -184,22 +193,27 @@ class CategoryPart:
     def add(self, series: Any, block: Ints) -> None:
         """Take in a batch of text, categories or booleans."""
         pl = _polars()
-        if series.dtype != pl.String:
-            series = series.cast(pl.String)
         nulls = series.null_count()
-        if not self.started and nulls < len(series):
-            self._start(series)
-        codes = self._codes(series)
+        if series.dtype == pl.Boolean:
+            self.labels = ["false", "true"]
+            codes = series.cast(pl.UInt8)
+        else:
+            if series.dtype != pl.String:
+                series = series.cast(pl.String)
+            if not self.started and nulls < len(series):
+                self._start(series)
+            codes = self._codes(series)
         unknown = codes.null_count() - nulls
         if unknown and len(self.labels) < self.limit:
             self._learn(series, codes)
             codes = self._codes(series)
             unknown = codes.null_count() - nulls
         if self.limit < NAMED or unknown:
-            self.distinct.add(series.drop_nulls().hash(0).to_numpy())
+            self.distinct.add_series(series.drop_nulls() if nulls else series)
         size = len(self.labels) + 2  # named, other, missing
-        number = codes.fill_null(size - 2).to_numpy().astype(np.int64)
+        number = (codes.fill_null(size - 2) if nulls or unknown else codes).to_numpy()
         if nulls:
+            number = number.astype(np.int64)
             number[series.is_null().to_numpy()] = size - 1
         first = int(block.min())
         width = int(block.max()) - first + 1

@@ -56,8 +56,8 @@ def _segments(
     values = counted.head(SEGMENTS).collect(backend="polars").to_native()[by].to_list()
     wanted = [c for c in (columns or names) if c != by]
     shared = {**options, "level": options["level"] / max(len(values), 1)}
-    return tuple((f"{by}={v}", compare(*(side.filter(nw.col(by) == v) for side in (before, after)), wanted, time=time, **shared))
-                 for v in values)
+    inside = [(v, nw.col(by) == v) for v in values]
+    return tuple((f"{by}={v}", compare(before.filter(rows), after.filter(rows), wanted, time=time, **shared)) for v, rows in inside)
 
 
 def _sample(frame: nw.LazyFrame[Any], columns: list[str]) -> Any:

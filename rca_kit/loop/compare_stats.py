@@ -49,7 +49,7 @@ def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, span: float |
         more = {"sums": np.array([column.total + column.finite * column.grid.center]), "squares": np.array([column.squares]),
                 "center": column.grid.center, "repeats": column.repeats / pairs, "falls": column.falls / pairs,
                 "minimum": column.minimum, "maximum": column.maximum}
-    if column.distinct is not None and len(column.distinct.hashes):
+    if column.distinct is not None and len(column.distinct.hashes) and not column.distinct.repeating:
         rows = int(column.distinct.rows.sum())
         more["duplicates"] = (rows - len(column.distinct.hashes), rows)
     distinct = column.distinct_count

@@ -14,7 +14,7 @@ from rca_kit.stats.drift.types import ColumnChange, Floats, Test
 
 LEVEL = 0.008  # chance that a quiet table raises any flag, and share of false among raised ones: below the 1 % asked for
 APART = ("missing", "duplicates")  # tests that look at other things than the values
-NEGLIGIBLE = 0.03  # sigma (or Cohen's h): a third of the smallest shift people ask to see; 50.0 -> 51.5 % of rows
+NEGLIGIBLE = 0.05  # sigma (or Cohen's h): half the smallest shift people ask to see; 50.0 -> 52.5 % of rows
 
 
 def decide(changes: Sequence[ColumnChange], *, level: float = LEVEL, negligible: float = NEGLIGIBLE) -> list[ColumnChange]:
