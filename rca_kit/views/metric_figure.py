@@ -10,7 +10,8 @@ from rca_kit.findings.base import iso
 from rca_kit.findings.symptom import MetricSeries
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text
-from rca_kit.views.svg.chart import Marks, thin
+from rca_kit.views.svg.canvas import finite
+from rca_kit.views.svg.chart import Marks, Scale, thin
 from rca_kit.views.theme import LIGHT, plotly_layout
 
 Figure = dict[str, Any]
@@ -31,8 +32,8 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
     Examples
     --------
     >>> from rca_kit.views.example import example
-    >>> len(metric_figure(example().symptom.series[0])["data"])
-    4
+    >>> [trace["name"] for trace in metric_figure(example().symptom.series[0])["data"]]
+    ['95% band', 'expected', 'auc']
     """
     marks = marks or Marks()
     keep = thin(len(series.times), most or max(len(series.times), 2))
@@ -44,9 +45,7 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
 
     data: list[dict[str, Any]] = []
     if series.lower and series.upper:
-        edge = {"line": {"width": 0}, "hoverinfo": "skip"}
-        data.append({**line(series.upper), **edge, "name": "upper"})
-        data.append({**line(series.lower), **edge, "fill": "tonexty", "fillcolor": LIGHT.accent_soft, "name": "95% band"})
+        data.append(_band(series, keep))
     if series.expected:
         dashed = {"color": LIGHT.muted, "dash": "dash", "width": 1.5}
         data.append({**line(series.expected), "name": "expected", "line": dashed, "hoverinfo": "skip"})
@@ -54,6 +53,7 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
     data.append(
         {
             **line(series.values),
+            **_alone([series.values[i] for i in keep]),
             "name": plotly_text(series.metric),
             "line": {"color": LIGHT.accent, "width": 2},
             "customdata": [series.counts[i] if i < len(series.counts) else None for i in keep],
@@ -67,8 +67,48 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
     name = plotly_text(words.metric_title(series.metric))
     layout["yaxis"] |= {"title": {"text": f"{name} ({unit})" if unit else name}, "tickformat": ".1~%" if percent else ""}
     layout["xaxis"] |= {"type": "date", "title": {"text": "time, UTC"}}
+    if len(series.times) > 1 and finite(series.values):
+        scale = Scale(series, marks)
+        layout["yaxis"] |= {"range": [scale.low, scale.high]}
     layout["shapes"], layout["annotations"] = _overlays(marks, series.times)
     return {"data": data, "layout": layout}
+
+
+def _band(series: MetricSeries, keep: Sequence[int]) -> dict[str, Any]:
+    """Give the 95% band as closed shapes, one per stretch without a gap: filling up to the next line would bridge gaps."""
+    x: list[str | None] = []
+    y: list[float | None] = []
+    run: list[int] = []
+    for i in [*keep, -1]:
+        inside = 0 <= i < min(len(series.lower), len(series.upper)) and bool(
+            finite([series.lower[i]]) and finite([series.upper[i]])
+        )
+        if inside:
+            run.append(i)
+        elif run:
+            there = [iso(series.times[k]) for k in run]
+            x += [*there, *reversed(there), None]
+            y += [*(series.upper[k] for k in run), *(series.lower[k] for k in reversed(run)), None]
+            run = []
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "fill": "toself",
+        "fillcolor": LIGHT.accent_soft,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "name": "95% band",
+    }
+
+
+def _alone(values: Sequence[float | None]) -> dict[str, Any]:
+    """Show a point that has no neighbour as a dot: a line needs two."""
+    there = [bool(finite([v])) for v in values]
+    last = len(there) - 1
+    sizes = [5 if ok and not (i > 0 and there[i - 1]) and not (i < last and there[i + 1]) else 0 for i, ok in enumerate(there)]
+    return {"mode": "lines+markers", "marker": {"size": sizes, "color": LIGHT.accent}} if any(sizes) else {}
 
 
 def _overlays(marks: Marks, times: Sequence[datetime]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -27,7 +27,15 @@ _TITLES = {
     "latency_p99": "p99 latency",
     "volume": "requests",
 }
-_PREFIXES = {"null_rate": "null rate of", "kpi": "KPI", "psi": "PSI of", "freshness": "age of"}
+_PREFIXES = {
+    "null_rate": "null rate of",
+    "kpi": "KPI",
+    "psi": "PSI of",
+    "freshness": "age of",
+    "stage": "stage",
+    "share": "share of",
+    "service": "service",
+}
 _PERCENT = {"error_rate", "positive_rate", "accuracy", "precision", "recall"}
 _VERDICTS = {"incident": "Incident", "benign_shift": "Harmless shift", "no_change": "No change"}
 ACTIONS = {

@@ -78,3 +78,16 @@ def test_data_comparison_marks_what_changed():
     )
     figure = DataComparison(columns, 10, 10).plot()
     assert list(figure.data[0].y) == ["b", "a"] and list(figure.data[0].marker.color) == [LIGHT.muted, LIGHT.bad]
+
+
+def test_gaps_split_the_band_and_lone_points_show():
+    from datetime import UTC, datetime, timedelta
+
+    from rca_kit.findings.symptom import MetricSeries
+    from rca_kit.views.metric_figure import metric_figure
+
+    values = (0.1, 0.2, None, 0.3, None, 0.4, 0.5)
+    times = tuple(datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=i) for i in range(7))
+    band, line = metric_figure(MetricSeries("auc", 60, times, values, (1,) * 7, values, values))["data"]
+    assert band["x"].count(None) == 3 and len(band["x"]) == 2 * 5 + 3
+    assert line["marker"]["size"] == [0, 0, 0, 5, 0, 0, 0]

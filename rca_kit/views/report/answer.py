@@ -14,6 +14,7 @@ from rca_kit.findings.symptom import Symptom
 from rca_kit.views import words
 from rca_kit.views.report.draft import Draft
 
+SURE = ((0.9, "Very likely"), (0.66, "Likely"), (0.5, "More likely than not"), (0.33, "Perhaps"))  # words for probabilities
 MOST_UNKNOWNS = 6  # more would push the first screen off the screen; the rest stands in the sections
 
 
@@ -101,7 +102,7 @@ def cause_of(suspect: Suspect) -> Cause:
     pro = sorted((e for e in suspect.evidence if e.supports), key=lambda e: -abs(e.weight))
     con = sorted((e for e in suspect.evidence if not e.supports), key=lambda e: -abs(e.weight))
     p = suspect.probability
-    sure = "Very likely" if p >= 0.9 else "Likely" if p >= 0.66 else "Perhaps" if p >= 0.33 else "Unsure, but first in line"
+    sure = next((said for least, said in SURE if p >= least), "Unsure, but first in line")
     return Cause(
         suspect.title or suspect.subject,
         suspect.category,

@@ -44,7 +44,8 @@ def charts(draft: Draft, *, static: bool) -> list[Picture]:
     if symptom is None:
         return []
     order = {m: i for i, m in enumerate((symptom.metric, *symptom.also_changed))}
-    chosen = sorted(symptom.series, key=lambda s: order.get(s.metric, len(order)))[:MOST_CHARTS]
+    once = {s.metric: s for s in reversed(symptom.series)}.values()
+    chosen = sorted(once, key=lambda s: order.get(s.metric, len(order)))[:MOST_CHARTS]
     return [_chart(draft, s, f"chart-{i}", static=static) for i, s in enumerate(chosen)]
 
 

@@ -95,6 +95,7 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
     signal, scope, settlement, case = draft.signal, draft.scope, draft.settlement, draft.case
     segments = [*scope.segments, *(s for s in scope.singles if s not in scope.segments)] if scope else []
     title = case.title if case else "Investigation"
+    readings = ((signal.reading,) if signal.reading else ()) + signal.others if signal else ()
     return {
         "page_title": f"{case.case_id}: {title}" if case else title,
         "title": title,
@@ -121,7 +122,8 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
         "settlement": settlement,
         "warnings": draft.warnings,
         "symptom_says": _symptom_says(draft),
-        "readings": ((signal.reading,) if signal.reading else ()) + signal.others if signal else (),
+        "readings_first": [r for r in readings if r.moved or r is signal.reading] if signal else [],
+        "readings_rest": [r for r in readings if not (r.moved or r is signal.reading)] if signal else [],
         "charts": charts,
         "tree": pictures.tree(draft),
         "bones": pictures.bones(draft),

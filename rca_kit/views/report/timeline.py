@@ -97,7 +97,7 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
             Moment(
                 change.time,
                 "change",
-                f"{change.kind.replace('_', ' ')}: {change.component}{versions}",
+                f"{change.kind.replace('_', ' ')}{f': {change.component}' if change.component else ''}{versions}",
                 f"{change.description}{scope} ({change.id})",
                 letter,
                 change.id in named,

@@ -53,7 +53,7 @@ def metric_chart(series: MetricSeries, marks: Marks, ident: str, description: st
     if len(series.times) < 2 or not finite(series.values):
         canvas.text(WIDTH / 2, HEIGHT / 2, "nothing was measured", "t mute", "middle")
         return canvas.render()
-    scale = _Scale(series, marks)
+    scale = Scale(series, marks)
     _axes(canvas, scale, series.metric)
     _windows(canvas, scale, marks)
     _curves(canvas, scale, series)
@@ -61,7 +61,9 @@ def metric_chart(series: MetricSeries, marks: Marks, ident: str, description: st
     return canvas.render()
 
 
-class _Scale:
+class Scale:
+    """Where values and times of a metric lie in the picture; `low` and `high` are the ends of its axis."""
+
     def __init__(self, series: MetricSeries, marks: Marks) -> None:
         self.start, self.end = series.times[0], series.times[-1]
         shown = finite(series.values)
@@ -77,18 +79,21 @@ class _Scale:
             self.low = 0.0
 
     def x(self, at: datetime) -> float:
+        """Place a time."""
         whole = (self.end - self.start).total_seconds()
         return LEFT + (WIDTH - LEFT - RIGHT) * (at - self.start).total_seconds() / whole
 
     def y(self, value: float) -> float:
+        """Place a value; beyond the axis it stays at its end."""
         inside = min(max(value, self.low), self.high)
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (inside - self.low) / (self.high - self.low)
 
     def holds(self, at: datetime | None) -> bool:
+        """Tell whether a time lies in the stretch."""
         return at is not None and self.start <= at <= self.end
 
 
-def _axes(canvas: Canvas, scale: _Scale, metric: str) -> None:
+def _axes(canvas: Canvas, scale: Scale, metric: str) -> None:
     for tick in nice_ticks(scale.low, scale.high):
         y = scale.y(tick)
         canvas.line(LEFT, y, WIDTH - RIGHT, y, "grid")
@@ -100,7 +105,7 @@ def _axes(canvas: Canvas, scale: _Scale, metric: str) -> None:
     canvas.line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis")
 
 
-def _windows(canvas: Canvas, scale: _Scale, marks: Marks) -> None:
+def _windows(canvas: Canvas, scale: Scale, marks: Marks) -> None:
     if marks.onset_interval:
         a, b = (min(max(scale.x(t), LEFT), WIDTH - RIGHT) for t in marks.onset_interval)
         canvas.rect(a - 1, TOP, max(b - a, 2) + 2, HEIGHT - TOP - BOTTOM, "onset-band")
@@ -119,7 +124,7 @@ def thin(count: int, most: int = MOST_POINTS) -> list[int]:
     return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
 
 
-def _curves(canvas: Canvas, scale: _Scale, series: MetricSeries) -> None:
+def _curves(canvas: Canvas, scale: Scale, series: MetricSeries) -> None:
     keep = thin(len(series.times))
     xs = {i: scale.x(series.times[i]) for i in keep}
 
@@ -143,7 +148,7 @@ def _at(values: Sequence[float | None], i: int) -> float | None:
     return None if v is None or v != v or v in (float("inf"), float("-inf")) else v
 
 
-def _markers(canvas: Canvas, scale: _Scale, marks: Marks, metric: str) -> None:
+def _markers(canvas: Canvas, scale: Scale, marks: Marks, metric: str) -> None:
     for bound, limit in (marks.slo or {}).items():
         if scale.low <= limit <= scale.high:
             y = scale.y(limit)

@@ -52,7 +52,8 @@ def _bone(canvas: Canvas, suspects: Suspects, category: str, status: object, pla
     x, spine, step, above = place
     state = getattr(status, "status", "not_tested")
     because = getattr(status, "because", "not looked at")
-    css = {"supported": "bone-on", "excluded": "bone-off"}.get(state, "bone-open")
+    first = bool(suspects.items) and suspects.items[0].category == category
+    css = {"supported": "bone-on" if first else "bone-also", "excluded": "bone-off"}.get(state, "bone-open")
     foot = x + step * 0.86
     top = 22.0 if above else HEIGHT - 128.0
     canvas.line(x + 4, top - 12 if above else HEIGHT - 10, x + 4, top + 96 if above else top - 14, css)
