@@ -13,12 +13,12 @@ from rca_kit.findings.symptom import MetricSeries, Symptom
 WEEK_S = 7 * 86400.0
 MIN_HEALTHY_S = 6 * 3600.0  # false alarms per week are not extrapolated from less than a quarter of a day
 FRACTIONS = (0.5, 0.4, 0.6, 0.33, 0.25, 0.7, 0.8)  # of the way from before to after; the middle first, it errs least either way
-HOLDS = (1, 2, 3)  # buckets in a row: one spike is not an incident
+HOLDS = (0, 1, 2)  # buckets for which it must go on, as `for` in a Prometheus rule counts: from the first one on
 
 
 @dataclass(frozen=True)
 class AlertRule:
-    """Fire when `metric` is above (``>``) or below (``<``) the threshold for some minutes.
+    """Fire when `metric` is above (``>``) or below (``<``) the threshold, and still is some minutes later.
 
     Examples
     --------
@@ -32,7 +32,8 @@ class AlertRule:
     minutes: float
 
     def __str__(self) -> str:
-        return f"{self.op} {self.threshold:g} for {self.minutes:g}m"
+        hold = f" for {self.minutes:g}m" if self.minutes else ""
+        return f"{self.op} {self.threshold:g}{hold}"
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at
     >>> s = MetricSeries("error_rate", 3600, tuple(t), (0.01,) * 8 + (0.2,) * 4, (100,) * 12)
     >>> b = backtest(AlertRule("error_rate", ">", 0.1, 60), s, t[8], t[11])
     >>> b.fired_at.hour, b.lead_minutes, b.false_alarms
-    (9, 120.0, 0)
+    (10, 60.0, 0)
     """
     width = timedelta(seconds=series.bucket_seconds)
-    need = max(1, int(np.ceil(rule.minutes * 60 / series.bucket_seconds - 1e-9)))
+    need = 1 + int(np.ceil(rule.minutes * 60 / series.bucket_seconds - 1e-9))
     over = _over(rule, _values(series))
     fired, false, run, alarmed = None, 0, 0, False
     healthy_s = 0.0

@@ -22,6 +22,7 @@ from rca_kit.loop.twins import Field, differs, gower, make_fields, nearest
 
 ENOUGH_TWINS = 20
 MAX_TEXT = 300  # characters of a prompt or answer that are shown
+MOST_CLASSES = 20  # more distinct labels are numbers
 LABEL_WEIGHT = 3.0  # the twin of a missed fraud is a fraud that was caught, where there is one nearby
 SEGMENT_WEIGHT = 2.0  # "same segment" matters more than any single other feature
 
@@ -79,11 +80,12 @@ def _pool(sampled: Sampled, roles: Roles, loss: Loss | None, signature: Signatur
     if loss is not None:
         right = evaluate(loss.value <= loss.threshold, frame).fill_null(value=False)
         if loss.threshold > 0 and loss.name.startswith(("its score", "the estimate")):
-            # a twin should be clearly right, not just not among the worst
-            value = evaluate(loss.value, frame.filter(pl.col(WINDOW) == 0)).drop_nulls().cast(pl.Float64)
-            middle = value.median() if len(value) else None
-            if middle is not None:
-                right = evaluate(loss.value <= float(middle), frame).fill_null(value=False)  # type: ignore[arg-type]
+            # a twin should be clearly right for its label, not just not among the worst
+            before = pl.when(pl.col(WINDOW) == 0).then(pl.col("rk_loss"))
+            label = loss.columns[-1]
+            middle = before.median().over(label) if frame[label].n_unique() <= MOST_CLASSES else before.median()
+            valued = frame.with_columns(rk_loss=evaluate(loss.value, frame).cast(pl.Float64))
+            right = valued.select((pl.col("rk_loss") <= middle).fill_null(value=False))["rk_loss"]
         good = good & right
     if signature is not None:
         good = good & ~evaluate(signature.test, frame).fill_null(value=False)
