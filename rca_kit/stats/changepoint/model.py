@@ -8,6 +8,7 @@ import numpy as np
 
 from rca_kit.stats.changepoint.gls import fit_steps
 from rca_kit.stats.changepoint.lines import gate_lines, line_cost, step_cost
+from rca_kit.stats.changepoint.ramps import Ramp, find_ramps, ramp_profile
 from rca_kit.stats.changepoint.robust import winsorise
 from rca_kit.stats.changepoint.season import PRICE, Season, find_season, fit_season, moving_level, on_grid
 from rca_kit.stats.changepoint.segments import describe_lines
@@ -16,6 +17,7 @@ from rca_kit.stats.changepoint.steps import Grid, StepModel, search_steps
 from rca_kit.stats.changepoint.variance import Spread, find_spread, level_scale
 
 WEEK = 7  # the longer season that goes with a daily one
+FEW_CYCLES = 8  # a season seen less often must also beat the steps that would do without it (a regular staircase)
 PERSISTENT = 0.45  # AR coefficient left by the steps, or
 MANY_STEPS = 3  # number of steps, from which lines may describe the series better
 
@@ -30,6 +32,7 @@ class Model:
     steps: StepModel
     seasons: tuple[Season, ...] = ()
     spread: Spread | None = None  # changes of the standard deviation
+    ramps: tuple[Ramp, ...] = ()  # that stand for some of the steps
     lines: tuple[int, ...] | None = None  # cuts of the partition into lines when that describes it better
 
     @property
@@ -55,6 +58,10 @@ def search(y: Array, precision: Array, s: Series, period: int | None) -> Model:
     if model.seasons:
         model = _search_again(model, s)
         model = _with_week(model, s, period)
+        if period is None and s.n < FEW_CYCLES * model.seasons[0].period:
+            plain = _search_flat(y, precision, s, ())
+            model = plain if step_cost(plain.steps) < step_cost(model.steps) + season_price(model) else model
+    model = _with_ramps(model)
     lines = _lines(model, s)
     return _with_spread(model, s) if lines is None else replace(model, lines=lines)
 
@@ -108,8 +115,22 @@ def _with_week(model: Model, s: Series, period: int | None) -> Model:
     if week.gain <= 0:
         return model
     trial = _search_again(_search_flat(model.y, model.precision, s, (*model.seasons, week)), s)
-    price = PRICE * trial.seasons[1].parameters * float(np.log(len(s.y)))
+    price = season_price(trial) - season_price(model)
     return trial if step_cost(trial.steps) + price < step_cost(model.steps) else model
+
+
+def season_price(model: Model) -> float:
+    """Penalty of the effects of all seasons."""
+    return PRICE * sum(x.parameters for x in model.seasons) * float(np.log(model.grid.n))
+
+
+def _with_ramps(model: Model) -> Model:
+    """Let ramps stand for steps; noise as persistent as allowed could draw them by itself."""
+    phi = model.steps.profile.phi
+    if not model.steps.cuts or phi >= model.grid.limit:
+        return model
+    levels = fit_steps(model.grid.at(phi), model.steps.cuts).levels
+    return replace(model, ramps=tuple(find_ramps(model.grid, model.steps.cuts, levels, phi)))
 
 
 def _with_spread(model: Model, s: Series) -> Model:
@@ -117,22 +138,26 @@ def _with_spread(model: Model, s: Series) -> Model:
     found = find_spread(model.flat - model.fitted, model.precision, s.gap, model.steps.profile.phi)
     if found is None:
         return model
-    if not model.steps.cuts:
+    if not model.steps.cuts or model.ramps:
         return replace(model, spread=found)
     sd = spread_out(np.asarray(found.deviations), found.cuts, model.grid.n)
     again = _search_flat(model.y, model.precision / sd * float(np.median(sd)), s, model.seasons)
-    return replace(again, spread=found)
+    return _with_ramps(replace(again, spread=found))
 
 
 def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
     """Cuts of the partition into lines, where the series wanders and lines describe it better."""
     steps, grid = model.steps, model.grid
-    many, persistent = len(steps.cuts) >= MANY_STEPS, steps.profile.phi >= PERSISTENT
-    if not (many or persistent and steps.cuts) and steps.null.phi < grid.limit:
+    cost, phi = step_cost(steps), steps.profile.phi
+    if model.ramps:
+        profile, penalty = ramp_profile(grid, steps.cuts, model.ramps)
+        cost, phi = min((cost, phi), (profile.deviance + penalty, profile.phi))
+    many, persistent = len(steps.cuts) >= MANY_STEPS, phi >= PERSISTENT
+    if not (many or (persistent and steps.cuts)) and steps.null.phi < grid.limit:
         return None
     position = np.cumsum(s.gap)
     seen = describe_lines(model.flat, position, model.precision**2)
     if many and persistent and seen:  # it wanders: no set of steps leaves plain noise, so what is visible is what is told
         return seen
     cuts = gate_lines(grid, position, seen)
-    return cuts if line_cost(grid, position, cuts) < step_cost(steps) else None
+    return cuts if line_cost(grid, position, cuts) < cost else None

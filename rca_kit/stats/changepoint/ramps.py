@@ -12,13 +12,15 @@ import numpy as np
 
 from rca_kit.stats.changepoint.gls import TINY, rss_steps, white_rows
 from rca_kit.stats.changepoint.series import Array, Index
-from rca_kit.stats.changepoint.steps import Grid, step_penalty
+from rca_kit.stats.changepoint.steps import Grid, Profile, step_penalty
 
 POSITIONS = 20  # starts and lengths tried, each; then refined around the best
 MAX_ROWS = 300  # longer windows are averaged in blocks first
 MIN_ROWS = 8
 SHORTEST = 3  # buckets; a faster ramp is a step
 LEVEL = 0.90
+PLACE_LOG = 1.0  # times log(n): the second place of a ramp
+SURE_LOG = 2.0  # the same where one step would do: its onset is the sharper statement, so the ramp must be plain
 
 
 @dataclass(frozen=True)
@@ -145,4 +147,22 @@ def window(grid: Grid, a: int, b: int, block: int) -> Grid:
 
 def _pays(n: int, m: int, steps: float, ramp: float, count: int) -> bool:
     """Whether the ramp, with one more place than a step, has the lower penalised deviance."""
-    return m * float(np.log(max(steps, TINY) / max(ramp, TINY))) + (count - 1) * step_penalty(n) > float(np.log(n))
+    return m * float(np.log(max(steps, TINY) / max(ramp, TINY))) + (count - 1) * step_penalty(n) > ramp_penalty(n, count)
+
+
+def ramp_penalty(n: int, count: int) -> float:
+    """Penalty of a ramp beyond that of a step, when it stands for `count` steps."""
+    return (SURE_LOG if count == 1 else PLACE_LOG) * float(np.log(n))
+
+
+def ramp_profile(grid: Grid, cuts: tuple[int, ...], ramps: tuple[Ramp, ...]) -> tuple[Profile, float]:
+    """Deviance of ramps together with the steps that they leave, and the penalty of all."""
+    position = np.arange(grid.n)
+    y = grid.y.copy()
+    for r in ramps:
+        y -= (r.after - r.before) * np.clip((position - r.start + 1) / max(r.end - r.start, 1), 0.0, 1.0)
+    gone = {i for r in ramps for i in range(r.first, r.last + 1)}
+    left = tuple(c for i, c in enumerate(cuts) if i not in gone)
+    count = len(left) + len(ramps)
+    extra = sum(ramp_penalty(grid.n, r.last - r.first + 1) for r in ramps)
+    return Grid(y, grid.precision, grid.gap).profile(left), count * step_penalty(grid.n) + extra

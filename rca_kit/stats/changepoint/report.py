@@ -8,7 +8,6 @@ from rca_kit.stats.changepoint.gls import fit_steps
 from rca_kit.stats.changepoint.lines import line_profile
 from rca_kit.stats.changepoint.model import Model
 from rca_kit.stats.changepoint.onset import line_interval, position_interval
-from rca_kit.stats.changepoint.ramps import find_ramps
 from rca_kit.stats.changepoint.result import MEAN, RAMP, SLOPE, SPIKE, STAIRCASE, STEP, VARIANCE, Change
 from rca_kit.stats.changepoint.series import Array, Series
 from rca_kit.stats.changepoint.spikes import count_deviation, rate_deviation, short_spikes, spike_limit
@@ -33,7 +32,7 @@ def step_changes(model: Model) -> list[Change]:
     w = grid.at(phi)
     fit = fit_steps(w, cuts)
     edges = (0, *cuts, grid.n)
-    ramps = {r.first: r for r in find_ramps(grid, cuts, fit.levels, phi)} if phi < grid.limit else {}
+    ramps = {r.first: r for r in model.ramps}
     out: list[Change] = []
     i = 0
     while i < len(cuts):

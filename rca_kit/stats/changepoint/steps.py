@@ -117,7 +117,7 @@ def step_penalty(n: int) -> float:
 
 
 def edge_penalty(n: int, side: Array) -> Array:
-    """What a step pays besides when its shorter side holds only `side` observations: there are more such places to be wrong."""
+    """Penalty of a step for having only `side` observations on its shorter side, where chance has more places to work."""
     return np.asarray(EDGE_SCALE * np.maximum(np.log(EDGE_SHARE * n / side), 0.0))
 
 
