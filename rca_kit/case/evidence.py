@@ -14,7 +14,9 @@ from rca_kit.case.vocabulary import NEGATIVE_VALUES, POSITIVE_VALUES
 Array = NDArray[np.float64]
 MAX_ROWS = 40_000  # rows that pairwise facts are computed on
 MIN_PAIRS = 50  # rows from which a correlation says something
-LIKE_SCORES = 30  # groups of like score
+LIKE_SCORES = 20  # groups of like score
+BEYOND_CHANCE = 5.0  # standard errors: as many columns as a log has are looked at
+LASTING = 0.3  # autocorrelation from one request to the next that only the calendar, a queue or a rollout has
 DETERMINED = 0.97  # rank separation from which one column is a threshold on the other
 
 
@@ -114,11 +116,24 @@ class Evidence:
         known = ~(np.isnan(self.numbers(part)) | np.isnan(self.numbers(whole)))
         return self.correlation(part, whole) if known.sum() >= MIN_PAIRS else 1.0
 
-    def with_mistakes(self, name: str, score: str, label: str, decision: str | None) -> float:
-        """Correlation of a column with the model's mistakes among requests of like score.
+    def lasting(self, name: str, time: str) -> bool:
+        """Whether a two-valued column keeps its value from one request to the next, as a weekend does and a click does not."""
+        order = np.argsort(self.numbers(time), kind="stable")
+        values = self.numbers(name)[order]
+        values = values[~np.isnan(values)]
+        if len(values) < MIN_PAIRS:
+            return False
+        share = (values == values.max()).mean()
+        same = (values[1:] == values[:-1]).mean()
+        return bool(same - (share**2 + (1 - share) ** 2) > LASTING * 2 * share * (1 - share))
+
+    def with_mistakes(self, name: str, score: str, label: str, decision: str | None, time: str) -> float:
+        """Correlation of a column with the model's mistakes among requests of like score, in the older half of the rows.
+
+        The newer half may hold the incident, in which any segment that was hit goes with the mistakes.
 
         A column the model knows tells nothing of its mistakes beyond the score, if the model is calibrated; what users do
-        after a wrong answer does. 0 when it cannot be told. The mistake is label != decision for classes, else
+        after a wrong answer does. 0 when it cannot be told from chance. The mistake is label != decision for classes, else
         ``|label - score|`` (its logarithm when the label goes beyond 0 and 1).
         """
         score_values, column = self.numbers(score), self.numbers(name)
@@ -131,6 +146,8 @@ class Evidence:
             mistake = np.abs(self.numbers(label) - score_values)
             mistake = np.log1p(mistake) if self.columns[label].n_unique > 2 else mistake
         known = ~(np.isnan(mistake) | np.isnan(score_values) | np.isnan(column))
+        when = self.numbers(time)
+        known &= when <= np.nanmedian(when)
         if known.sum() < MIN_PAIRS * LIKE_SCORES:
             return 0.0
         edges = np.quantile(score_values[known], np.linspace(0, 1, LIKE_SCORES + 1)[1:-1])
@@ -138,7 +155,8 @@ class Evidence:
         size = np.maximum(1, np.bincount(group, minlength=LIKE_SCORES))
         rest = [v[known] - (np.bincount(group, v[known], minlength=LIKE_SCORES) / size)[group] for v in (mistake, column)]
         spread = float(np.sqrt((rest[0] ** 2).sum() * (rest[1] ** 2).sum()))
-        return float((rest[0] * rest[1]).sum()) / spread if spread > 0 else 0.0
+        r = float((rest[0] * rest[1]).sum()) / spread if spread > 0 else 0.0
+        return r if abs(r) * np.sqrt(known.sum()) >= BEYOND_CHANCE else 0.0
 
     def same_scale(self, a: str, b: str) -> bool:
         """Whether two columns are of the same size, within a factor of three at the median."""

@@ -10,10 +10,12 @@ from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import Evidence, positive_value
 from rca_kit.case.incident import FILE_NAME, Incident
 from rca_kit.case.inputs import features, kpi_direction, latency_and_stages, segments
+from rca_kit.case.names import tokens
 from rca_kit.case.outcomes import ROLES, Setting, choose_outcomes
 from rca_kit.case.roles import SINGLE_ROLES, Roles
 from rca_kit.case.singles import find_error, find_label_time, find_model_version, find_request_id, find_time
 from rca_kit.case.task import infer_task
+from rca_kit.case.vocabulary import CALENDAR, CONTEXT, DESCRIBES
 from rca_kit.errors import BadInput, did_you_mean
 
 FOLLOWS_MISTAKES = 0.08  # correlation with mistakes at like score; columns the model knows stay below 0.03 on 20,000 rows
@@ -167,8 +169,9 @@ def _kpis(incident: Incident, wanted: dict[str, str], free: list[str], single: M
     reasons = [f"business outcomes by name: {named}"] if found else []
     score, label = single["score"], single["label"]
     if score and label:
-        followed = {n: evidence.with_mistakes(n, score, label, single["decision"]) for n in free
-                    if n not in found and _yes_no(evidence.columns[n])}
+        time = str(single["time"])
+        followed = {n: evidence.with_mistakes(n, score, label, single["decision"], time) for n in free
+                    if n not in found and _yes_no(evidence.columns[n]) and not evidence.lasting(n, time)}
         after = {n: "lower" if r > 0 else "higher" for n, r in followed.items() if abs(r) >= FOLLOWS_MISTAKES}
         if after:
             shown = ", ".join(f"{n} ({d} is good)" for n, d in after.items())
@@ -178,5 +181,7 @@ def _kpis(incident: Incident, wanted: dict[str, str], free: list[str], single: M
 
 
 def _yes_no(c: ColumnSummary) -> bool:
+    if set(tokens(c.name)) & (DESCRIBES | CALENDAR | CONTEXT):
+        return False
     return c.kind == "bool" or (c.kind == "numeric" and c.n_unique == 2 and c.min == 0 and c.max == 1)
 

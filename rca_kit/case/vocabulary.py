@@ -115,12 +115,12 @@ DECISION = Vocabulary(
 )
 HIGHER = words("click clicked clicks convert converted conversion purchase purchased bought booked booking ordered revenue "
                "gmv sale sales sold accepted retained resolved upvote watched watch engaged engagement subscribed completed "
-               "satisfied csat nps profit repeat kept tip tipped helpful solved success successful installed signed renewed "
-               "saved shared liked like likes played streamed added checkout paid geklickt klick gekauft kauf bestellt "
+               "satisfied csat nps profit repeat kept tip tipped helpful solved success successful installed renewed "
+               "saved shared liked like likes played streamed checkout paid geklickt klick gekauft kauf bestellt "
                "bestellung umsatz gebucht zufrieden gelost ertrag clique clic achete achat commande chiffre vente vendu "
                "reserve satisfait comprado compra pedido ingresos venta vendido reservado satisfecho resuelto cliccato "
-               "acquistato acquisto ricavo venduto prenotato clicado comprou receita vendas finished finish stock on_time "
-               "accepted_offer used useful reordered attended opened read viewed fulfilled")
+               "acquistato acquisto ricavo venduto prenotato clicado comprou receita vendas finished finish on_time "
+               "accepted_offer useful reordered attended opened fulfilled")
 LOWER = words("cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return churn "
               "churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry retried "
               "dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned appeal "
@@ -147,6 +147,10 @@ CONTEXT = words("app sdk server host pod node instance az datacenter dc experime
                 "endpoint environment env build firmware canary replica zone worker gateway rollout holdout ab treatment "
                 "flight rz standort serveur servidor")
 """Names of where and how a request was served, not inputs of the model."""
+
+DESCRIBES = words("is has new first mobile desktop android ios web app member premium vip guest logged weekend holiday night "
+                  "evening returning active bot test employee male female flag enabled known verified registered")
+"""Words of a yes or no that describes the request or the user, known before the model answers."""
 
 SUCCESS_VALUES = words("ok success successful none no false 0 200 0.0 healthy completed done erfolg ok. exito succes")
 POSITIVE_VALUES = words("1 true yes y t positive pos fraud spam churn churned default bad toxic approved approve accept "

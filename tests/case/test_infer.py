@@ -301,6 +301,18 @@ def test_kpi_of_any_name_follows_mistakes(tmp_path):
     assert "plain_flag" in oc.roles.features
 
 
+def test_a_segment_hit_by_the_incident_is_no_kpi(tmp_path):
+    d = Draw(21)
+    hit = d.rng.integers(0, 2, N)
+    late = np.arange(N) > N * 0.7
+    shuffled = np.where((hit == 1) & late, d.rng.permutation(d.p), d.p)
+    calm = (np.arange(N) // 500) % 2  # a calendar of some kind, in which the model is worse
+    noisy = np.where(calm == 1, np.clip(shuffled + 0.4 * d.rng.normal(size=N), 0, 1), shuffled)
+    oc = opened(tmp_path, {"ts": times(), "score": noisy, "label": d.y, "handheld": hit, "calm": calm})
+    assert oc.roles.kpi == {}
+    assert set(oc.roles.segments) == {"handheld", "calm"}
+
+
 def test_model_version_known_from_the_change_log(tmp_path):
     d = Draw(12)
     (tmp_path / "changes.csv").write_text(
