@@ -141,20 +141,21 @@ def verify(folder: str | Path, since: str | datetime, margin: float | Mapping[st
     windows = (Window(first, onset[0]), Window(start, end))
     before, after, _ = weigh(grid, windows)
     during = _during(grid.n, grid.index(onset[1]), grid.index(start))
+    whole = _during(grid.n, 0, grid.index(onset[0]))
     rows: list[Recovery] = []
     for name, series in _segments(prepared, told).items():
         for metric in _metrics(prepared, told):
             key = series_for(metric, series)
             if key is not None:
                 slo = opened.case.incident.slos.get(metric) if opened.case.incident.slos and name == ALL else None
-                rows.append(_recovery(metric, name, series[key], (before, after, during), margin, slo, told))
+                rows.append(_recovery(metric, name, series[key], (before, after, during, whole), margin, slo, told))
     verdict, because = _verdict(rows)
     return Verification(verdict, because, *windows, tuple(rows))
 
 
 def _recovery(metric: str, segment: str, series: Series, weights: tuple[NDArray[np.float64], ...], margin: Any, slo: Any,
               told: Mapping[str, Any]) -> Recovery:
-    b, a, d = (series.over(w) for w in weights)
+    b, a, d = (series.over(w) for w in weights[:3])
     noise = _noise(series, int(np.flatnonzero(weights[0] > 0).max(initial=-1)) + 1)
     width = _margin(metric, series, b, d, margin, told)
     gap, error_b, error_a = a.value - b.value, b.error * noise, a.error * noise
@@ -167,8 +168,9 @@ def _recovery(metric: str, segment: str, series: Series, weights: tuple[NDArray[
         verdict = "better" if verdict == good and not overshot else "worse"
     needed = None
     if verdict == "inconclusive" and np.isfinite(gap):
-        # plan for the fix to have worked; a difference that is already there is left to show itself
-        needed = needed_n(error_b, error_a, max(a.n, 1.0), width)
+        # plan for the fix to have worked, and for a day in the end, which all of the traffic before can be matched to
+        whole = series.over(weights[3]).error * noise
+        needed = needed_n(min(whole, error_b), error_a, max(a.n, 1.0), width)
     state, note = _slo(slo, b, a, error_a)
     if verdict == "inconclusive" and n < MIN_ROWS:
         note = f"only {n} observations since the fix"
