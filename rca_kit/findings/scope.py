@@ -77,6 +77,7 @@ class MixRate:
     rate: float
     simpson: bool
     parts: tuple[tuple[str, float, float], ...] = ()  # (value, mix part, rate part)
+    rate_interval: Interval | None = None
 
 
 @dataclass(frozen=True, repr=False)

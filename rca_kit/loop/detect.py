@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.series import Series
@@ -116,7 +117,7 @@ def _roughness(value: Floats) -> float:
     return max(1.4826 * float(np.median(np.abs(steps))), 0.5 * float(np.std(steps)), 1e-9)
 
 
-def scan_all(series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alert: str | None,
+def scan_all(series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...],
              fixed: int | None = None) -> dict[str, Move]:
     """Scan every series for a change that begins before the alert.
 
@@ -135,14 +136,38 @@ def scan_all(series: Iterable[Series], grid: TimeGrid, detected_at: datetime, al
     for s in chosen:
         value, error, seen = observe(s)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
-        alpha = ALPHA_ALERT if s.name == alert else ALPHA_OTHER / looks
+        alpha = ALPHA_ALERT / len(alerts) if s.name in alerts else ALPHA_OTHER / looks
         moved = found.best is not None and found.log_p < math.log(alpha)
+        if moved and s.counts:
+            moved = binomial_log_p(s, found, last - first + 1) < math.log(alpha)
         if s.name == "label_share" and moved:
             moved = not still_arriving(seen.value, found)
         if found.kind == "box" and found.best is not None and found.best.end < last - OVER_BY * grid.n_coarse:
             moved = False
         out[s.name] = Move(s, found, seen, moved)
     return out
+
+
+def binomial_log_p(series: Series, scan: StepScan, looks: int) -> float:
+    """Corrected p value of a change of a rate by its binomial deviance: few events are skewed, and z overstates them."""
+    fit = scan.best
+    if fit is None or scan.kind == "ramp":
+        return scan.log_p
+    factor = 1 if series.coarse else series.grid.coarse
+    k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
+    inside = np.zeros(k.size, bool)
+    inside[fit.start:fit.end] = True
+    parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
+    deviance = 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
+    z = math.sqrt(max(deviance, 0.0)) / scan.phi
+    return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(max(looks, 1)), 0.0))
+
+
+def _entropy(k: float, n: float) -> float:
+    """Maximal binomial log-likelihood of k out of n."""
+    if n <= 0 or k <= 0 or k >= n:
+        return 0.0
+    return k * math.log(k / n) + (n - k) * math.log(1 - k / n)
 
 
 def still_arriving(share: Floats, scan: StepScan) -> bool:

@@ -25,9 +25,15 @@ def series_for(metric: str, series: dict[str, Series]) -> str | None:
     if head == "freshness":
         known = [n for n in series if n.startswith(f"service:{tail}:")]
         return next((n for word in FRESHNESS for n in known if word in n.rsplit(":", 1)[-1].lower()), None)
-    if head == "psi" and f"mean:{tail}" in series:
-        return f"mean:{tail}"
-    return None
+    return next(iter(psi_series(metric, series)), None)
+
+
+def psi_series(metric: str, series: dict[str, Series]) -> list[str]:
+    """Series behind a ``psi:<column>`` alert: the mean of a numeric column, the shares of a categorical one."""
+    head, _, tail = metric.partition(":")
+    if head != "psi":
+        return []
+    return [n for n in series if n == f"mean:{tail}" or n.startswith(f"share:{tail}=")]
 
 
 def public(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -20,8 +21,10 @@ from rca_kit.stats.rates import Difference, difference, overdispersion
 Floats = NDArray[np.float64]
 
 OUTCOMES = ("quality", "service", "kpi", "output_nulls")
-ANCHOR_ORDER = (("quality", "service", "kpi", "output_nulls"), ("stage",), ("nulls",), ("labels", "output", "component"),
-                ("input", "version", "mix", "volume"))
+STANDING = {"quality": 1.0, "service": 1.0, "kpi": 1.0, "output_nulls": 1.0, "nulls": 0.9, "stage": 0.8, "labels": 0.8, "output": 0.7,
+            "input": 0.7, "mix": 0.6, "component": 0.4, "volume": 0.4}
+MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
+LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
@@ -128,31 +131,45 @@ def _finite(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def look(aggregates: Aggregates, series: dict[str, Series], alert: str, detected_at: datetime,
+def look(aggregates: Aggregates, series: dict[str, Series], alerts: tuple[str, ...], detected_at: datetime,
          given: tuple[Window, Window] | None = None) -> Picture:
     """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
     grid = aggregates.plan.grid
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
-    moves = scan_all(series.values(), grid, detected_at, alert, fixed)
-    anchor = choose_anchor(moves, alert)
+    moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
+    anchor = choose_anchor(moves, alerts, grid, detected_at)
     group = tuple(together(anchor, moves.values())) if anchor else ()
     onset = joint_onset(group, grid) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)
     before, after, matched = weigh(grid, windows)
-    return Picture(aggregates, series, moves, alert, anchor, group, onset, windows, before, after, matched, detected_at)
+    return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at)
 
 
-def choose_anchor(moves: dict[str, Move], alert: str) -> Move | None:
-    """Choose the change to investigate: the alerted metric's, else the strongest outcome's, else the strongest at all."""
-    named = moves.get(alert)
-    if named is not None and named.moved:
-        return named
-    for families in ANCHOR_ORDER:
-        moved = [m for m in moves.values() if m.moved and m.series.family in families and m.series.name not in NEVER_ANCHOR]
-        bad = [m for m in moved if worse(m.series, m.fit.height) is not False] or []
-        if bad:
-            return min(bad, key=lambda m: (m.scan.log_p, -abs(m.fit.z), m.series.name))
-    return None
+def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGrid, detected_at: datetime) -> Move | None:
+    """Choose the change to investigate: the alerted metric's if it moved, else the one with most standing.
+
+    Standing is evidence (nats, capped), discounted for families that are causes or circumstances rather than outcomes, less
+    what it costs to explain why the alert came so long after.
+    """
+    named = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
+    if named:
+        return min(named, key=lambda m: (m.scan.log_p, m.series.name))
+    able = [m for m in moves.values() if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)]
+
+    def standing(m: Move) -> float:
+        hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)
+        return STANDING[m.series.family] * min(-m.scan.log_p, MOST_EVIDENCE) - LATENESS * math.log1p(hours / LATE_HOURS)
+
+    return max(able, key=lambda m: (standing(m), m.series.name), default=None)
+
+
+def _suspicious(move: Move) -> bool:
+    """Whether a move may be the symptom: large enough, and for the worse or of a metric that has no good direction."""
+    s, height = move.series, move.fit.height
+    verdict = worse(s, height)
+    if s.log and abs(height) < math.log1p(MIN_EFFECT[s.family][1]):
+        return False
+    return verdict is True or (verdict is None and s.family != "component")
 
 
 def lay_windows(grid: TimeGrid, onset: JointOnset | None, anchor: Move | None, detected_at: datetime) -> tuple[Window, Window]:

@@ -146,7 +146,7 @@ def _all(a: Aggregates) -> Iterator[Series]:
     for stage in c.stages:
         yield make(f"stage:{stage}", "stage", _percentile(0.95), _histogram(a, f"latency:{stage}", LATENCY_BINS),
                    good="lower", coarse=True, log=True, column=stage)
-        yield make(f"log:{stage}", "stage", metrics.mean, *(col(f"log:{stage}_{x}") for x in ("s", "ss", "n")), column=stage)
+        yield make(f"log:{stage}", "helper", metrics.mean, *(col(f"log:{stage}_{x}") for x in ("s", "ss", "n")), column=stage)
     for kpi, good in c.kpis.items():
         m = f"kpi:{kpi}"
         yield _ratio_or_mean(make, m, "kpi", col, kpi in plan.binary_kpis or kpi in c.positive, good=good, column=kpi)

@@ -30,7 +30,7 @@ def rate(k: ArrayLike, n: ArrayLike) -> Estimate:
     --------
     >>> e = rate([5.0], [100.0])
     >>> round(float(e.value[0]), 3), round(float(e.error[0]), 4)
-    (0.05, 0.0246)
+    (0.05, 0.0251)
     """
     k, n = np.asarray(k, float), np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -134,7 +134,8 @@ def cluster_bootstrap(values: Any, clusters: Any = None, level: float = 0.95, dr
     """
     x = np.asarray(values, dtype=np.float64)
     code = np.arange(len(x)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    sums, sizes = np.bincount(code, weights=x), np.bincount(code).astype(np.float64)
+    sums = np.bincount(code, weights=x)
+    sizes = np.asarray(np.bincount(code), dtype=np.float64)
     groups = len(sums)
     mean = x.mean()
     if groups < 2:

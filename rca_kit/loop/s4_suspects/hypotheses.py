@@ -16,6 +16,8 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "frozen": ("data", "upstream", "config", "code", "infra"), "stale": ("data", "config", "code", "upstream", "infra"),
     "range": ("data", "upstream", "code"), "unit": ("code", "upstream", "data"), "rescaled": ("code", "upstream", "data", "external"),
     "renamed": ("upstream", "code", "data"), "permuted": ("code", "upstream", "data"), "new_category": ("external", "upstream", "code", "data"),
+    "clock": ("code", "upstream", "data"), "alone": ("data", "upstream", "code", "config"), "segment_lost": ("data", "infra", "upstream", "code"),
+    "segment_surge": ("external",),
     "version": ("model", "code", "config"), "score_function": ("model", "code", "config"), "fallback": ("infra", "code", "config", "model"),
     "score_nulls": ("infra", "code", "model"), "threshold": ("config", "model"), "concept": ("external", "data", "upstream"),
     "slow": ("code", "infra", "upstream", "config"), "error:timeout": ("infra", "upstream", "code"),
@@ -25,16 +27,17 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "metric:timeout": ("infra", "upstream"), "metric:requests": ("external", "infra"), "metric:other": ("infra",),
     "surge": ("external",), "lost": ("data", "infra", "code", "upstream"), "duplicates": ("data", "code", "infra"),
     "mix": ("external", "config"), "drift": ("external", "data", "code", "upstream"), "labels_lost": ("data",), "labels_moved": ("data",),
-    "label_rate": ("external", "data"), "truncated": ("code",), "text_length": ("external", "code"),
+    "label_rate": ("external", "data"), "injected": ("external",), "text_quality": ("model", "code", "external"), "truncated": ("code",), "text_length": ("external", "code"),
 }
 GROUP: dict[str, str] = {
     **dict.fromkeys(("nulls", "default", "frozen"), "missing"), "stale": "stale", "metric:stale": "stale",
-    **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "new_category"), "broken"),
+    **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "new_category", "clock", "alone"), "broken"),
+    "segment_lost": "lost", "segment_surge": "surge",
     "version": "version", "score_function": "scorer", "fallback": "scorer", "score_nulls": "scorer", "threshold": "cut",
     "concept": "concept", "slow": "slow", **dict.fromkeys(("error:timeout", "error:memory", "error:upstream", "error:code", "error:other"), "errors"),
     "metric:cache": "cache", **dict.fromkeys(("metric:restart", "metric:memory", "metric:saturation", "metric:other"), "resources"),
     "metric:timeout": "timeouts", "metric:requests": "requests", "surge": "surge", "lost": "lost", "duplicates": "lost", "mix": "mix", "drift": "drift",
-    "labels_lost": "labels", "labels_moved": "labels", "label_rate": "labels", "truncated": "text", "text_length": "text",
+    "labels_lost": "labels", "labels_moved": "labels", "label_rate": "labels", "truncated": "text", "injected": "text", "text_quality": "text", "text_length": "text",
 }
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 # How likely a subject that shows this is the cause, rather than a consequence or a bystander.
 SIGN: dict[str, float] = {
     "nulls": 3.0, "default": 3.0, "frozen": 3.0, "stale": 2.5, "range": 2.5, "unit": 4.0, "rescaled": 2.5, "renamed": 3.5, "permuted": 3.0,
-    "new_category": 1.0, "version": 2.0, "score_function": 1.5, "fallback": 1.0, "score_nulls": 1.0, "threshold": 4.0, "concept": 1.5,
+    "clock": 4.0, "alone": 2.0, "segment_lost": 3.0, "segment_surge": 2.0, "new_category": 1.0, "version": 2.0, "score_function": 1.5, "fallback": 1.0, "score_nulls": 1.0, "threshold": 4.0, "concept": 1.5,
     "slow": 2.0, "error:timeout": 1.0, "error:memory": 1.0, "error:upstream": 1.0, "error:code": 1.0, "error:other": 1.0,
     "metric:cache": 2.5, "metric:stale": 2.5, "metric:restart": 2.5, "metric:memory": 2.0, "metric:saturation": 2.0, "metric:timeout": 2.0,
     "metric:requests": 0.5, "metric:other": 1.0, "surge": 1.5, "lost": 2.0, "duplicates": 3.5, "mix": 1.0, "drift": 0.5, "labels_lost": 1.5,
-    "labels_moved": 3.0, "label_rate": 0.5, "truncated": 2.5, "text_length": 1.0,
+    "labels_moved": 3.0, "label_rate": 0.5, "truncated": 2.5, "injected": 4.0, "text_quality": 1.0, "text_length": 1.0,
 }
 # How likely each category is for a signature when nothing else is known (probabilities).
 CATEGORY: dict[str, dict[str, float]] = {
@@ -23,6 +23,8 @@ CATEGORY: dict[str, dict[str, float]] = {
     "range": {"data": .5, "upstream": .25, "code": .25}, "unit": {"code": .6, "upstream": .3, "data": .1},
     "rescaled": {"code": .55, "upstream": .15, "data": .1, "external": .2}, "renamed": {"upstream": .5, "code": .4, "data": .1},
     "permuted": {"code": .7, "upstream": .2, "data": .1}, "new_category": {"external": .4, "upstream": .3, "code": .2, "data": .1},
+    "clock": {"code": .85, "upstream": .1, "data": .05}, "alone": {"upstream": .35, "code": .3, "data": .3, "config": .05},
+    "segment_lost": {"data": .5, "infra": .25, "upstream": .15, "code": .1}, "segment_surge": {"external": 1.0},
     "version": {"model": .85, "code": .1, "config": .05}, "score_function": {"model": .6, "code": .3, "config": .1},
     "fallback": {"infra": .4, "code": .2, "config": .2, "model": .2}, "score_nulls": {"infra": .5, "code": .3, "model": .2},
     "threshold": {"config": .8, "model": .2}, "concept": {"external": .8, "data": .1, "upstream": .1},
@@ -35,7 +37,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "surge": {"external": 1.0}, "lost": {"data": .4, "infra": .3, "code": .2, "upstream": .1},
     "duplicates": {"data": .6, "code": .3, "infra": .1}, "mix": {"external": .9, "config": .1},
     "drift": {"external": .6, "data": .15, "code": .15, "upstream": .1}, "labels_lost": {"data": 1.0}, "labels_moved": {"data": 1.0},
-    "label_rate": {"external": .6, "data": .4}, "truncated": {"code": 1.0}, "text_length": {"external": .6, "code": .4},
+    "label_rate": {"external": .6, "data": .4}, "truncated": {"code": 1.0}, "injected": {"external": 1.0}, "text_quality": {"model": .4, "code": .4, "external": .2}, "text_length": {"external": .6, "code": .4},
 }
 # What kind of entry a cause of each category leaves in the change log (probabilities of the kind given the category).
 KIND: dict[str, dict[str, float]] = {

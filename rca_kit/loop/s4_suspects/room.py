@@ -41,6 +41,11 @@ class Room:
         return self.picture.aggregates.plan.columns
 
     @cached_property
+    def clocks(self) -> tuple[str, ...]:
+        """Features that tell the time of day."""
+        return clock_features(self.before, self.columns)
+
+    @cached_property
     def readings(self) -> dict[str, MetricReading]:
         """Every series before and after."""
         return {n: self.picture.reading(n) for n, s in self.picture.series.items() if s.family != "helper"}
@@ -89,6 +94,27 @@ class Room:
         if total < 2 * error:
             return None
         return float(((a - base)[ok_a & bad_after]).sum() / ok_a.sum() / total)
+
+
+CLOCK_FIT = 0.85  # share of a feature's variance that the hour of day must explain for it to be a clock
+
+
+def clock_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
+    """Numeric features that the hour of the request determines: they differ between windows of different hours."""
+    out = []
+    hour = frame[c.time].dt.hour().to_numpy()
+    if np.unique(hour).size < 3:
+        return tuple(f for f in c.features if "hour" in f.lower())
+    for name in c.features:
+        x = numbers(frame, name) if frame.schema[name].is_numeric() else np.zeros(0)
+        ok = np.isfinite(x)
+        if ok.sum() < 100 or np.unique(x[ok]).size > 100 or np.var(x[ok]) == 0:
+            continue
+        sums, counts = np.bincount(hour[ok], x[ok], 24), np.bincount(hour[ok], minlength=24)
+        means = sums / np.maximum(counts, 1)
+        if np.var(means[hour[ok]]) >= CLOCK_FIT * np.var(x[ok]):
+            out.append(name)
+    return tuple(out)
 
 
 def row_loss(frame: pl.DataFrame, c: Columns, plan: Any, metric: str, family: str) -> Floats | None:

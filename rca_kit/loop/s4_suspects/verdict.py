@@ -12,7 +12,7 @@ from rca_kit.loop.s4_suspects.room import Room
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls")
 # data lost or corrupted on the way is an incident even before an outcome shows it
 CORRUPTION = ("nulls", "default", "frozen", "stale", "range", "unit", "renamed", "permuted", "duplicates", "lost", "labels_lost", "labels_moved",
-              "truncated", "score_nulls", "fallback", "threshold")
+              "truncated", "clock", "segment_lost", "injected", "text_quality", "score_nulls", "fallback", "threshold")
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
@@ -27,20 +27,25 @@ class Verdict:
     because: str
 
 
-def decide(room: Room, outcomes: tuple[Outcome, ...], mix: tuple[MixRate, ...] = ()) -> Verdict:
-    """Decide from the outcomes' readings, the clues, and the mix-rate split of the main metric."""
-    worse = [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse]
+def decide(room: Room, outcomes: tuple[Outcome, ...], mix: dict[str, tuple[MixRate, ...]] | None = None, hurt: tuple[str, ...] = ()) -> Verdict:
+    """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
+    worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
     shifted = room.moved(*SHIFT_FAMILIES)
     volume = room.readings.get("volume")
     if volume is not None and volume.moved and volume.before and volume.after and volume.after / volume.before >= SURGE:
         shifted.append("volume")
-    if worse and not corrupt and _only_mix(room, worse, mix):
+    if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict("benign_shift", f"{', '.join(in_order(worse)[:3])} moved because traffic moved between segments; inside them it did not")
     if worse:
         return Verdict("incident", f"{', '.join(in_order(worse)[:4])} got worse, beyond chance and season")
     if corrupt:
         return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
+    if hurt:
+        return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
+    alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
+    if alone and room.moved("output"):
+        return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "surge")]
     if shifted or drifted:
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
@@ -52,8 +57,16 @@ def _first(clues: list[Clue]) -> str:
     return max(clues, key=lambda c: c.strength).says
 
 
-def _only_mix(room: Room, worse: list[str], mix: tuple[MixRate, ...]) -> bool:
-    """Whether one dimension's mix explains nearly all of the main metric's change, and it is the only kind of outcome that moved."""
-    if room.main not in worse:
-        return False
-    return any(m.total != 0 and m.mix / m.total >= MIX_SHARE for m in mix)
+def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
+    """Whether, for every outcome that got worse, mix over some dimension explains it and inside the segments it held."""
+    def held(m: MixRate) -> bool:
+        if m.total == 0 or m.rate_interval is None or m.mix / m.total < MIX_SHARE:
+            return False
+        return m.rate_interval[0] <= 0 if m.total > 0 else m.rate_interval[1] >= 0
+
+    return bool(mix) and all(any(held(m) for m in mix.get(n, ())) for n in worse)
+
+
+def got_worse(room: Room) -> list[str]:
+    """Outcomes that moved for the worse, strongest first."""
+    return [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse]

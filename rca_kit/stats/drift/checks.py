@@ -13,8 +13,8 @@ from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints, Test
 
 # Shares of a column's error rate. A shift of the mean is the smallest change people ask to see (0.1 sigma at 2000 rows); nulls,
 # new ranges and single values are far beyond chance when they matter, and need little.
-SHARES_NUMBER = {"location": 0.80, "spread": 0.05, "shape": 0.05, "missing": 0.04, "range": 0.03, "value": 0.03}
-SHARES_CATEGORY = {"shares": 0.35, "largest": 0.60, "missing": 0.05}
+SHARES_NUMBER = {"location": 0.90, "spread": 0.03, "shape": 0.03, "missing": 0.02, "range": 0.01, "value": 0.01}
+SHARES_CATEGORY = {"shares": 0.37, "largest": 0.60, "missing": 0.03}
 BINS = 16  # groups of cells in the shape test; more would dilute it
 KEY = 0.02  # largest share of repeated values in a column that is taken for a key
 LEAST = 10.0  # pooled rows below which a category is tested together with the other rare ones (Cochran: 5 expected per side)

@@ -103,8 +103,9 @@ def additive_fit(sums: Floats, rows: Floats, side: Ints, phase: Ints) -> tuple[F
     design[:, phases] = side
     normal = design.T @ (design * rows[:, None])
     beta = np.linalg.lstsq(normal, design.T @ sums, rcond=None)[0]
-    seen = len(np.unique(np.stack([side, code])[:, rows > 0], axis=1).T)
-    return design @ beta, min((phases - 1) / max(seen - 2, 1), 0.9)
+    # each stay in a phase (an hour of one day) is one observation, however many blocks it has
+    stays = 1 + int(np.count_nonzero(np.diff((side * phases + code)[rows > 0])))
+    return design @ beta, min((phases - 1) / max(stays - 2, 1), 0.9)
 
 
 def band_energy(

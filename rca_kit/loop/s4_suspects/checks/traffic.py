@@ -10,6 +10,13 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rate_z
 
 MIX_LEAST = 0.03  # points of share that a value must gain
+LEAST_VOLUME = 50  # expected requests of a value after the onset
+REST = (0.7, 1.4)  # the rest of the traffic goes on as before
+OWN_PART = 1.4  # a mix that moves takes from the others what one value gains; a loss or a surge does not
+LOST, GREW = 0.6, 1.5  # own volume against the rest's
+ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
+TEXT_ROWS = 1500  # texts read a side: a rate of two per cent is seen in thirty
+TEXT_RATES = ("injection", "refusal", "leaked_personal_data", "pii", "toxicity", "repetition", "cut_off")
 DUPLICATE_LEAST = 0.005
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
@@ -29,8 +36,9 @@ def volume(room: Room) -> Outcome:
     if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
         grown = r.after / r.before
         kind = "surge" if grown > 1 else "lost"
-        clues.append(Clue("volume", "traffic", kind, f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> "
-                          f"{r.after:.4g}", room.strength("volume"), room.onset("volume"), abs(grown - 1), facts={"ratio": grown}))
+        if kind == "surge" or grown < LOST:
+            clues.append(Clue("volume", "traffic", kind, f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> "
+                              f"{r.after:.4g}", room.strength("volume"), room.onset("volume"), abs(grown - 1), facts={"ratio": grown}))
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
 
 
@@ -58,11 +66,67 @@ def mix(room: Room) -> Outcome:
     return Outcome("mix", "Traffic mix", "external", "free", as_clues(clues), "the mix of known values is as before")
 
 
+def segment_volume(room: Room) -> Outcome:
+    """Values of segments whose own volume fell or rose while the rest of the traffic went on as before."""
+    title = "Volume by segment"
+    clues = []
+    picture = room.picture
+    for plan in picture.aggregates.plan.segments:
+        if plan.column == room.columns.model_version or plan.keep is not None:
+            continue
+        volumes = _volumes(room, plan.column)
+        for value, (b, a) in volumes.items():
+            rest_b = sum(x for v, (x, _) in volumes.items() if v != value)
+            rest_a = sum(x for v, (_, x) in volumes.items() if v != value)
+            if min(b, rest_b) <= 0 or b < LEAST_VOLUME or value is None:
+                continue
+            own, rest = a / b, rest_a / rest_b
+            gap, drift = abs(a - b), abs(rest_a - rest_b)
+            if not REST[0] <= rest <= REST[1] or gap < OWN_PART * drift:
+                continue
+            z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / max(picture.noise.get("volume", 1.0), 1.0) ** 0.5
+            if z < 8:
+                continue
+            where = {"column": plan.column, "op": "in", "values": [value], "grown": own > rest}
+            text = f"{plan.column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
+            if own < LOST * rest:
+                clues.append(Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where))
+            elif own > GREW * rest:
+                clues.append(Clue("segment_volume", "population", "segment_surge", text, float(z / (z + 8)), None, own / rest - 1, None, where))
+    return Outcome("segment_volume", title, "data", "free", as_clues(clues), "no segment lost or gained requests on its own")
+
+
+def _volumes(room: Room, column: str) -> dict[str | None, tuple[float, float]]:
+    """Requests by value before and after, in the same weighting of hours."""
+    picture = room.picture
+    volume = picture.series["volume"]
+    weights = [volume.coarse_weights(w) for w in (picture.before, picture.after)]
+    scale = weights[1].sum() / max(weights[0].sum(), 1e-9)
+    counts = picture.aggregates.cubes[f"segment:{column}"].by_value("n", picture.grid.n_coarse)
+    return {v: (float((n * weights[0]).sum() * scale), float((n * weights[1]).sum())) for v, n in counts.items()}
+
+
+def alone(room: Room) -> Outcome:
+    """One feature (or the features of one source) that moved while the rest of the requests stayed the same."""
+    title = "Features that moved alone"
+    tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks]
+    moved = [c for c in tested if c.changed and abs(c.effect) >= ALONE_LEAST and c.column not in room.columns.segments]
+    segments = [n for n in room.moved("mix") if room.picture.series[n].column in room.columns.segments
+                and abs(room.readings[n].change or 0.0) >= MIX_LEAST]
+    if not moved or len(moved) > max(2, len(tested) // 4) or segments:
+        return Outcome("alone", title, "upstream", "free", clear="no feature moved by itself")
+    clues = tuple(
+        Clue("alone", f"feature:{c.column}", "alone", f"{c.column} moved ({c.reason}) while {len(tested) - len(moved)} other features did not",
+             float(np.clip(abs(c.effect) / (abs(c.effect) + 0.3), 0, 0.95)), room.onset(f"mean:{c.column}"), facts={"effect": c.effect})
+        for c in moved)
+    return Outcome("alone", title, "upstream", "free", as_clues(clues))
+
+
 def drift(room: Room) -> Outcome:
     """Features whose distribution moved beyond chance (the data comparison), without a fault seen in them."""
     clues = []
     for column, change in room.compared.items():
-        if not change.changed or abs(change.effect) < DRIFT_LEAST or column not in room.columns.features:
+        if not change.changed or abs(change.effect) < DRIFT_LEAST or column not in room.columns.features or column in room.clocks:
             continue
         psi = f", PSI {change.psi:.2f}" if change.psi is not None else ""
         strength = float(np.clip(abs(change.effect) / (abs(change.effect) + 0.4), 0, 0.95))
@@ -78,9 +142,9 @@ def labels(room: Room) -> Outcome:
         return Outcome("labels", title, "data", "free", not_applicable="no label column")
     clues = []
     share = room.readings.get("label_share")
-    if share is not None and share.moved and (share.change or 0) < 0 and share.before is not None and share.after is not None:
+    if share is not None and room.picture.moves["label_share"].moved and (share.change or 0) < 0 and share.before is not None and share.after is not None:
         clues.append(Clue("label_share", "label", "labels_lost", f"labels present for {share.before:.0%} -> {share.after:.0%} of requests",
-                          0.5 * room.strength("label_share"), room.onset("label_share"), abs(share.change or 0),
+                          room.strength("label_share"), room.onset("label_share"), abs(share.change or 0),
                           where={"column": c.label, "op": "null"}))
     rate = room.readings.get("label_rate")
     score = room.readings.get("score_mean")
@@ -121,11 +185,39 @@ def outputs(room: Room) -> Outcome:
     return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")
 
 
+def text_content(room: Room) -> Outcome:
+    """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
+    from rca_kit.loop.text_detectors import text_measures
+
+    title, texts = "Content of text columns", _texts(room)
+    if not texts:
+        return Outcome("text_content", title, "external", "seconds", not_applicable="no free-text column")
+    clues = []
+    for name in texts:
+        sides = [text_measures(f[name].drop_nulls().head(TEXT_ROWS)) for f in (room.before, room.after)]
+        for measure in TEXT_RATES:
+            b, a = (np.asarray(s.get(measure, np.zeros(0)), float) for s in sides)
+            b, a = b[np.isfinite(b)] > 0, a[np.isfinite(a)] > 0
+            if min(b.size, a.size) < 200:
+                continue
+            z = rate_z(float(b.sum()), b.size, float(a.sum()), a.size)
+            if z > 6 and a.mean() - b.mean() > 0.01:
+                kind = "injected" if measure == "injection" else "text_quality"
+                clues.append(Clue("text_content", "population" if kind == "injected" else f"feature:{name}", kind,
+                                  f"{name}: {measure.replace('_', ' ')} in {b.mean():.1%} -> {a.mean():.1%} of texts", float(z / (z + 5)), None,
+                                  float(a.mean() - b.mean())))
+    return Outcome("text_content", title, "external", "seconds", as_clues(clues), "texts say what they said before")
+
+
+def _texts(room: Room) -> list[str]:
+    return [n for n, t in room.before.schema.items() if t == pl.String and n not in room.columns.segments
+            and room.before[n].n_unique() > 0.3 * max(room.before.height, 1) and (room.before[n].str.len_chars().mean() or 0) > 12]
+
+
 def text_shift(room: Room) -> Outcome:
     """Free-text columns: lengths before and after (truncation, another language, an attack)."""
     title = "Text columns"
-    texts = [n for n, t in room.before.schema.items() if t == pl.String and n not in room.columns.segments
-             and room.before[n].n_unique() > 0.5 * max(room.before.height, 1)]
+    texts = _texts(room)
     if not texts:
         return Outcome("text", title, "code", "seconds", not_applicable="no free-text column among the features")
     clues = []

@@ -45,6 +45,8 @@ def values(room: Room) -> Outcome:
     """Numeric features: unit factors, values out of range, defaults filled in, constants."""
     clues = []
     for column in room.columns.features:
+        if column in room.clocks:
+            continue
         b, a = numbers(room.before, column), numbers(room.after, column)
         if room.before.schema[column].is_numeric():
             found = _transformed(column, b, a) or _filled(column, b, a) or _out_of_range(column, b, a)
@@ -169,7 +171,7 @@ def categories(room: Room) -> Outcome:
     """Categorical features: new, vanished, renamed, permuted values, a default filled in."""
     clues = []
     for column in dict.fromkeys((*room.columns.features, *room.columns.segments)):
-        if column == room.columns.model_version or not _categorical(room.before[column]):
+        if column == room.columns.model_version or column in room.clocks or not _categorical(room.before[column]):
             continue
         clue = _category(room, column)
         if clue is not None:
@@ -205,7 +207,7 @@ def _category(room: Room, column: str) -> Clue | None:
             return Clue("renamed_categories", f"feature:{column}", "renamed", f"{column}: the same values under other names ({text})",
                         max(strength, 0.8), None, fresh_share, harm, where)
         name = max(fresh, key=lambda v: fresh[v])
-        kind = "default" if _looks_default(name) else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
+        kind = "default" if _looks_default(name) and column not in room.columns.segments else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
         return Clue("new_categories", f"feature:{column}", kind, f"{column}: {name!r} and {len(fresh) - 1} more new values in "
                     f"{fresh_share:.1%} of requests" if len(fresh) > 1 else f"{column}: new value {name!r} in {fresh_share:.1%} of requests",
                     strength, None, fresh_share, harm, where)

@@ -1,0 +1,39 @@
+"""Features that tell the time of day: they cannot drift, but they can be set wrong (time zone, daylight saving)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues, clock_features
+from rca_kit.stats.rates import rate_z
+
+SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
+
+
+def clock(room: Room) -> Outcome:
+    """Hour-of-day features against the request's own hour, before and after."""
+    title, names = "Clock features against the request's time", clock_features(room.before, room.columns)
+    if not names:
+        return Outcome("clock", title, "code", "free", not_applicable="no feature tells the time of day")
+    clues = []
+    for name in names:
+        usual = dict(_pairs(room.before, name, room.columns.time).group_by("hour").agg(pl.col("value").mode().min()).iter_rows())
+        fits = []
+        for frame in (room.before, room.after):
+            pairs = _pairs(frame, name, room.columns.time)
+            known = pairs.filter(pl.col("hour").is_in(list(usual)))
+            expected = known["hour"].replace_strict(usual, return_dtype=pl.Float64)
+            fits.append((float((known["value"] != expected).sum()), float(known.height)))
+        (kb, nb), (ka, na) = fits
+        z = rate_z(kb, nb, ka, na)
+        if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST:
+            clues.append(Clue("clock", f"feature:{name}", "clock", f"{name} no longer fits the hour of the request: {kb / nb:.1%} -> {ka / na:.1%} "
+                              "of requests", float(z / (z + 4)), None, ka / na - kb / nb))
+    return Outcome("clock", title, "code", "free", as_clues(clues), "clock features follow the requests' time")
+
+
+def _pairs(frame: pl.DataFrame, name: str, time: str) -> pl.DataFrame:
+    return frame.select(hour=pl.col(time).dt.hour(), value=pl.col(name).cast(pl.Float64, strict=False).floor()).drop_nulls().filter(
+        pl.col("value").is_finite())
+
