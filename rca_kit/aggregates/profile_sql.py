@@ -98,7 +98,8 @@ def _number(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan, 
     return ColumnProfile(
         name, "number", str(dtype), counts, missing, grid=grid, total=float(got["total"] or 0.0),
         squares=float(got["squares"] or 0.0), finite=some, minimum=float(got["low"]) if some else None,
-        maximum=float(got["high"]) if some else None, nan=int(missing.sum()) - int(got["null"] or 0), infinite=int(got["there"] or 0) - some)
+        maximum=float(got["high"]) if some else None,
+        nan=int(missing.sum()) - int(got["null"] or 0), infinite=int(got["there"] or 0) - some)
 
 
 def _category(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan, count: int) -> ColumnProfile:

@@ -57,7 +57,7 @@ def _segments(
     wanted = [c for c in (columns or names) if c != by]
     shared = {**options, "level": options["level"] / max(len(values), 1)}
     inside = [(v, nw.col(by) == v) for v in values]
-    return tuple((f"{by}={v}", compare(before.filter(rows), after.filter(rows), wanted, time=time, **shared)) for v, rows in inside)
+    return tuple((f"{by}={v}", compare(before.filter(at), after.filter(at), wanted, time=time, **shared)) for v, at in inside)
 
 
 def _sample(frame: nw.LazyFrame[Any], columns: list[str]) -> Any:
