@@ -11,14 +11,15 @@ from rca_kit.stats.changepoint.lines import gate_lines, line_cost, step_cost
 from rca_kit.stats.changepoint.ramps import Ramp, find_ramps, ramp_profile
 from rca_kit.stats.changepoint.robust import winsorise
 from rca_kit.stats.changepoint.season import PRICE, Season, find_season, fit_season, moving_level, on_grid
-from rca_kit.stats.changepoint.segments import describe_lines
+from rca_kit.stats.changepoint.segments import describe_lines, visible_steps
 from rca_kit.stats.changepoint.series import Array, Series
-from rca_kit.stats.changepoint.steps import Grid, StepModel, search_steps
+from rca_kit.stats.changepoint.steps import Grid, StepModel, search_steps, step_penalty
 from rca_kit.stats.changepoint.variance import Spread, find_spread, level_scale
 
 WEEK = 7  # the longer season that goes with a daily one
 FEW_CYCLES = 8  # a season seen less often must also beat the steps that would do without it (a regular staircase)
 PERSISTENT = 0.45  # AR coefficient left by the steps, or
+DETAIL = 6  # steps; of more only those are told that are visible at the scale of the whole series
 MANY_STEPS = 3  # number of steps, from which lines may describe the series better
 
 
@@ -63,7 +64,7 @@ def search(y: Array, precision: Array, s: Series, period: int | None) -> Model:
             model = plain if step_cost(plain.steps) < step_cost(model.steps) + season_price(model) else model
     model = _with_ramps(model)
     lines = _lines(model, s)
-    return _with_spread(model, s) if lines is None else replace(model, lines=lines)
+    return _with_spread(_without_detail(model, s), s) if lines is None else replace(model, lines=lines)
 
 
 def first_seasons(y: Array, precision: Array, s: Series, period: int | None) -> tuple[Season, ...]:
@@ -124,6 +125,18 @@ def season_price(model: Model) -> float:
     return PRICE * sum(x.parameters for x in model.seasons) * float(np.log(model.grid.n))
 
 
+def _without_detail(model: Model, s: Series) -> Model:
+    """Tell a series with very many steps by those that are visible at its scale."""
+    cuts = model.steps.cuts
+    if len(cuts) <= DETAIL or model.ramps:
+        return model
+    kept = visible_steps(model.flat, np.cumsum(s.gap), model.precision**2, cuts, model.y)
+    if kept == cuts:
+        return model
+    profile = model.grid.profile(kept, model.steps.profile.phi)
+    return replace(model, steps=replace(model.steps, cuts=kept, profile=profile, penalty=len(kept) * step_penalty(model.grid.n)))
+
+
 def _with_ramps(model: Model) -> Model:
     """Let ramps stand for steps; noise as persistent as allowed could draw them by itself."""
     phi = model.steps.profile.phi
@@ -153,10 +166,10 @@ def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
         profile, penalty = ramp_profile(grid, steps.cuts, model.ramps)
         cost, phi = min((cost, phi), (profile.deviance + penalty, profile.phi))
     many, persistent = len(steps.cuts) >= MANY_STEPS, phi >= PERSISTENT
-    if not (many or (persistent and steps.cuts)) and steps.null.phi < grid.limit:
+    if not (many or model.ramps or (persistent and steps.cuts)) and steps.null.phi < grid.limit:
         return None
     position = np.cumsum(s.gap)
-    seen = describe_lines(model.flat, position, model.precision**2)
+    seen = describe_lines(model.flat, position, model.precision**2, model.y)
     if many and persistent and seen:  # it wanders: no set of steps leaves plain noise, so what is visible is what is told
         return seen
     cuts = gate_lines(grid, position, seen)

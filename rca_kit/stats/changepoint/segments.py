@@ -9,6 +9,7 @@ Optimal partitioning: Jackson et al., doi:10.1109/LSP.2001.838216.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -114,16 +115,35 @@ def _place(cost: Cost, cuts: tuple[int, ...], n: int, min_length: int) -> tuple[
     return tuple(now)
 
 
-def describe_lines(y: Array, t: Array, weight: Array) -> tuple[int, ...]:
+def visible_steps(y: Array, t: Array, weight: Array, cuts: tuple[int, ...], seen: Array) -> tuple[int, ...]:
+    """Those of many steps that are visible at the scale of the whole series: each, or each bump, pays what a level costs."""
+    n = len(y)
+    sums = LineSums.of(y, t, weight)
+    price = LEVEL_LOG * float(np.log(n)) * float(LineSums.of(seen, t, weight).rss(0, n)) / n
+    kept = list(cuts)
+    while kept:
+        edges = [0, *kept, n]
+        now = [float(sums.rss_level(a, b)) for a, b in pairwise(edges)]
+        trials = [(float(sums.rss_level(edges[i], edges[i + count + 1])) - sum(now[i : i + count + 1]) - count * price, i, count)
+                  for count in (1, 2) for i in range(len(kept) + 1 - count)]
+        worth, i, count = min(trials)
+        if worth >= 0:
+            break
+        del kept[i : i + count]
+    return tuple(kept)
+
+
+def describe_lines(y: Array, t: Array, weight: Array, seen: Array | None = None) -> tuple[int, ...]:
     """Cuts that are visible at the scale of the whole series.
 
     Parameters
     ----------
     y, t, weight : (n,) values, times, weights
+    seen : (n,) the values as they are seen, seasons included, when `y` is without them: these give the scale
     """
     n = len(y)
     sums = LineSums.of(y, t, weight)
-    spread = float(sums.rss(0, n))
+    spread = float((sums if seen is None else LineSums.of(seen, t, weight)).rss(0, n))
     if spread <= 0:
         return ()
     unit = float(np.log(n)) * spread / n

@@ -28,7 +28,7 @@ RSS_FLOOR = 1e-10  # per observation, after scaling to unit spread: noise-free s
 BUMP_STRIDE = 12  # starts of a bump are tried every 12th of its length; both edges are then placed exactly
 TOP_MOVES = 3  # moves that are scored exactly, of those ranked by their local gain
 # penalties, from 400 simulated series per length (30..1000) and AR coefficient (0, .5, .6): under 2% without change pass
-STEP_BASE, STEP_LOG = 13.0, 0.3
+STEP_BASE, STEP_LOG = 12.5, 0.3
 EDGE_SCALE, EDGE_SHARE = 1.5, 0.05
 BUMP_BASE, BUMP_LOG, BUMP_SCALE = 13.5, 1.2, 2.0
 

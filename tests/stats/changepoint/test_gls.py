@@ -84,7 +84,7 @@ def test_joint_fit_equals_dense_gls(seed, phi, cuts):
 
 
 def test_log_determinant_is_that_of_the_correlation_matrix():
-    y, precision, gap = draw(4)
+    y, _, gap = draw(4)
     ones = np.ones(len(y))
     sign, dense = np.linalg.slogdet(covariance(ones, gap, 0.6))
     assert sign == 1

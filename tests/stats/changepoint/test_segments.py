@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.stats.changepoint.segments import NODES, Cost, LineSums, describe_lines, partition
+from rca_kit.stats.changepoint.segments import NODES, Cost, LineSums, describe_lines, partition, visible_steps
 
 
 def sums_of(y, weight=None):
@@ -63,3 +63,12 @@ def test_a_kink_is_found_and_a_straight_line_has_none():
     assert describe_lines(0.5 * t + noise, t, np.ones(80)) == ()
     (cut,) = describe_lines(np.maximum(t - 40, 0) + noise, t, np.ones(80))
     assert abs(cut - 40) <= 5
+
+
+def test_of_many_steps_the_visible_ones_are_kept():
+    rng = np.random.default_rng(4)
+    t = np.arange(400)
+    y = 10.0 * ((t >= 100) & (t < 250)) + 0.3 * (t >= 180) + 0.2 * (t >= 320) + 0.1 * rng.normal(size=400)
+    ones, at = np.ones(400), t.astype(float)
+    assert visible_steps(y, at, ones, (100, 180, 250, 320), y) == (100, 250)
+    assert visible_steps(y, at, ones, (), y) == ()
