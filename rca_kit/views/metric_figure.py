@@ -70,6 +70,7 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
     if len(series.times) > 1 and finite(series.values):
         scale = Scale(series, marks)
         layout["yaxis"] |= {"range": [scale.low, scale.high]}
+        layout["xaxis"] |= {"range": [times[0], times[-1]]}
     layout["shapes"], layout["annotations"] = _overlays(marks, series.times)
     return {"data": data, "layout": layout}
 

@@ -34,6 +34,7 @@ SECTIONS = (
     ("settle", "Decide, verify, prevent"),
     ("appendix", "Appendix"),
 )
+MOST_SAMPLE_COLUMNS = 9  # more do not fit a screen beside each other
 MOST_SEGMENT_ROWS = 60
 MOST_CHANGE_ROWS = 200
 
@@ -131,7 +132,8 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
         "live": [p for p in (*charts, *([bars] if bars else [])) if p.figure],
         "segment_rows": segments[:MOST_SEGMENT_ROWS],
         "segments_more": len(segments) if len(segments) > MOST_SEGMENT_ROWS else 0,
-        "sample_heads": [("pair", ""), *((c, "") for c in draft.samples.columns), ("why", "")] if draft.samples else [],
+        "sample_columns": _telling_columns(draft),
+        "same_why": _same_why(draft),
         "cell": _sample_cell,
         "checklists": [(k, list(v)) for k, v in groupby(settlement.checklist, key=lambda i: i.list_name)] if settlement else [],
         "roles": [(k, _role(v)) for k, v in case.roles.items() if v] if case else [],
@@ -162,6 +164,23 @@ def _role(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} ({v})" for k, v in value.items())
     return ", ".join(str(v) for v in value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _telling_columns(draft: Draft) -> list[str]:
+    """Put identity first, then the columns that differ in most pairs; the rest of a wide log is folded away."""
+    if draft.samples is None:
+        return []
+    roles = draft.case.roles if draft.case else {}
+    named = [c for c in (roles.get("request_id"), roles.get("time")) if c in draft.samples.columns]
+    marked = {c: sum(c in pair.differing for pair in draft.samples.pairs) for c in draft.samples.columns if c not in named}
+    if len(draft.samples.columns) <= MOST_SAMPLE_COLUMNS:
+        return list(draft.samples.columns)
+    return [*named, *sorted(marked, key=lambda c: -marked[c])][:MOST_SAMPLE_COLUMNS]
+
+
+def _same_why(draft: Draft) -> str:
+    whys = {pair.why_bad for pair in draft.samples.pairs} if draft.samples else set()
+    return whys.pop() if len(whys) == 1 else ""
 
 
 def _sample_cell(value: str | None, differs: bool) -> Markup:
@@ -210,6 +229,7 @@ def _environment() -> Environment:
         change=lambda v, metric: words.change(metric, v),
         range=lambda v, metric: words.change_range(metric, v),
         bare=lambda v, metric: words.change_range(metric, v).removeprefix("95%: "),
+        head=lambda c: (c, ""),
         safe_link=lambda link: bool(re.match(r"https?://[^\s]+$", str(link or ""))),
     )
     return env
