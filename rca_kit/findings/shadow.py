@@ -48,7 +48,7 @@ class NamedRows(tuple[Row, ...], Generic[Row]):
 
     def get(self, name: str) -> Row | None:
         """Find a row by name, None when it is not there."""
-        return self.get(name, None)
+        return next((row for row, known in zip(self, self.names(), strict=True) if known == name), None)
 
     def items(self) -> Iterator[tuple[str, Row]]:
         """Give name and row in turn, as a dict does."""

@@ -213,7 +213,7 @@ def model_trials(bench: Bench, previous: Callable[[Any], Any] | None) -> list[Tr
         trials.append(Trial("replay", "stage:score", "same" if good else "different", says))
     if previous is not None:
         old = replace(bench, model=previous)
-        got = restored(bench.metric, bench.rescored[0], bench.rescored[1], old.scored(bench.after, bench.after.frame))
+        got = restored(bench.metric, bench.before, bench.rescored[1], old.scored(bench.after, bench.after.frame))
         if got is not None:
             says = (f"The previous model on the rows of after has {bench.metric} {got.changed:.4g}, the current one "
                     f"{got.after:.4g} (before {got.before:.4g}): {got.share:.0%} returns.")

@@ -112,9 +112,10 @@ def _metric(metric: str, y: Floats, s: Floats, d: Floats, w: Floats | None) -> r
         return rm.mean_metric(rm.log_losses(y, s))
     if metric == "score_mean":
         return rm.mean_metric(s)
-    if metric in ("average_precision", "calibration_error"):
-        one: Callable[[Any, Floats], float] = rm.average_precision if metric == "average_precision" else rm.calibration_error
-        return _blocks(lambda at: one(y[at], s[at]), len(y)) if 0 < y.sum() < len(y) else None
+    if metric == "calibration_error":
+        return rm.calibration_metric(y, s)
+    if metric == "average_precision":
+        return _blocks(lambda at: rm.average_precision(y[at], s[at]), len(y)) if 0 < y.sum() < len(y) else None
     if metric == "mae":
         return rm.mean_metric(np.abs(s - y))
     if metric == "rmse":

@@ -144,7 +144,8 @@ def cluster_bootstrap(values: Any, clusters: Any = None, level: float = 0.95, dr
     if not se > 0:
         return (float(mean), float(mean))
     pick = np.random.default_rng(seed).integers(0, groups, (draws, groups))
-    s, m = sums[pick], sizes[pick]
+    s: Floats = sums[pick]
+    m: Floats = sizes[pick]
     means, errors = s.sum(axis=1) / m.sum(axis=1), _ratio_se(s, m)
     ok = errors > 0
     t = np.where(ok, (means - mean) / np.where(ok, errors, 1.0), 0.0)
@@ -152,7 +153,7 @@ def cluster_bootstrap(values: Any, clusters: Any = None, level: float = 0.95, dr
     return (float(mean - high * se), float(mean - low * se))
 
 
-def _ratio_se(sums: Floats, sizes: Floats) -> Floats:
+def _ratio_se(sums: Any, sizes: Any) -> Floats:
     """Sandwich standard error of sum(sums) / sum(sizes), per row of the two (draws, clusters) arrays."""
     groups = sums.shape[1]
     total = sizes.sum(axis=1)

@@ -140,6 +140,21 @@ def calibration_error(label: Any, probability: Floats) -> float:
     return float(np.sum(np.abs(table[:, 0] - table[:, 1]) * table[:, 2]) / table[:, 2].sum())
 
 
+def calibration_metric(label: Any, probability: Floats, bins: int = CALIBRATION_BINS) -> RowMetric:
+    """Calibration error with its influence, the bins taken as fixed.
+
+    Examples
+    --------
+    >>> calibration_metric([0, 1, 1, 1], np.array([0.5, 0.5, 0.5, 0.5])).value
+    0.25
+    """
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, bins + 1)[1:-1]))
+    code = np.searchsorted(edges, probability, side="right")
+    gap = probability - np.asarray(label, dtype=np.float64)
+    side = np.sign(np.bincount(code, weights=gap, minlength=len(edges) + 1))
+    return mean_metric(side[code] * gap)
+
+
 def decision_metrics(label: Any, decided: Any) -> dict[str, RowMetric]:
     """Accuracy, precision, recall, F1 and positive rate of 0/1 decisions.
 
