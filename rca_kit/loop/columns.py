@@ -36,7 +36,7 @@ def _blocks(picture: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     grid = picture.grid
     whole = np.arange(grid.n_coarse)
     edges = [(grid.index(w.start) / grid.coarse, grid.index(w.end) / grid.coarse) for w in picture.windows]
-    return tuple(whole[(whole >= np.ceil(a)) & (whole + 1 <= np.ceil(b))] for a, b in edges)  # type: ignore[return-value]
+    return tuple(whole[(whole >= np.ceil(a)) & (whole + 1 <= np.ceil(b))] for a, b in edges)
 
 
 def _stats(picture: Picture, plan: FeaturePlan, blocks: NDArray[np.int64], phase: NDArray[np.int64] | None) -> ColumnStats:
@@ -52,7 +52,9 @@ def _stats(picture: Picture, plan: FeaturePlan, blocks: NDArray[np.int64], phase
         i = next(i for i, f in enumerate(a.plan.features) if f.column == plan.column)
         time = a.cubes["time"]
         sums, squares = (_coarse(time.dense(f"feature{i}_{x}", grid.n), grid.coarse)[blocks] for x in ("s", "ss"))
-        return ColumnStats.number(plan.column, np.array(plan.edges), counts[blocks], missing[blocks], phase=hours, sums=sums, squares=squares)
+        return ColumnStats.number(
+            plan.column, np.array(plan.edges), counts[blocks], missing[blocks], phase=hours, sums=sums, squares=squares
+        )
     labels = sorted(v for v in present[VALUE].unique().to_list() if v != OTHER_VALUES)
     code = {v: i for i, v in enumerate([*labels, OTHER_VALUES])}
     table = np.zeros((len(index), len(code)), np.int64)

@@ -17,8 +17,33 @@ from rca_kit.stats import metrics
 MAX_VALUES = 12  # values per column followed over time; rarer ones are left to the comparison before/after
 MIN_SHARE = 0.01  # a value below one request in a hundred moves no overall metric
 MAX_COMPONENT_SERIES = 200
-LOWER_IS_BETTER = ("error", "timeout", "fail", "restart", "queue", "latency", "lag", "age", "5xx", "oom", "gc", "pause", "drop",
-                   "reject", "retry", "throttl", "duration", "_ms", "backlog", "stale", "miss", "crash", "cpu", "memory", "util")
+LOWER_IS_BETTER = (
+    "error",
+    "timeout",
+    "fail",
+    "restart",
+    "queue",
+    "latency",
+    "lag",
+    "age",
+    "5xx",
+    "oom",
+    "gc",
+    "pause",
+    "drop",
+    "reject",
+    "retry",
+    "throttl",
+    "duration",
+    "_ms",
+    "backlog",
+    "stale",
+    "miss",
+    "crash",
+    "cpu",
+    "memory",
+    "util",
+)
 HIGHER_IS_BETTER = ("hit", "success", "avail", "coverage", "replicas", "ready", "healthy", "uptime")
 
 
@@ -41,15 +66,24 @@ def share_series(a: Aggregates) -> Iterator[Series]:
                 ranked = ranked[-1:]
             for value in ranked:
                 family = "version" if plan.column == version else "mix"
-                yield Series(f"share:{plan.column}={value}", family, None, grid, True, (counts[value], total), metrics.rate,
-                             column=plan.column, counts=True)
+                yield Series(
+                    f"share:{plan.column}={value}",
+                    family,
+                    None,
+                    grid,
+                    True,
+                    (counts[value], total),
+                    metrics.rate,
+                    column=plan.column,
+                    counts=True,
+                )
 
 
 def _notable(k: Any, n: Any) -> bool:
     """Common overall, or common in the busiest quarter of its life (a value that is new)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(n > 0, k / n, 0.0)
-    top = np.sort(share)[-max(share.size // 20, 3):]
+    top = np.sort(share)[-max(share.size // 20, 3) :]
     return bool(k.sum() >= MIN_SHARE * n.sum() or top.mean() >= 5 * MIN_SHARE)
 
 
@@ -70,11 +104,14 @@ def component_series(frame: nw.LazyFrame[Any], grid: TimeGrid) -> Iterator[Serie
             (micros // (grid.width_s * 1_000_000)).cast(nw.Int64).alias("rk_bucket"),
             nw.col("component").cast(nw.String).alias("component"),
             nw.col("metric").cast(nw.String).alias("metric"),
-            value.alias("rk_x"), (value * value).alias("rk_xx"), (~value.is_null()).cast(nw.Int64).alias("rk_n"),
+            value.alias("rk_x"),
+            (value * value).alias("rk_xx"),
+            (~value.is_null()).cast(nw.Int64).alias("rk_n"),
         )
         .group_by("rk_bucket", "component", "metric")
         .agg(nw.col("rk_x").sum(), nw.col("rk_xx").sum(), nw.col("rk_n").sum())
-        .collect(backend="polars").to_native()
+        .collect(backend="polars")
+        .to_native()
     )
     inside = grouped.filter((pl.col("rk_bucket") >= 0) & (pl.col("rk_bucket") < grid.n)).sort("component", "metric", "rk_bucket")
     for i, ((component, metric), part) in enumerate(inside.group_by("component", "metric", maintain_order=True)):

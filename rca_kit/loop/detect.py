@@ -43,7 +43,7 @@ class Move:
 
     @property
     def direction(self) -> str:
-        """up or down."""
+        """Up or down, as the findings write it."""
         return "up" if self.fit.height > 0 else "down"
 
     def z_at(self, start: int) -> float:
@@ -117,8 +117,9 @@ def _roughness(value: Floats) -> float:
     return max(1.4826 * float(np.median(np.abs(steps))), 0.5 * float(np.std(steps)), 1e-9)
 
 
-def scan_all(series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...],
-             fixed: int | None = None) -> dict[str, Move]:
+def scan_all(
+    series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...], fixed: int | None = None
+) -> dict[str, Move]:
     """Scan every series for a change that begins before the alert.
 
     `fixed` is the coarse bucket of an onset given by the user; then only that start is looked at.
@@ -156,7 +157,7 @@ def binomial_log_p(series: Series, scan: StepScan, looks: int) -> float:
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
     inside = np.zeros(k.size, bool)
-    inside[fit.start:fit.end] = True
+    inside[fit.start : fit.end] = True
     parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
     deviance = 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
     z = math.sqrt(max(deviance, 0.0)) / scan.phi
@@ -175,7 +176,7 @@ def still_arriving(share: Floats, scan: StepScan) -> bool:
     fit = scan.best
     if fit is None or fit.height > 0 or fit.end < share.size - 1:
         return False
-    tail = share[fit.start:]
+    tail = share[fit.start :]
     tail = tail[np.isfinite(tail)]
     if tail.size < 3:
         return True
@@ -219,7 +220,7 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     profiles = {m.series.name: p for m in sharp if (p := _profile(m, a, b)) is not None}
     if not profiles:
         return _from_coarse(anchor, grid)
-    total = sum(profiles.values()) / math.sqrt(len(profiles))
+    total = np.sum(list(profiles.values()), axis=0) / math.sqrt(len(profiles))
     weight = np.exp(total - total.max())
     weight /= weight.sum()
     cumulative = np.cumsum(weight)

@@ -21,8 +21,20 @@ from rca_kit.stats.rates import Difference, difference, overdispersion
 Floats = NDArray[np.float64]
 
 OUTCOMES = ("quality", "service", "kpi", "output_nulls")
-STANDING = {"quality": 1.0, "service": 1.0, "kpi": 1.0, "output_nulls": 1.0, "nulls": 0.9, "stage": 0.8, "labels": 0.8, "output": 0.7,
-            "input": 0.7, "mix": 0.6, "component": 0.4, "volume": 0.4}
+STANDING = {
+    "quality": 1.0,
+    "service": 1.0,
+    "kpi": 1.0,
+    "output_nulls": 1.0,
+    "nulls": 0.9,
+    "stage": 0.8,
+    "labels": 0.8,
+    "output": 0.7,
+    "input": 0.7,
+    "mix": 0.6,
+    "component": 0.4,
+    "volume": 0.4,
+}
 MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
@@ -32,9 +44,20 @@ Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferro
 
 # smallest change worth a person's time: (absolute, relative to before); either is enough
 MIN_EFFECT: dict[str, tuple[float, float]] = {
-    "quality": (0.01, 0.05), "service": (0.01, 0.10), "kpi": (0.05, 0.03), "nulls": (0.005, 9.0), "output_nulls": (0.002, 9.0),
-    "output": (0.05, 0.05), "labels": (0.03, 0.10), "input": (9e9, 0.03), "mix": (0.02, 9.0), "version": (0.01, 9.0),
-    "volume": (9e9, 0.15), "stage": (9e9, 0.10), "component": (9e9, 0.10), "helper": (9e9, 9e9),
+    "quality": (0.01, 0.05),
+    "service": (0.01, 0.10),
+    "kpi": (0.05, 0.03),
+    "nulls": (0.005, 9.0),
+    "output_nulls": (0.002, 9.0),
+    "output": (0.05, 0.05),
+    "labels": (0.03, 0.10),
+    "input": (9e9, 0.03),
+    "mix": (0.02, 9.0),
+    "version": (0.01, 9.0),
+    "volume": (9e9, 0.15),
+    "stage": (9e9, 0.10),
+    "component": (9e9, 0.10),
+    "helper": (9e9, 9e9),
 }
 
 
@@ -98,9 +121,16 @@ class Picture:
         strong = (move is not None and move.moved and self._overlaps(move)) or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
         matters = self.matters(name, b.value, d.change)
         return MetricReading(
-            metric=name, before=_finite(b.value), after=_finite(a.value), change=_finite(d.change),
-            interval=(d.low, d.high) if np.isfinite(d.low) else None, n_before=_count(b.n), n_after=_count(a.n),
-            p_value=_finite(d.p_value), moved=bool(strong and matters), worse=worse(s, d.change, b.value),
+            metric=name,
+            before=_finite(b.value),
+            after=_finite(a.value),
+            change=_finite(d.change),
+            interval=(d.low, d.high) if np.isfinite(d.low) else None,
+            n_before=_count(b.n),
+            n_after=_count(a.n),
+            p_value=_finite(d.p_value),
+            moved=bool(strong and matters),
+            worse=worse(s, d.change, b.value),
             note="" if strong == matters or not strong else "beyond chance, too small to matter",
         )
 
@@ -131,8 +161,13 @@ def _finite(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def look(aggregates: Aggregates, series: dict[str, Series], alerts: tuple[str, ...], detected_at: datetime,
-         given: tuple[Window, Window] | None = None) -> Picture:
+def look(
+    aggregates: Aggregates,
+    series: dict[str, Series],
+    alerts: tuple[str, ...],
+    detected_at: datetime,
+    given: tuple[Window, Window] | None = None,
+) -> Picture:
     """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
     grid = aggregates.plan.grid
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
@@ -154,7 +189,11 @@ def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGri
     named = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
     if named:
         return min(named, key=lambda m: (m.scan.log_p, m.series.name))
-    able = [m for m in moves.values() if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)]
+    able = [
+        m
+        for m in moves.values()
+        if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)
+    ]
 
     def standing(m: Move) -> float:
         hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)

@@ -21,12 +21,23 @@ def signal(picture: Picture, metric: str, drift: MetricReading | None = None) ->
     others = tuple(
         picture.reading(n) for n, s in picture.series.items() if s.family in SHOWN and n != name and not n.startswith("log:")
     )
-    labels = {k: picture.level("label_share", w).value for k, w in (("before", picture.before), ("after", picture.after))} \
-        if "label_share" in picture.series else {}
+    labels = (
+        {k: picture.level("label_share", w).value for k, w in (("before", picture.before), ("after", picture.after))}
+        if "label_share" in picture.series
+        else {}
+    )
     notes = _notes(picture, metric, reading, labels)
     holds, because = _holds(metric, reading)
-    return Signal(metric=metric, holds=holds, because=because, reading=reading, others=others,
-                  label_share_before=labels.get("before"), label_share_after=labels.get("after"), notes=notes)
+    return Signal(
+        metric=metric,
+        holds=holds,
+        because=because,
+        reading=reading,
+        others=others,
+        label_share_before=labels.get("before"),
+        label_share_after=labels.get("after"),
+        notes=notes,
+    )
 
 
 def _holds(metric: str, reading: MetricReading | None) -> tuple[bool, str]:
@@ -47,8 +58,10 @@ def _holds(metric: str, reading: MetricReading | None) -> tuple[bool, str]:
 def _notes(picture: Picture, metric: str, reading: MetricReading | None, labels: dict[str, float]) -> tuple[str, ...]:
     out = []
     if labels and labels["before"] - labels["after"] > LABEL_DROP:
-        out.append(f"labels have arrived for {labels['after']:.0%} of requests after the onset, {labels['before']:.0%} before: "
-                   "quality metrics rest on the labelled ones")
+        out.append(
+            f"labels have arrived for {labels['after']:.0%} of requests after the onset, {labels['before']:.0%} before: "
+            "quality metrics rest on the labelled ones"
+        )
     if picture.matched:
         out.append("before means the same hours of earlier days")
     if reading is not None and reading.n_after < 100 and (metric in GOOD or metric.startswith("kpi:")):

@@ -14,14 +14,28 @@ from rca_kit.loop.names import in_order, public
 from rca_kit.loop.picture import Picture
 from rca_kit.stats.rates import Z95
 
-CHARTED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "labels", "volume", "stage", "component", "input",
-           "version", "mix")
+CHARTED = (
+    "quality",
+    "service",
+    "kpi",
+    "nulls",
+    "output_nulls",
+    "output",
+    "labels",
+    "volume",
+    "stage",
+    "component",
+    "input",
+    "version",
+    "mix",
+)
 MOST_CHARTS = 14  # a report is read at night: the alerted metric, and what moved with it
 SLACK = timedelta(minutes=10)  # people write change logs by hand
 
 
-def symptom(picture: Picture, metric: str, change_times: Sequence[tuple[str, datetime]] = (),
-            deploy_effects: Sequence[DeployEffect] = ()) -> Symptom:
+def symptom(
+    picture: Picture, metric: str, change_times: Sequence[tuple[str, datetime]] = (), deploy_effects: Sequence[DeployEffect] = ()
+) -> Symptom:
     """Describe the main metric's change and order every other onset by time."""
     anchor = picture.anchor
     name = metric if metric in picture.series else (anchor.series.name if anchor else metric)
@@ -41,8 +55,10 @@ def symptom(picture: Picture, metric: str, change_times: Sequence[tuple[str, dat
         shape=shape(main) if main and main.moved and times else None,
         onset=times[0] if times else None,
         onset_interval=times[1] if times else None,
-        before=_number(before.value) if before else None, after=_number(after.value) if after else None,
-        change=_number(d.change) if d else None, change_interval=(d.low, d.high) if d and math.isfinite(d.low) else None,
+        before=_number(before.value) if before else None,
+        after=_number(after.value) if after else None,
+        change=_number(d.change) if d else None,
+        change_interval=(d.low, d.high) if d and math.isfinite(d.low) else None,
         p_value=math.exp(main.scan.log_p) if main and main.moved else (d.p_value if d else None),
         also_changed=in_order(o.metric for o in onsets if o.metric != name),
         onsets=tuple(_renamed(onsets)),
@@ -67,9 +83,15 @@ def _onset(picture: Picture, move: Move) -> Onset:
     j = joint_onset([move], picture.grid)
     before, after, d = picture.compare(move.series.name)
     return Onset(
-        metric=move.series.name, time=picture.grid.time(j.index), interval=(picture.grid.time(j.low), picture.grid.time(j.high + 1)),
-        direction=move.direction, shape=shape(move), before=_number(before.value), after=_number(after.value),
-        change=_number(d.change), change_interval=(d.low, d.high) if math.isfinite(d.low) else None,
+        metric=move.series.name,
+        time=picture.grid.time(j.index),
+        interval=(picture.grid.time(j.low), picture.grid.time(j.high + 1)),
+        direction=move.direction,
+        shape=shape(move),
+        before=_number(before.value),
+        after=_number(after.value),
+        change=_number(d.change),
+        change_interval=(d.low, d.high) if math.isfinite(d.low) else None,
         p_value=math.exp(move.scan.log_p),
     )
 
@@ -102,8 +124,14 @@ def chart(picture: Picture, name: str) -> MetricSeries:
         expected = _tuple(np.exp(fitted) if s.log else fitted)
     counts = tuple(int(x) if math.isfinite(x) else 0 for x in seen.n)
     return MetricSeries(
-        metric=public(name), bucket_seconds=picture.grid.coarse_s, times=picture.grid.times(coarse=True), values=_tuple(seen.value),
-        counts=counts, lower=_tuple(seen.value - Z95 * error), upper=_tuple(seen.value + Z95 * error), expected=expected,
+        metric=public(name),
+        bucket_seconds=picture.grid.coarse_s,
+        times=picture.grid.times(coarse=True),
+        values=_tuple(seen.value),
+        counts=counts,
+        lower=_tuple(seen.value - Z95 * error),
+        upper=_tuple(seen.value + Z95 * error),
+        expected=expected,
     )
 
 

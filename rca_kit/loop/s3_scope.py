@@ -128,18 +128,26 @@ def leaves(frame: nw.LazyFrame[Any], picture: Picture, plans: Sequence[FeaturePl
     keys = [f"rk_d{i}" for i in range(len(plans))]
     grouped = (
         frame.filter(((time >= before.start) & (time < before.end)) | ((time >= after.start) & (time < after.end)))
-        .select(*[value_key(p, schema[p.column]).alias(k) for p, k in zip(plans, keys, strict=True)],
-                (time >= after.start).cast(nw.Int64).alias("rk_side"), row.alias("rk_x"))
+        .select(
+            *[value_key(p, schema[p.column]).alias(k) for p, k in zip(plans, keys, strict=True)],
+            (time >= after.start).cast(nw.Int64).alias("rk_side"),
+            row.alias("rk_x"),
+        )
         .filter(~nw.col("rk_x").is_null())
         .with_columns((nw.col("rk_x") * nw.col("rk_x")).alias("rk_xx"))
-        .group_by(*keys, "rk_side").agg(nw.len().alias("rk_n"), nw.col("rk_x").sum(), nw.col("rk_xx").sum())
+        .group_by(*keys, "rk_side")
+        .agg(nw.len().alias("rk_n"), nw.col("rk_x").sum(), nw.col("rk_xx").sum())
     )
     native = grouped.to_native()
-    table = native.collect(engine="streaming") if isinstance(native, pl.LazyFrame) else grouped.collect(backend="polars").to_native()
+    table = (
+        native.collect(engine="streaming") if isinstance(native, pl.LazyFrame) else grouped.collect(backend="polars").to_native()
+    )
     if table.height == 0 or not plans:
         return None
     sides = [table.filter(pl.col("rk_side") == side).drop("rk_side") for side in (0, 1)]
-    joined = sides[0].join(sides[1], on=keys, how="full", coalesce=True, nulls_equal=True, suffix="_a").sort(keys, nulls_last=True)
+    joined = (
+        sides[0].join(sides[1], on=keys, how="full", coalesce=True, nulls_equal=True, suffix="_a").sort(keys, nulls_last=True)
+    )
     codes, values = [], []
     for key in keys:
         distinct = joined[key].unique().sort(nulls_last=True).to_list()
@@ -162,13 +170,17 @@ def look_for(found: Leaves, bad: Badness, *, max_depth: int = MAX_DEPTH) -> Sear
         measure = Counts(found.total[0], found.n[0], found.total[1], found.n[1])
     else:
         measure = Means(found.total[0], found.squares[0], found.n[0], found.total[1], found.squares[1], found.n[1])
-    return search(found.codes, sizes, measure, max_depth=max_depth, direction=bad.direction, alpha=ALPHA, max_segments=MOST_SEGMENTS)
+    return search(
+        found.codes, sizes, measure, max_depth=max_depth, direction=bad.direction, alpha=ALPHA, max_segments=MOST_SEGMENTS
+    )
 
 
 def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, plans: Sequence[FeaturePlan]) -> Scope:
     """Name the segments that carry the change of one badness; global when none stands out."""
     if bad is None:
-        return Scope(is_global=True, segments=(), metric=public(metric), because=f"{public(metric)} has no rows to slice; taken as global.")
+        return Scope(
+            is_global=True, segments=(), metric=public(metric), because=f"{public(metric)} has no rows to slice; taken as global."
+        )
     table = leaves(frame, picture, plans, bad)
     if table is None:
         return Scope(is_global=True, segments=(), metric=public(metric), because="There is no segment column to slice by.")
@@ -182,9 +194,18 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
 
 def _segment(f: Found, table: Leaves) -> Segment:
     return Segment(
-        where=where_of(f.conditions, table), share_of_traffic=f.share_of_traffic, before=f.before, after=f.after,
-        share_of_impact=f.share_of_impact, q_value=f.q_value, change_interval=f.interval, n_before=int(f.n_before), n_after=int(f.n_after),
-        score=f.score, stability=f.stability, aliases=tuple(where_of(a, table) for a in f.aliases[:3]),
+        where=where_of(f.conditions, table),
+        share_of_traffic=f.share_of_traffic,
+        before=f.before,
+        after=f.after,
+        share_of_impact=f.share_of_impact,
+        q_value=f.q_value,
+        change_interval=f.interval,
+        n_before=int(f.n_before),
+        n_after=int(f.n_after),
+        score=f.score,
+        stability=f.stability,
+        aliases=tuple(where_of(a, table) for a in f.aliases[:3]),
     )
 
 
@@ -229,10 +250,18 @@ def _joined(a: Segment, b: Segment, column: str) -> Segment:
         return (x * na + y * nb) / (na + nb) if x is not None and y is not None and na + nb > 0 else x
 
     return replace(
-        a, where={**a.where, column: values}, share_of_traffic=(a.share_of_traffic or 0) + (b.share_of_traffic or 0),
-        share_of_impact=(a.share_of_impact or 0) + (b.share_of_impact or 0), before=mean(a.before, b.before),
-        after=mean(a.after, b.after), n_before=(a.n_before or 0) + (b.n_before or 0), n_after=na + nb,
-        q_value=max(a.q_value or 0, b.q_value or 0), change_interval=None, aliases=())
+        a,
+        where={**a.where, column: values},
+        share_of_traffic=(a.share_of_traffic or 0) + (b.share_of_traffic or 0),
+        share_of_impact=(a.share_of_impact or 0) + (b.share_of_impact or 0),
+        before=mean(a.before, b.before),
+        after=mean(a.after, b.after),
+        n_before=(a.n_before or 0) + (b.n_before or 0),
+        n_after=na + nb,
+        q_value=max(a.q_value or 0, b.q_value or 0),
+        change_interval=None,
+        aliases=(),
+    )
 
 
 __all__ = ["Badness", "badness_of", "badness_where", "leaves", "look_for", "merge_values", "scope"]

@@ -13,7 +13,9 @@ from rca_kit.findings.base import Window
 MODULUS = 99_991  # a prime: round times (whole seconds, five-minute ticks) still spread evenly over its residues
 
 
-def sample_rows(frame: nw.LazyFrame[Any], time: str, window: Window, columns: Sequence[str], rows: int, expected: float) -> pl.DataFrame:
+def sample_rows(
+    frame: nw.LazyFrame[Any], time: str, window: Window, columns: Sequence[str], rows: int, expected: float
+) -> pl.DataFrame:
     """Fetch about `rows` rows of a window, the same ones each time, in order of time.
 
     A row is taken when its time in microseconds falls into the first part of the residues of a prime, so no engine has to

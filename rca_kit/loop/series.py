@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,12 +18,35 @@ from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
 
 Floats = NDArray[np.float64]
-QUALITY = ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error",
-           "mae", "rmse", "bias")
+QUALITY = (
+    "auc",
+    "average_precision",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "calibration_error",
+    "mae",
+    "rmse",
+    "bias",
+)
 GOOD = {
-    "auc": "higher", "average_precision": "higher", "accuracy": "higher", "precision": "higher", "recall": "higher", "f1": "higher",
-    "log_loss": "lower", "calibration_error": "lower", "mae": "lower", "rmse": "lower", "bias": "zero", "error_rate": "lower",
-    "latency_p50": "lower", "latency_p95": "lower", "latency_p99": "lower",
+    "auc": "higher",
+    "average_precision": "higher",
+    "accuracy": "higher",
+    "precision": "higher",
+    "recall": "higher",
+    "f1": "higher",
+    "log_loss": "lower",
+    "calibration_error": "lower",
+    "mae": "lower",
+    "rmse": "lower",
+    "bias": "zero",
+    "error_rate": "lower",
+    "latency_p50": "lower",
+    "latency_p95": "lower",
+    "latency_p99": "lower",
 }
 ECE_BINS = 10  # Guo et al. 2017 use 15; ten keeps buckets of a few hundred labels usable
 
@@ -97,12 +121,12 @@ class Series:
         """Value over buckets weighted by `fine` (shape (grid.n,)); the error uses Kish's effective sample size."""
         w = self.weights(fine)
         if self.family == "volume":  # a rate per bucket: empty buckets count, and buckets are the observations
-            x, total = self.sums[0], float(w.sum())
-            if total <= 0:
+            x, mass = self.sums[0], float(w.sum())
+            if mass <= 0:
                 return Reading(float("nan"), float("nan"), 0.0)
-            level = float((w * x).sum() / total)
-            size = total**2 / float((w * w).sum())
-            return Reading(level, float(np.sqrt(max((w * (x - level) ** 2).sum() / total, level) / size)), float((w > 0).sum()))
+            level = float((w * x).sum() / mass)
+            size = mass**2 / float((w * w).sum())
+            return Reading(level, float(np.sqrt(max((w * (x - level) ** 2).sum() / mass, level) / size)), float((w > 0).sum()))
         n = self.buckets().n
         n = np.where(np.isfinite(n), n, 0)
         shrink = float((w * n).sum() / max((w * w * n).sum(), 1e-300)) if (w > 0).any() else 0.0
@@ -144,8 +168,16 @@ def _all(a: Aggregates) -> Iterator[Series]:
     if c.latency:
         yield from _latency(a, make, c.latency)
     for stage in c.stages:
-        yield make(f"stage:{stage}", "stage", _percentile(0.95), _histogram(a, f"latency:{stage}", LATENCY_BINS),
-                   good="lower", coarse=True, log=True, column=stage)
+        yield make(
+            f"stage:{stage}",
+            "stage",
+            _percentile(0.95),
+            _histogram(a, f"latency:{stage}", LATENCY_BINS),
+            good="lower",
+            coarse=True,
+            log=True,
+            column=stage,
+        )
         yield make(f"log:{stage}", "helper", metrics.mean, *(col(f"log:{stage}_{x}") for x in ("s", "ss", "n")), column=stage)
     for kpi, good in c.kpis.items():
         m = f"kpi:{kpi}"
@@ -166,12 +198,20 @@ def _all(a: Aggregates) -> Iterator[Series]:
         valid = col(f"feature{i}_n")
         yield make(f"null_rate:{feature.column}", "nulls", metrics.rate, n - valid, n, column=feature.column, counts=True)
         if feature.numeric:
-            yield make(f"mean:{feature.column}", "input", metrics.mean, col(f"feature{i}_s"), col(f"feature{i}_ss"), valid,
-                       column=feature.column)
+            yield make(
+                f"mean:{feature.column}",
+                "input",
+                metrics.mean,
+                col(f"feature{i}_s"),
+                col(f"feature{i}_ss"),
+                valid,
+                column=feature.column,
+            )
 
 
-def _ratio_or_mean(make: Callable[..., Series], m: str, family: str, col: Callable[[str], Floats], binary: bool,
-                   **more: Any) -> Series:
+def _ratio_or_mean(
+    make: Callable[..., Series], m: str, family: str, col: Callable[[str], Floats], binary: bool, **more: Any
+) -> Series:
     if binary:
         return make(m, family, metrics.rate, col(f"{m}_s"), col(f"{m}_n"), counts=True, **more)
     return make(m, family, metrics.mean, col(f"{m}_s"), col(f"{m}_ss"), col(f"{m}_n"), **more)
@@ -229,7 +269,7 @@ def score_histogram(a: Aggregates) -> Floats:
 def score_centres(edges: tuple[float, ...]) -> list[float]:
     """Representative score of each bin, for probabilities."""
     full = [0.0, *edges, 1.0]
-    return [(x + y) / 2 for x, y in zip(full[:-1], full[1:], strict=True)]
+    return [(x + y) / 2 for x, y in itertools.pairwise(full)]
 
 
 def _percentile(q: float) -> Callable[[Floats], Estimate]:

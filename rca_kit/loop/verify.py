@@ -18,7 +18,8 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.base import Finding, Interval, Window, iso
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.loop.detect import observe, season_of
-from rca_kit.loop.investigate import Prepared, investigate, prepare
+from rca_kit.loop.investigate import investigate
+from rca_kit.loop.prepare import Prepared, prepare
 from rca_kit.loop.names import public, series_for
 from rca_kit.loop.picture import weigh
 from rca_kit.loop.sample_rows import inside

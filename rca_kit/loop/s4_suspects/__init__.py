@@ -16,7 +16,7 @@ from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import Verdict, decide
+from rca_kit.loop.s4_suspects.verdict import Verdict
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
 LEAST_PROBABILITY = 0.01
@@ -46,8 +46,14 @@ def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     """Rank the hypotheses and say where each category stands."""
     checks = tuple(CheckResult(o.code, o.title, o.status, _says(o), o.category, o.cost) for o in outcomes)
     if verdict.verdict == "no_change":
-        status = tuple(CategoryStatus(c, "excluded" if _tested(outcomes, c) else "not_tested",
-                                      "nothing moved" if _tested(outcomes, c) else _why_not(outcomes, c)) for c in CATEGORIES)
+        status = tuple(
+            CategoryStatus(
+                c,
+                "excluded" if _tested(outcomes, c) else "not_tested",
+                "nothing moved" if _tested(outcomes, c) else _why_not(outcomes, c),
+            )
+            for c in CATEGORIES
+        )
         return Suspects((), checks, status, verdict.verdict, verdict.because, 1.0)
     found = weigh_up(room, outcomes, scope, symptom)
     p = probabilities(found)
@@ -56,12 +62,29 @@ def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     chosen = [i for i in order if p[i] >= LEAST_PROBABILITY][:MOST_SUSPECTS] or order[:1]
     ranked = [found[i] for i in chosen]
     items = tuple(
-        Suspect(rank, h.category, h.subject, h.change_id, float(p[i]), evidence(h), next_test(h, ranked[1 if rank == 1 else 0] if
-                len(ranked) > 1 else None), title(h), refuted_by(h), _explains(h), chain(h, symptom.metric, outcomes))
+        Suspect(
+            rank,
+            h.category,
+            h.subject,
+            h.change_id,
+            float(p[i]),
+            evidence(h),
+            next_test(h, ranked[1 if rank == 1 else 0] if len(ranked) > 1 else None),
+            title(h),
+            refuted_by(h),
+            _explains(h),
+            chain(h, symptom.metric, outcomes),
+        )
         for rank, (i, h) in enumerate(zip(chosen, ranked, strict=True), 1)
     )
-    return Suspects(items, checks, tuple(_category(c, by_category[c], outcomes, ranked) for c in CATEGORIES), verdict.verdict,
-                    verdict.because, float(1 - sum(s.probability for s in items)))
+    return Suspects(
+        items,
+        checks,
+        tuple(_category(c, by_category[c], outcomes, ranked) for c in CATEGORIES),
+        verdict.verdict,
+        verdict.because,
+        float(1 - sum(s.probability for s in items)),
+    )
 
 
 def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], ranked: list[Hypothesis]) -> CategoryStatus:
@@ -70,7 +93,9 @@ def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], 
         what = f": {best.subject}" if best else ""
         return CategoryStatus(category, "supported", f"probability {probability:.0%}{what}")
     if _tested(outcomes, category):
-        return CategoryStatus(category, "excluded", f"its checks are clear or explained by another cause (probability {probability:.1%})")
+        return CategoryStatus(
+            category, "excluded", f"its checks are clear or explained by another cause (probability {probability:.1%})"
+        )
     return CategoryStatus(category, "not_tested", _why_not(outcomes, category))
 
 
@@ -98,4 +123,3 @@ def _current_version(room: Room) -> str:
         return "current"
     counts = room.after[column].drop_nulls().value_counts(sort=True).sort(["count", column], descending=[True, False])
     return str(counts[column][0]) if counts.height else "current"
-

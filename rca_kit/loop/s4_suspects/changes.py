@@ -20,17 +20,91 @@ ANYTIME, ANYTIME_SPAN = 0.06, 48 * 60.0
 TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "data": ("pipeline", "backfill", "job", "etl", "airflow", "dag", "batch", "snapshot", "label", "annotation", "import", "ingest"),
+    "data": (
+        "pipeline",
+        "backfill",
+        "job",
+        "etl",
+        "airflow",
+        "dag",
+        "batch",
+        "snapshot",
+        "label",
+        "annotation",
+        "import",
+        "ingest",
+    ),
     "model": ("model", "retrain", "weights", "checkpoint", "calibrat", "champion", "challenger", "scorer version"),
-    "code": ("refactor", "library", "upgrade", "normali", "encod", "parser", "preprocess", "unit", "serializ", "tokeni", "client",
-             "sdk", "hotfix", "release", "rewrite", "default"),
-    "infra": ("node", "instance", "autoscal", "replica", "kubernetes", "cluster", "zone", "memory", "cpu", "gpu", "host", "pool",
-              "network", "disk", "capacity", "migration"),
-    "config": ("threshold", "flag", "toggle", "config", "ttl", "key", "routing", "bucket", "experiment", "percent", "ramp", "limit",
-               "cut-off", "cutoff", "namespace", "allocation"),
+    "code": (
+        "refactor",
+        "library",
+        "upgrade",
+        "normali",
+        "encod",
+        "parser",
+        "preprocess",
+        "unit",
+        "serializ",
+        "tokeni",
+        "client",
+        "sdk",
+        "hotfix",
+        "release",
+        "rewrite",
+        "default",
+    ),
+    "infra": (
+        "node",
+        "instance",
+        "autoscal",
+        "replica",
+        "kubernetes",
+        "cluster",
+        "zone",
+        "memory",
+        "cpu",
+        "gpu",
+        "host",
+        "pool",
+        "network",
+        "disk",
+        "capacity",
+        "migration",
+    ),
+    "config": (
+        "threshold",
+        "flag",
+        "toggle",
+        "config",
+        "ttl",
+        "key",
+        "routing",
+        "bucket",
+        "experiment",
+        "percent",
+        "ramp",
+        "limit",
+        "cut-off",
+        "cutoff",
+        "namespace",
+        "allocation",
+    ),
     "upstream": ("vendor", "partner", "provider", "third", "api", "schema", "feed", "supplier", "notice", "source", "contract"),
-    "external": ("campaign", "holiday", "sale", "promotion", "season", "marketing", "launch", "event", "weekend", "festival", "tv",
-                 "market", "daylight"),
+    "external": (
+        "campaign",
+        "holiday",
+        "sale",
+        "promotion",
+        "season",
+        "marketing",
+        "launch",
+        "event",
+        "weekend",
+        "festival",
+        "tv",
+        "market",
+        "daylight",
+    ),
 }
 
 
@@ -84,7 +158,7 @@ def parse_scope(text: str) -> dict[str, set[str]]:
 
 
 def scope_fit(scope: str, segments: tuple[Segment, ...]) -> str:
-    """match when the change names an affected segment, clash when it names another one, silent when it names none."""
+    """Say match when the change names an affected segment, clash when it names another one, silent when it names none."""
     named = parse_scope(scope)
     if not named:
         return "silent"
@@ -99,8 +173,9 @@ def scope_fit(scope: str, segments: tuple[Segment, ...]) -> str:
     return "narrow"
 
 
-def fits(changes: tuple[ChangeRecord, ...], onset: tuple[datetime, datetime], span_minutes: float,
-         segments: tuple[Segment, ...]) -> list[Fit]:
+def fits(
+    changes: tuple[ChangeRecord, ...], onset: tuple[datetime, datetime], span_minutes: float, segments: tuple[Segment, ...]
+) -> list[Fit]:
     """Judge every logged change against the onset and the scope."""
     out = []
     for c in changes:

@@ -53,9 +53,19 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
     if "harm" in h.x:
         share = h.x["harm"]
         total = weight("harm") * share + weight("harmless") * h.x.get("harmless", 0.0)
-        out.append(Evidence("attribution", f"{share:.0%} of the metric's change lies in the requests that show it", round(total, 3), total >= 0))
-    for key, words in (("starts:with", "it began with the symptom"), ("starts:before", "it began before the symptom"),
-                       ("starts:after", "it began after the symptom")):
+        out.append(
+            Evidence(
+                "attribution",
+                f"{share:.0%} of the metric's change lies in the requests that show it",
+                round(total, 3),
+                total >= 0,
+            )
+        )
+    for key, words in (
+        ("starts:with", "it began with the symptom"),
+        ("starts:before", "it began before the symptom"),
+        ("starts:after", "it began after the symptom"),
+    ):
         if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
             out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))
     if h.fit is not None:
@@ -69,18 +79,27 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
 def _change_evidence(h: Hypothesis) -> list[Evidence]:
     assert h.fit is not None
     c, minutes = h.fit.change, h.fit.minutes
-    near = ("inside the onset interval" if minutes == 0 else
-            f"{abs(minutes):.0f} min {'before' if minutes > 0 else 'after'} the onset interval")
+    near = (
+        "inside the onset interval"
+        if minutes == 0
+        else f"{abs(minutes):.0f} min {'before' if minutes > 0 else 'after'} the onset interval"
+    )
     time = weight("change:time") * h.x["change:time"]
     kind = weight(f"kind:{c.kind}|{h.category}") + weight(f"subject:{h.subject.partition(':')[0]}|{c.kind}")
     out = [
         Evidence("change_time", f"{c.id} ({c.description[:80]}) was logged {near}", round(time, 3), time >= 0),
         Evidence("change_kind", f"{c.id} is a {c.kind.replace('_', ' ')}", round(kind, 3), kind >= 0),
     ]
-    words = {"change:scope_match": "its scope is the affected segment", "change:scope_clash": "its scope is another segment",
-             "change:scope_narrow": "its scope is narrower than the symptom", "change:names_subject": "it names the subject",
-             "change:version_match": "it brought this version", "change:version_clash": "it brought another version",
-             "change:words": f"its wording fits a {h.category} cause", "change:words_elsewhere": "its wording fits another kind of cause"}
+    words = {
+        "change:scope_match": "its scope is the affected segment",
+        "change:scope_clash": "its scope is another segment",
+        "change:scope_narrow": "its scope is narrower than the symptom",
+        "change:names_subject": "it names the subject",
+        "change:version_match": "it brought this version",
+        "change:version_clash": "it brought another version",
+        "change:words": f"its wording fits a {h.category} cause",
+        "change:words_elsewhere": "its wording fits another kind of cause",
+    }
     for key, text in words.items():
         w = weight(key) * h.x.get(key, 0.0)
         if abs(w) >= SHOWN_LEAST:

@@ -20,17 +20,39 @@ class Test:
 
 
 TESTS: tuple[Test, ...] = (
-    Test("replay the golden set through the current and the previous version: only a changed model differs", 10,
-         {"model": .95, "code": .4, "config": .15}),
-    Test("compare served features with the offline store for the same request ids: a broken path differs, a moved world does not", 15,
-         {"data": .85, "code": .85, "config": .6, "upstream": .7, "infra": .4}),
-    Test("read the raw answers of the supplier for a few bad requests, next to those of last week", 10, {"upstream": .95, "code": .05}),
-    Test("set the configuration back for one per cent of traffic and look at the metric of that slice", 10, {"config": .95}),
-    Test("re-run the failed or late job on one partition and see whether its columns recover", 20, {"data": .9, "infra": .3}),
-    Test("roll the deployment back for one instance and compare it with its neighbours", 10, {"code": .95, "model": .6, "infra": .1}),
-    Test("look at saturation, restarts and time-outs of the component host by host", 5, {"infra": .95, "code": .3}),
-    Test("score last week's labelled requests with today's model: steady quality there means the world moved", 15, {"external": .9, "model": .1}),
-    Test("ask who ran a campaign or what the calendar says, and cut the metric by new against known customers", 5, {"external": .8}),
+    Test(
+        "replay the golden set through the current and the previous version: only a changed model differs",
+        10,
+        {"model": 0.95, "code": 0.4, "config": 0.15},
+    ),
+    Test(
+        "compare served features with the offline store for the same request ids: a broken path differs, a moved world does not",
+        15,
+        {"data": 0.85, "code": 0.85, "config": 0.6, "upstream": 0.7, "infra": 0.4},
+    ),
+    Test(
+        "read the raw answers of the supplier for a few bad requests, next to those of last week",
+        10,
+        {"upstream": 0.95, "code": 0.05},
+    ),
+    Test("set the configuration back for one per cent of traffic and look at the metric of that slice", 10, {"config": 0.95}),
+    Test("re-run the failed or late job on one partition and see whether its columns recover", 20, {"data": 0.9, "infra": 0.3}),
+    Test(
+        "roll the deployment back for one instance and compare it with its neighbours",
+        10,
+        {"code": 0.95, "model": 0.6, "infra": 0.1},
+    ),
+    Test("look at saturation, restarts and time-outs of the component host by host", 5, {"infra": 0.95, "code": 0.3}),
+    Test(
+        "score last week's labelled requests with today's model: steady quality there means the world moved",
+        15,
+        {"external": 0.9, "model": 0.1},
+    ),
+    Test(
+        "ask who ran a campaign or what the calendar says, and cut the metric by new against known customers",
+        5,
+        {"external": 0.8},
+    ),
 )
 ELSEWHERE = 0.05  # chance of a positive result for a cause the test is not made for
 
@@ -42,7 +64,7 @@ def next_test(h: Hypothesis, rival: Hypothesis | None) -> str:
     def value(t: Test) -> float:
         mine = t.positive.get(h.category, ELSEWHERE)
         theirs = t.positive.get(other, ELSEWHERE) if other else ELSEWHERE
-        return abs(mine - theirs) / t.minutes**0.5
+        return float(abs(mine - theirs) / t.minutes**0.5)
 
     best = max(TESTS, key=lambda t: (value(t), -t.minutes))
     if rival is not None and rival.category == h.category and h.change_id != rival.change_id:
@@ -54,12 +76,27 @@ def next_test(h: Hypothesis, rival: Hypothesis | None) -> str:
 def title(h: Hypothesis) -> str:
     """Name a hypothesis in one line."""
     lead = max(h.clues, key=lambda c: c.strength)
-    verbs = {"missing": "values are missing or defaulted", "broken": "values arrive changed", "stale": "values are stale",
-             "version": "a new version behaves differently", "scorer": "scores changed for the same inputs",
-             "cut": "decisions are cut elsewhere", "concept": "the world behaves differently", "slow": "became slow",
-             "errors": "fails more often", "cache": "cache misses", "resources": "is short of resources", "timeouts": "times out",
-             "surge": "more requests came", "lost": "rows were lost or doubled", "mix": "another mix of requests", "drift": "drifted",
-             "labels": "labels are wrong or missing", "text": "texts changed", "requests": "more requests came"}
+    verbs = {
+        "missing": "values are missing or defaulted",
+        "broken": "values arrive changed",
+        "stale": "values are stale",
+        "version": "a new version behaves differently",
+        "scorer": "scores changed for the same inputs",
+        "cut": "decisions are cut elsewhere",
+        "concept": "the world behaves differently",
+        "slow": "became slow",
+        "errors": "fails more often",
+        "cache": "cache misses",
+        "resources": "is short of resources",
+        "timeouts": "times out",
+        "surge": "more requests came",
+        "lost": "rows were lost or doubled",
+        "mix": "another mix of requests",
+        "drift": "drifted",
+        "labels": "labels are wrong or missing",
+        "text": "texts changed",
+        "requests": "more requests came",
+    }
     blame = f", after {h.fit.change.id} ({h.fit.change.description[:70]})" if h.fit else ", no logged change blamed"
     return f"{h.subject}: {verbs[GROUP[lead.signature]]}{blame}"
 
@@ -69,8 +106,10 @@ def refuted_by(h: Hypothesis) -> str:
     if h.fit is not None:
         return f"the symptom stays when {h.fit.change.id} is undone, or shows where {h.fit.change.id} never reached"
     return {
-        "external": "the same shift shows on a segment the event could not reach", "model": "the previous version does as badly on the same rows",
-        "infra": "hosts with calm metrics show the symptom as well", "upstream": "the supplier's raw answers are as they were",
+        "external": "the same shift shows on a segment the event could not reach",
+        "model": "the previous version does as badly on the same rows",
+        "infra": "hosts with calm metrics show the symptom as well",
+        "upstream": "the supplier's raw answers are as they were",
     }.get(h.category, f"requests without the fault in {h.subject} show the symptom as well")
 
 
@@ -82,9 +121,14 @@ def chain(h: Hypothesis, metric: str, outcomes: tuple[Outcome, ...]) -> tuple[st
     mine = {GROUP[c.signature] for c in h.clues}
     depth = min((ORDER.index(g) for g in mine if g in ORDER), default=0)
     between = sorted(
-        (c for o in outcomes for c in o.clues if GROUP[c.signature] in ORDER and ORDER.index(GROUP[c.signature]) > depth
-         and c.strength >= 0.5 and c not in h.clues),
-        key=lambda c: (-ORDER.index(GROUP[c.signature]), -c.strength))
+        (
+            c
+            for o in outcomes
+            for c in o.clues
+            if GROUP[c.signature] in ORDER and ORDER.index(GROUP[c.signature]) > depth and c.strength >= 0.5 and c not in h.clues
+        ),
+        key=lambda c: (-ORDER.index(GROUP[c.signature]), -c.strength),
+    )
     lead = max(h.clues, key=lambda c: c.strength)
     out = [metric, *[c.says for c in between[:2]], lead.says]
     return (*out, f"{h.fit.change.id}: {h.fit.change.description}") if h.fit else tuple(out)

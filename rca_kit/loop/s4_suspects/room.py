@@ -77,8 +77,13 @@ class Room:
 
     def loss(self, frame: pl.DataFrame) -> Floats | None:
         """Badness of each sampled row in terms of the main metric, NaN where unknown; None when the metric has no rows."""
-        return row_loss(frame, self.columns, self.picture.aggregates.plan, self.main, self.picture.series[self.main].family
-                        if self.main in self.picture.series else "")
+        return row_loss(
+            frame,
+            self.columns,
+            self.picture.aggregates.plan,
+            self.main,
+            self.picture.series[self.main].family if self.main in self.picture.series else "",
+        )
 
     def harm(self, bad_before: NDArray[np.bool_], bad_after: NDArray[np.bool_]) -> float | None:
         """Share of the main metric's rise in loss that lies in the marked rows after (against all rows before)."""

@@ -1,4 +1,4 @@
-"""Surrogates: does y still follow from x as it did before, and do features still go together?"""
+"""Surrogates: does y still follow from x as it did, and do features still go together? Trees and rank correlations tell."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Gap:
     @property
     def strength(self) -> float:
         """0..1."""
-        return float(np.clip(max((self.ratio - 1.12) / 0.8, (abs(self.shift) - 0.08) / 0.4 if abs(self.z) > 5 else 0.0), 0, 1) ** 0.5)
+        return float(
+            np.clip(max((self.ratio - 1.12) / 0.8, (abs(self.shift) - 0.08) / 0.4 if abs(self.z) > 5 else 0.0), 0, 1) ** 0.5
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,13 @@ class Encoder:
                 if np.isfinite(x).any():
                     low[name], high[name] = (float(q) for q in np.nanquantile(x, [0.001, 0.999]))
             else:
-                ranked = frame[name].drop_nulls().cast(pl.String).value_counts(sort=True).sort(["count", name], descending=[True, False])
+                ranked = (
+                    frame[name]
+                    .drop_nulls()
+                    .cast(pl.String)
+                    .value_counts(sort=True)
+                    .sort(["count", name], descending=[True, False])
+                )
                 levels[name] = {str(v): i for i, v in enumerate(ranked[name].head(MAX_LEVELS).to_list())}
         return cls(tuple(n for n in names if n in levels or n in low), levels, low, high)
 
@@ -75,8 +83,14 @@ class Encoder:
         return np.column_stack(out) if out else np.zeros((frame.height, 0))
 
 
-def fit_gap(before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], y_before: Floats, y_after: Floats,
-            extra: str | None = None) -> Gap | None:
+def fit_gap(
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    features: Sequence[str],
+    y_before: Floats,
+    y_after: Floats,
+    extra: str | None = None,
+) -> Gap | None:
     """Fit y on the features before (gradient-boosted trees), look at the residuals after.
 
     Rows after with a value never seen before (missing where nothing was missing, out of range, unknown category) are left
@@ -99,8 +113,15 @@ def fit_gap(before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], 
     if half.sum() > FIT_ROWS:
         half &= np.cumsum(half) <= FIT_ROWS
     categorical = [n in encoder.levels for n in encoder.names]
-    model = HistGradientBoostingRegressor(max_iter=80, learning_rate=0.15, max_leaf_nodes=24, min_samples_leaf=20, random_state=0,
-                                          categorical_features=categorical, early_stopping=False)
+    model = HistGradientBoostingRegressor(
+        max_iter=80,
+        learning_rate=0.15,
+        max_leaf_nodes=24,
+        min_samples_leaf=20,
+        random_state=0,
+        categorical_features=categorical,
+        early_stopping=False,
+    )
     model.fit(xb[half], yb[half])
     rest = ~half
     rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
@@ -109,7 +130,12 @@ def fit_gap(before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], 
     spread = float(rb.std()) or 1e-12
     shift = float((ra.mean() - rb.mean()) / spread)
     error = np.sqrt(1 / rb.size + float(ra.var()) / spread**2 / ra.size)
-    return Gap(1 - float(rb.var() / max(yb.var(), 1e-12)), float((ra**2).mean() / max((rb**2).mean(), 1e-12)), shift, shift / float(error))
+    return Gap(
+        1 - float(rb.var() / max(yb.var(), 1e-12)),
+        float((ra**2).mean() / max((rb**2).mean(), 1e-12)),
+        shift,
+        shift / float(error),
+    )
 
 
 def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:
@@ -144,7 +170,9 @@ def broken_links(encoder: Encoder, before: pl.DataFrame, after: pl.DataFrame) ->
     rb, nb = _correlations(xb)
     ra, na = _correlations(xa)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = (np.arctanh(np.clip(rb, -0.999, 0.999)) - np.arctanh(np.clip(ra, -0.999, 0.999))) / np.sqrt(1 / (nb - 3) + 1 / (na - 3))
+        z = (np.arctanh(np.clip(rb, -0.999, 0.999)) - np.arctanh(np.clip(ra, -0.999, 0.999))) / np.sqrt(
+            1 / (nb - 3) + 1 / (na - 3)
+        )
     lost = (np.abs(rb) >= LINK_LEAST) & (np.abs(z) >= LINK_Z) & (np.abs(ra) < (1 - LINK_LOST) * np.abs(rb))
     np.fill_diagonal(lost, False)
     watched = (np.abs(rb) >= LINK_LEAST) & ~np.eye(rb.shape[0], dtype=bool)

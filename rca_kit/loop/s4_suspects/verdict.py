@@ -11,8 +11,28 @@ from rca_kit.loop.s4_suspects.room import Room
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls")
 # data lost or corrupted on the way is an incident even before an outcome shows it
-CORRUPTION = ("nulls", "default", "frozen", "stale", "range", "unit", "renamed", "permuted", "duplicates", "lost", "labels_lost", "labels_moved",
-              "truncated", "clock", "segment_lost", "injected", "text_quality", "score_nulls", "fallback", "threshold")
+CORRUPTION = (
+    "nulls",
+    "default",
+    "frozen",
+    "stale",
+    "range",
+    "unit",
+    "renamed",
+    "permuted",
+    "duplicates",
+    "lost",
+    "labels_lost",
+    "labels_moved",
+    "truncated",
+    "clock",
+    "segment_lost",
+    "injected",
+    "text_quality",
+    "score_nulls",
+    "fallback",
+    "threshold",
+)
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
@@ -27,7 +47,9 @@ class Verdict:
     because: str
 
 
-def decide(room: Room, outcomes: tuple[Outcome, ...], mix: dict[str, tuple[MixRate, ...]] | None = None, hurt: tuple[str, ...] = ()) -> Verdict:
+def decide(
+    room: Room, outcomes: tuple[Outcome, ...], mix: dict[str, tuple[MixRate, ...]] | None = None, hurt: tuple[str, ...] = ()
+) -> Verdict:
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
@@ -36,7 +58,10 @@ def decide(room: Room, outcomes: tuple[Outcome, ...], mix: dict[str, tuple[MixRa
     if volume is not None and volume.moved and volume.before and volume.after and volume.after / volume.before >= SURGE:
         shifted.append("volume")
     if worse and not corrupt and _only_mix(worse, mix or {}):
-        return Verdict("benign_shift", f"{', '.join(in_order(worse)[:3])} moved because traffic moved between segments; inside them it did not")
+        return Verdict(
+            "benign_shift",
+            f"{', '.join(in_order(worse)[:3])} moved because traffic moved between segments; inside them it did not",
+        )
     if worse:
         return Verdict("incident", f"{', '.join(in_order(worse)[:4])} got worse, beyond chance and season")
     if corrupt:
@@ -59,6 +84,7 @@ def _first(clues: list[Clue]) -> str:
 
 def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
     """Whether, for every outcome that got worse, mix over some dimension explains it and inside the segments it held."""
+
     def held(m: MixRate) -> bool:
         if m.total == 0 or m.rate_interval is None or m.mix / m.total < MIX_SHARE:
             return False

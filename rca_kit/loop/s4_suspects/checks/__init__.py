@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rca_kit.loop.s4_suspects.checks import clock, model, service, traffic, values
+from rca_kit.loop.s4_suspects.checks import categories, clock, model, service, texts, traffic, values
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
 CHECKS: tuple[Callable[[Room], Outcome], ...] = (
-    values.nulls, values.values, values.categories, clock.clock, model.versions, model.threshold, model.scoring, model.concept, model.relations,
-    service.stages, service.errors, service.components, traffic.volume, traffic.segment_volume, traffic.mix, traffic.alone, traffic.drift, traffic.labels, traffic.outputs,
-    traffic.text_shift, traffic.text_content,
+    values.nulls,
+    values.values,
+    categories.categories,
+    clock.clock,
+    model.versions,
+    model.threshold,
+    model.scoring,
+    model.concept,
+    model.relations,
+    service.stages,
+    service.errors,
+    service.components,
+    traffic.volume,
+    traffic.segment_volume,
+    traffic.mix,
+    traffic.alone,
+    traffic.drift,
+    traffic.labels,
+    traffic.outputs,
+    texts.text_shift,
+    texts.text_content,
 )

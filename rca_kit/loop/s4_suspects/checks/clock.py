@@ -28,12 +28,23 @@ def clock(room: Room) -> Outcome:
         (kb, nb), (ka, na) = fits
         z = rate_z(kb, nb, ka, na)
         if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST:
-            clues.append(Clue("clock", f"feature:{name}", "clock", f"{name} no longer fits the hour of the request: {kb / nb:.1%} -> {ka / na:.1%} "
-                              "of requests", float(z / (z + 4)), None, ka / na - kb / nb))
+            clues.append(
+                Clue(
+                    "clock",
+                    f"feature:{name}",
+                    "clock",
+                    f"{name} no longer fits the hour of the request: {kb / nb:.1%} -> {ka / na:.1%} of requests",
+                    float(z / (z + 4)),
+                    None,
+                    ka / na - kb / nb,
+                )
+            )
     return Outcome("clock", title, "code", "free", as_clues(clues), "clock features follow the requests' time")
 
 
 def _pairs(frame: pl.DataFrame, name: str, time: str) -> pl.DataFrame:
-    return frame.select(hour=pl.col(time).dt.hour(), value=pl.col(name).cast(pl.Float64, strict=False).floor()).drop_nulls().filter(
-        pl.col("value").is_finite())
-
+    return (
+        frame.select(hour=pl.col(time).dt.hour(), value=pl.col(name).cast(pl.Float64, strict=False).floor())
+        .drop_nulls()
+        .filter(pl.col("value").is_finite())
+    )

@@ -51,18 +51,32 @@ def versions(room: Room) -> Outcome:
         text = f"version {version}: {share_b:.1%} -> {share_a:.1%} of requests"
         facts = {"hours_before_onset": late, "share": float(share_a)}
         if harm is not None:
-            text += f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
+            text += (
+                f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
+            )
             facts["side_by_side_z"] = harm
         strength = float(np.clip(0.75 - 0.05 * near, 0.15, 0.75))
         if harm is not None:
             strength = float(np.clip(strength + 0.05 * harm, 0.05, 0.98))
-        clues.append(Clue("version", f"model:{version}", "version", text, strength, first * grid.coarse, float(share_a), None,
-                          {"column": column, "op": "in", "values": [str(version)]}, facts))
+        clues.append(
+            Clue(
+                "version",
+                f"model:{version}",
+                "version",
+                text,
+                strength,
+                first * grid.coarse,
+                float(share_a),
+                None,
+                {"column": column, "op": "in", "values": [str(version)]},
+                facts,
+            )
+        )
     return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
 
 
 def _version_gap(room: Room, column: str, version: str) -> float | None:
-    """z of the new version's loss against the other versions' after the onset; None unless both served enough."""
+    """Give z of the new version's loss against the other versions' after the onset; None unless both served enough."""
     loss = room.loss(room.after)
     if loss is None:
         return None
@@ -84,11 +98,18 @@ def scoring(room: Room) -> Outcome:
     if gap is None:
         return Outcome("score_function", title, "model", "seconds", not_applicable="too few scored rows before or after")
     if gap.fidelity < LEAST_FIDELITY:
-        return Outcome("score_function", title, "model", "seconds",
-                       not_applicable=f"served features explain only {gap.fidelity:.0%} of the score")
+        return Outcome(
+            "score_function",
+            title,
+            "model",
+            "seconds",
+            not_applicable=f"served features explain only {gap.fidelity:.0%} of the score",
+        )
     facts = {"fidelity": gap.fidelity, "ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
-    text = (f"a surrogate of the scorer (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after, bias {gap.shift:+.2f} "
-            "residual s.d.")
+    text = (
+        f"a surrogate of the scorer (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after, "
+        f"bias {gap.shift:+.2f} residual s.d."
+    )
     if gap.strength < 0.3:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
     clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
@@ -104,21 +125,32 @@ def concept(room: Room) -> Outcome:
     gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
     if gap is None:
         return Outcome("concept", title, "external", "seconds", not_applicable="too few labelled rows before or after")
-    text = f"labels differ from what the same features meant before: error ratio {gap.ratio:.2f}, bias {gap.shift:+.2f} s.d. (z {gap.z:+.1f})"
+    text = (
+        f"labels differ from what the same features meant before: error ratio {gap.ratio:.2f}, "
+        f"bias {gap.shift:+.2f} s.d. (z {gap.z:+.1f})"
+    )
     facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
-    return Outcome("concept", title, "external", "seconds", (Clue("concept", "population", "concept", text, gap.strength, facts=facts),))
+    return Outcome(
+        "concept", title, "external", "seconds", (Clue("concept", "population", "concept", text, gap.strength, facts=facts),)
+    )
 
 
 def relations(room: Room) -> Outcome:
     """Features that no longer go with the others: stale or shuffled values keep their distribution and lose their relations."""
-    title, names = "Relations between features", [f for f in room.columns.features]
+    title, names = "Relations between features", list(room.columns.features)
     if len(names) < 3:
         return Outcome("relation", title, "data", "seconds", not_applicable="needs at least three features")
     clues = [
-        Clue("relation", f"feature:{link.column}", "stale", f"{link.column} no longer goes with {link.partner}: r {link.before:+.2f} -> "
-             f"{link.after:+.2f}", float(link.z / (link.z + 6)), facts={"z": link.z})
+        Clue(
+            "relation",
+            f"feature:{link.column}",
+            "stale",
+            f"{link.column} no longer goes with {link.partner}: r {link.before:+.2f} -> {link.after:+.2f}",
+            float(link.z / (link.z + 6)),
+            facts={"z": link.z},
+        )
         for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
     ]
     return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
@@ -149,12 +181,23 @@ def threshold(room: Room) -> Outcome:
     if z < 6 or differ - base < 0.003:
         return Outcome("threshold", title, "config", "free", clear=f"decisions are still cut at {cut_b[0]:.3g}")
     mixed = clean_a < 0.97
-    bad = (implied != (d > 0.5))
-    text = (f"decisions were cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}" if not mixed else
-            f"{differ:.1%} of decisions no longer follow the cut at {cut_b[0]:.3g}")
-    clue = Clue("threshold", "threshold", "threshold", text, float(z / (z + 4)), None, float(bad.mean()), facts={
-        "from": cut_b[0], "to": cut_a[0], "differ": differ}, where={"column": c.decision, "op": "threshold", "cut": cut_b[0],
-                                                                     "column2": c.score, "up": up})
+    bad = implied != (d > 0.5)
+    text = (
+        f"decisions were cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}"
+        if not mixed
+        else f"{differ:.1%} of decisions no longer follow the cut at {cut_b[0]:.3g}"
+    )
+    clue = Clue(
+        "threshold",
+        "threshold",
+        "threshold",
+        text,
+        float(z / (z + 4)),
+        None,
+        float(bad.mean()),
+        facts={"from": cut_b[0], "to": cut_a[0], "differ": differ},
+        where={"column": c.decision, "op": "threshold", "cut": cut_b[0], "column2": c.score, "up": up},
+    )
     return Outcome("threshold", title, "config", "free", (clue,))
 
 

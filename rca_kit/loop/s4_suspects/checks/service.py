@@ -12,10 +12,13 @@ from rca_kit.stats.rates import rate_z
 STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
 # words in metric names, and what kind of trouble their move is
 METRIC_KINDS = (
-    ("cache", ("cache", "hit", "miss")), ("stale", ("age", "lag", "fresh", "stale", "delay")),
-    ("restart", ("restart", "crash", "oom", "evict")), ("memory", ("memory", "mem", "heap", "rss", "gc")),
+    ("cache", ("cache", "hit", "miss")),
+    ("stale", ("age", "lag", "fresh", "stale", "delay")),
+    ("restart", ("restart", "crash", "oom", "evict")),
+    ("memory", ("memory", "mem", "heap", "rss", "gc")),
     ("saturation", ("cpu", "gpu", "util", "queue", "load", "thread", "pool", "connection", "disk", "iops", "saturation")),
-    ("timeout", ("timeout", "error", "fail", "5xx", "reject", "unavailable")), ("requests", ("request", "rps", "qps", "throughput")),
+    ("timeout", ("timeout", "error", "fail", "5xx", "reject", "unavailable")),
+    ("requests", ("request", "rps", "qps", "throughput")),
 )
 
 
@@ -34,8 +37,17 @@ def stages(room: Room) -> Outcome:
             slowed.append((stage, r, r.after - r.before, ratio))
     total = sum(s[2] for s in slowed) or 1.0
     clues = [
-        Clue("stage_latency", f"stage:{stage}", "slow", f"{stage}: p95 {r.before:.0f} -> {r.after:.0f} ms", room.strength(f"stage:{stage}")
-             * (added / total) ** 0.5, room.onset(f"log:{stage}"), None, added / total, facts={"ratio": ratio, "part": added / total})
+        Clue(
+            "stage_latency",
+            f"stage:{stage}",
+            "slow",
+            f"{stage}: p95 {r.before:.0f} -> {r.after:.0f} ms",
+            room.strength(f"stage:{stage}") * (added / total) ** 0.5,
+            room.onset(f"log:{stage}"),
+            None,
+            added / total,
+            facts={"ratio": ratio, "part": added / total},
+        )
         for stage, r, added, ratio in slowed
     ]
     return Outcome("stage_latency", title, "infra", "free", as_clues(clues), "no stage slowed down")
@@ -57,24 +69,38 @@ def errors(room: Room) -> Outcome:
         kb, ka = (float((k * w[at]).sum()) for w in weights)
         z = rate_z(kb, nb, ka, na) / max(room.picture.noise.get("error_rate", 1.0), 1.0)
         if z > 5 and ka / max(na, 1) > 1.3 * kb / max(nb, 1) and ka >= 10:
-            clues.append(Clue("error_types", "component:", f"error:{_error_kind(str(kind))}", f"error {kind!r}: {kb / max(nb, 1):.2%} -> "
-                              f"{ka / max(na, 1):.2%} of requests", float(z / (z + 5)), None, float(ka / max(na, 1)), None,
-                              {"column": c.error, "op": "in", "values": [str(kind)]}, {"kind_share": ka}))
+            clues.append(
+                Clue(
+                    "error_types",
+                    "component:",
+                    f"error:{_error_kind(str(kind))}",
+                    f"error {kind!r}: {kb / max(nb, 1):.2%} -> {ka / max(na, 1):.2%} of requests",
+                    float(z / (z + 5)),
+                    None,
+                    float(ka / max(na, 1)),
+                    None,
+                    {"column": c.error, "op": "in", "values": [str(kind)]},
+                    {"kind_share": ka},
+                )
+            )
     return Outcome("error_types", title, "infra", "free", as_clues(clues), "no error type became more frequent")
 
 
 def _error_kind(name: str) -> str:
     text = name.lower()
-    for kind, words in (("timeout", ("time", "deadline", "slow")), ("memory", ("memory", "oom", "killed", "restart", "crash")),
-                        ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
-                        ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index"))):
+    for kind, words in (
+        ("timeout", ("time", "deadline", "slow")),
+        ("memory", ("memory", "oom", "killed", "restart", "crash")),
+        ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
+        ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index")),
+    ):
         if any(w in text for w in words):
             return kind
     return "other"
 
 
 def components(room: Room) -> Outcome:
-    """Service metrics that moved with the symptom: robust scores before and after, as in BARO (arXiv 2405.09330), with their onset."""
+    """Service metrics that moved with the symptom: scores before and after, as in BARO (arXiv 2405.09330), with their onset."""
     title = "Service metrics of components"
     names = [n for n, s in room.picture.series.items() if s.family == "component"]
     if not names:
@@ -87,9 +113,20 @@ def components(room: Room) -> Outcome:
         if r.before is None or r.after is None or r.worse is False:
             continue
         onset = room.onset(name)
-        clues.append(Clue("service_metrics", f"component:{component}", f"metric:{kind}", f"{component} {metric}: {r.before:.4g} -> "
-                          f"{r.after:.4g}", room.strength(name), onset, facts={"relative": abs(r.after - r.before) / (abs(r.before) + 1e-9)}))
-    return Outcome("service_metrics", title, "infra", "free", as_clues(clues), "no component's metric moved for the worse with it")
+        clues.append(
+            Clue(
+                "service_metrics",
+                f"component:{component}",
+                f"metric:{kind}",
+                f"{component} {metric}: {r.before:.4g} -> {r.after:.4g}",
+                room.strength(name),
+                onset,
+                facts={"relative": abs(r.after - r.before) / (abs(r.before) + 1e-9)},
+            )
+        )
+    return Outcome(
+        "service_metrics", title, "infra", "free", as_clues(clues), "no component's metric moved for the worse with it"
+    )
 
 
 def metric_kind(metric: str) -> str:

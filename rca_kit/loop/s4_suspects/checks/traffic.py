@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
@@ -15,8 +14,6 @@ REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 OWN_PART = 1.4  # a mix that moves takes from the others what one value gains; a loss or a surge does not
 LOST, GREW = 0.6, 1.5  # own volume against the rest's
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
-TEXT_ROWS = 1500  # texts read a side: a rate of two per cent is seen in thirty
-TEXT_RATES = ("injection", "refusal", "leaked_personal_data", "pii", "toxicity", "repetition", "cut_off")
 DUPLICATE_LEAST = 0.005
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
@@ -28,26 +25,47 @@ def volume(room: Room) -> Outcome:
     r = room.readings.get("volume")
     doubled = _duplicates(room)
     if doubled is not None:
-        before, after, bad = doubled
+        before, after = doubled
         z = rate_z(before * room.before.height, room.before.height, after * room.after.height, room.after.height)
         if z > 5 and after - before > DUPLICATE_LEAST:
-            clues.append(Clue("duplicates", "traffic", "duplicates", f"doubled rows: {before:.1%} -> {after:.1%}", float(z / (z + 4)), None,
-                              after - before, None, None))
+            clues.append(
+                Clue(
+                    "duplicates",
+                    "traffic",
+                    "duplicates",
+                    f"doubled rows: {before:.1%} -> {after:.1%}",
+                    float(z / (z + 4)),
+                    None,
+                    after - before,
+                    None,
+                    None,
+                )
+            )
     if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
         grown = r.after / r.before
         kind = "surge" if grown > 1 else "lost"
         if kind == "surge" or grown < LOST:
-            clues.append(Clue("volume", "traffic", kind, f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> "
-                              f"{r.after:.4g}", room.strength("volume"), room.onset("volume"), abs(grown - 1), facts={"ratio": grown}))
+            clues.append(
+                Clue(
+                    "volume",
+                    "traffic",
+                    kind,
+                    f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> {r.after:.4g}",
+                    room.strength("volume"),
+                    room.onset("volume"),
+                    abs(grown - 1),
+                    facts={"ratio": grown},
+                )
+            )
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
 
 
-def _duplicates(room: Room) -> tuple[float, float, np.ndarray] | None:
+def _duplicates(room: Room) -> tuple[float, float] | None:
     key = [c for c in (room.columns.time, *room.columns.features[:12]) if c in room.before.columns]
     if len(key) < 4:
         return None
     shares = [1 - f.select(key).n_unique() / max(f.height, 1) for f in (room.before, room.after)]
-    return shares[0], shares[1], room.after.select(key).is_duplicated().to_numpy()
+    return shares[0], shares[1]
 
 
 def mix(room: Room) -> Outcome:
@@ -59,10 +77,20 @@ def mix(room: Room) -> Outcome:
             continue
         value = name.partition("=")[2]
         grown = r.change > 0
-        clues.append(Clue("mix", "population", "mix", f"{s.column} = {value}: {r.before:.1%} -> {r.after:.1%} of requests",
-                          room.strength(name), room.onset(name), abs(r.change), None,
-                          {"column": s.column, "op": "in", "values": [value], "grown": grown},
-                          {"change": r.change, "before": r.before}))
+        clues.append(
+            Clue(
+                "mix",
+                "population",
+                "mix",
+                f"{s.column} = {value}: {r.before:.1%} -> {r.after:.1%} of requests",
+                room.strength(name),
+                room.onset(name),
+                abs(r.change),
+                None,
+                {"column": s.column, "op": "in", "values": [value], "grown": grown},
+                {"change": r.change, "before": r.before},
+            )
+        )
     return Outcome("mix", "Traffic mix", "external", "free", as_clues(clues), "the mix of known values is as before")
 
 
@@ -90,9 +118,23 @@ def segment_volume(room: Room) -> Outcome:
             where = {"column": plan.column, "op": "in", "values": [value], "grown": own > rest}
             text = f"{plan.column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
             if own < LOST * rest:
-                clues.append(Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where))
+                clues.append(
+                    Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where)
+                )
             elif own > GREW * rest:
-                clues.append(Clue("segment_volume", "population", "segment_surge", text, float(z / (z + 8)), None, own / rest - 1, None, where))
+                clues.append(
+                    Clue(
+                        "segment_volume",
+                        "population",
+                        "segment_surge",
+                        text,
+                        float(z / (z + 8)),
+                        None,
+                        own / rest - 1,
+                        None,
+                        where,
+                    )
+                )
     return Outcome("segment_volume", title, "data", "free", as_clues(clues), "no segment lost or gained requests on its own")
 
 
@@ -111,14 +153,25 @@ def alone(room: Room) -> Outcome:
     title = "Features that moved alone"
     tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks]
     moved = [c for c in tested if c.changed and abs(c.effect) >= ALONE_LEAST and c.column not in room.columns.segments]
-    segments = [n for n in room.moved("mix") if room.picture.series[n].column in room.columns.segments
-                and abs(room.readings[n].change or 0.0) >= MIX_LEAST]
+    segments = [
+        n
+        for n in room.moved("mix")
+        if room.picture.series[n].column in room.columns.segments and abs(room.readings[n].change or 0.0) >= MIX_LEAST
+    ]
     if not moved or len(moved) > max(2, len(tested) // 4) or segments:
         return Outcome("alone", title, "upstream", "free", clear="no feature moved by itself")
     clues = tuple(
-        Clue("alone", f"feature:{c.column}", "alone", f"{c.column} moved ({c.reason}) while {len(tested) - len(moved)} other features did not",
-             float(np.clip(abs(c.effect) / (abs(c.effect) + 0.3), 0, 0.95)), room.onset(f"mean:{c.column}"), facts={"effect": c.effect})
-        for c in moved)
+        Clue(
+            "alone",
+            f"feature:{c.column}",
+            "alone",
+            f"{c.column} moved ({c.reason}) while {len(tested) - len(moved)} other features did not",
+            float(np.clip(abs(c.effect) / (abs(c.effect) + 0.3), 0, 0.95)),
+            room.onset(f"mean:{c.column}"),
+            facts={"effect": c.effect},
+        )
+        for c in moved
+    )
     return Outcome("alone", title, "upstream", "free", as_clues(clues))
 
 
@@ -130,9 +183,20 @@ def drift(room: Room) -> Outcome:
             continue
         psi = f", PSI {change.psi:.2f}" if change.psi is not None else ""
         strength = float(np.clip(abs(change.effect) / (abs(change.effect) + 0.4), 0, 0.95))
-        clues.append(Clue("drift", f"feature:{column}", "drift", f"{column}: {change.reason}{psi}", strength, room.onset(f"mean:{column}"),
-                          facts={"psi": change.psi or 0.0, "effect": change.effect}))
-    return Outcome("drift", "Drift of features", "external", "free", as_clues(clues), "no feature's distribution moved beyond chance")
+        clues.append(
+            Clue(
+                "drift",
+                f"feature:{column}",
+                "drift",
+                f"{column}: {change.reason}{psi}",
+                strength,
+                room.onset(f"mean:{column}"),
+                facts={"psi": change.psi or 0.0, "effect": change.effect},
+            )
+        )
+    return Outcome(
+        "drift", "Drift of features", "external", "free", as_clues(clues), "no feature's distribution moved beyond chance"
+    )
 
 
 def labels(room: Room) -> Outcome:
@@ -142,10 +206,25 @@ def labels(room: Room) -> Outcome:
         return Outcome("labels", title, "data", "free", not_applicable="no label column")
     clues = []
     share = room.readings.get("label_share")
-    if share is not None and room.picture.moves["label_share"].moved and (share.change or 0) < 0 and share.before is not None and share.after is not None:
-        clues.append(Clue("label_share", "label", "labels_lost", f"labels present for {share.before:.0%} -> {share.after:.0%} of requests",
-                          room.strength("label_share"), room.onset("label_share"), abs(share.change or 0),
-                          where={"column": c.label, "op": "null"}))
+    if (
+        share is not None
+        and room.picture.moves["label_share"].moved
+        and (share.change or 0) < 0
+        and share.before is not None
+        and share.after is not None
+    ):
+        clues.append(
+            Clue(
+                "label_share",
+                "label",
+                "labels_lost",
+                f"labels present for {share.before:.0%} -> {share.after:.0%} of requests",
+                room.strength("label_share"),
+                room.onset("label_share"),
+                abs(share.change or 0),
+                where={"column": c.label, "op": "null"},
+            )
+        )
     rate = room.readings.get("label_rate")
     score = room.readings.get("score_mean")
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
@@ -154,9 +233,17 @@ def labels(room: Room) -> Outcome:
         calm = all(not k.moved for k in kpis)
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
-        clues.append(Clue("label_rate", "label", "labels_moved" if steady and calm and kpis else "label_rate", text,
-                          room.strength("label_rate") * (1.0 if steady and calm else 0.5), room.onset("label_rate"),
-                          facts={"steady": float(steady), "calm": float(calm), "kpis": float(len(kpis))}))
+        clues.append(
+            Clue(
+                "label_rate",
+                "label",
+                "labels_moved" if steady and calm and kpis else "label_rate",
+                text,
+                room.strength("label_rate") * (1.0 if steady and calm else 0.5),
+                room.onset("label_rate"),
+                facts={"steady": float(steady), "calm": float(calm), "kpis": float(len(kpis))},
+            )
+        )
     return Outcome("labels", title, "data", "free", as_clues(clues), "labels arrive, and mean what they meant")
 
 
@@ -169,8 +256,19 @@ def outputs(room: Room) -> Outcome:
     name = f"null_rate:{c.score}"
     r = room.readings.get(name)
     if r is not None and r.moved and (r.change or 0) > 0 and r.before is not None and r.after is not None:
-        clues.append(Clue("score_nulls", "model:", "score_nulls", f"scores missing: {r.before:.1%} -> {r.after:.1%}", room.strength(name),
-                          room.onset(name), r.change, None, {"column": c.score, "op": "null"}))
+        clues.append(
+            Clue(
+                "score_nulls",
+                "model:",
+                "score_nulls",
+                f"scores missing: {r.before:.1%} -> {r.after:.1%}",
+                room.strength(name),
+                room.onset(name),
+                r.change,
+                None,
+                {"column": c.score, "op": "null"},
+            )
+        )
     a, b = numbers(room.after, c.score), numbers(room.before, c.score)
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if min(a.size, b.size) > 200:
@@ -179,59 +277,17 @@ def outputs(room: Room) -> Outcome:
         was = float((b == value[int(np.argmax(count))]).mean())
         z = rate_z(was * b.size, b.size, top * a.size, a.size)
         if top - was > 0.02 and z > 6 and was < 0.2 * top:
-            clues.append(Clue("score_constant", "model:", "fallback", f"one score ({value[int(np.argmax(count))]:.4g}) for {top:.1%} of "
-                              f"requests, {was:.1%} before", float(z / (z + 5)), None, top - was, None,
-                              {"column": c.score, "op": "equal", "value": float(value[int(np.argmax(count))])}))
+            clues.append(
+                Clue(
+                    "score_constant",
+                    "model:",
+                    "fallback",
+                    f"one score ({value[int(np.argmax(count))]:.4g}) for {top:.1%} of requests, {was:.1%} before",
+                    float(z / (z + 5)),
+                    None,
+                    top - was,
+                    None,
+                    {"column": c.score, "op": "equal", "value": float(value[int(np.argmax(count))])},
+                )
+            )
     return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")
-
-
-def text_content(room: Room) -> Outcome:
-    """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    from rca_kit.loop.text_detectors import text_measures
-
-    title, texts = "Content of text columns", _texts(room)
-    if not texts:
-        return Outcome("text_content", title, "external", "seconds", not_applicable="no free-text column")
-    clues = []
-    for name in texts:
-        sides = [text_measures(f[name].drop_nulls().head(TEXT_ROWS)) for f in (room.before, room.after)]
-        for measure in TEXT_RATES:
-            b, a = (np.asarray(s.get(measure, np.zeros(0)), float) for s in sides)
-            b, a = b[np.isfinite(b)] > 0, a[np.isfinite(a)] > 0
-            if min(b.size, a.size) < 200:
-                continue
-            z = rate_z(float(b.sum()), b.size, float(a.sum()), a.size)
-            if z > 6 and a.mean() - b.mean() > 0.01:
-                kind = "injected" if measure == "injection" else "text_quality"
-                clues.append(Clue("text_content", "population" if kind == "injected" else f"feature:{name}", kind,
-                                  f"{name}: {measure.replace('_', ' ')} in {b.mean():.1%} -> {a.mean():.1%} of texts", float(z / (z + 5)), None,
-                                  float(a.mean() - b.mean())))
-    return Outcome("text_content", title, "external", "seconds", as_clues(clues), "texts say what they said before")
-
-
-def _texts(room: Room) -> list[str]:
-    return [n for n, t in room.before.schema.items() if t == pl.String and n not in room.columns.segments
-            and room.before[n].n_unique() > 0.3 * max(room.before.height, 1) and (room.before[n].str.len_chars().mean() or 0) > 12]
-
-
-def text_shift(room: Room) -> Outcome:
-    """Free-text columns: lengths before and after (truncation, another language, an attack)."""
-    title = "Text columns"
-    texts = _texts(room)
-    if not texts:
-        return Outcome("text", title, "code", "seconds", not_applicable="no free-text column among the features")
-    clues = []
-    for name in texts:
-        b, a = (np.log1p(f[name].str.len_chars().cast(pl.Float64).drop_nulls().to_numpy()) for f in (room.before, room.after))
-        if min(b.size, a.size) < 200:
-            continue
-        spread = float(b.std()) or 1.0
-        d = float((a.mean() - b.mean()) / spread)
-        z = d / np.sqrt(1 / a.size + 1 / b.size)
-        cap = float(np.exp(np.quantile(a, 0.999)))
-        capped = float((a >= np.quantile(a, 0.999) - 1e-9).mean())
-        if abs(z) > 7 and abs(d) > 0.15:
-            kind = "truncated" if d < 0 and capped > 0.03 else "text_length"
-            clues.append(Clue("text_length", f"feature:{name}", kind, f"{name}: length {np.expm1(b.mean()):.0f} -> {np.expm1(a.mean()):.0f} "
-                              f"characters" + (f", cut at {cap:.0f}" if kind == "truncated" else ""), float(abs(z) / (abs(z) + 8))))
-    return Outcome("text", title, "code", "seconds", as_clues(clues), "texts are as long as before")

@@ -14,12 +14,24 @@ Floats = NDArray[np.float64]
 
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
 OUT_RATIO = 5.0  # ... and this many times the share before
-UNIT_FACTORS = {1000.0: "x1000", 100.0: "x100", 60.0: "x60", 3600.0: "x3600", 10.0: "x10", 12.0: "x12", 24.0: "x24", 7.0: "x7",
-                1024.0: "x1024", 2.54: "x2.54", 1.609: "x1.609", 2.205: "x2.205", 3.281: "x3.281"}
+UNIT_FACTORS = {
+    1000.0: "x1000",
+    100.0: "x100",
+    60.0: "x60",
+    3600.0: "x3600",
+    10.0: "x10",
+    12.0: "x12",
+    24.0: "x24",
+    7.0: "x7",
+    1024.0: "x1024",
+    2.54: "x2.54",
+    1.609: "x1.609",
+    2.205: "x2.205",
+    3.281: "x3.281",
+}
 SCALE_LEAST = 1.35  # below this a change of scale may as well be a change of population
 SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
-MAX_CODES = 20  # whole numbers with more values than this are quantities
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -34,10 +46,20 @@ def nulls(room: Room) -> Outcome:
         bad = room.after[column].is_null().to_numpy() if column in room.after.columns else np.zeros(room.after.height, bool)
         if room.after.schema.get(column) in (pl.Float64, pl.Float32):
             bad = ~np.isfinite(numbers(room.after, column))
-        clues.append(Clue(
-            "null_rate", f"feature:{column}", "nulls", f"{column}: null rate {r.before:.1%} -> {r.after:.1%}", room.strength(name),
-            room.onset(name), r.change, room.harm(np.zeros(room.before.height, bool), bad), {"column": column, "op": "null"},
-            {"size": r.change}))
+        clues.append(
+            Clue(
+                "null_rate",
+                f"feature:{column}",
+                "nulls",
+                f"{column}: null rate {r.before:.1%} -> {r.after:.1%}",
+                room.strength(name),
+                room.onset(name),
+                r.change,
+                room.harm(np.zeros(room.before.height, bool), bad),
+                {"column": column, "op": "null"},
+                {"size": r.change},
+            )
+        )
     return Outcome("null_rate", "Nulls in features", "data", "free", as_clues(clues), "no feature lost values")
 
 
@@ -53,8 +75,14 @@ def values(room: Room) -> Outcome:
             if found is not None:
                 clue, bad_b, bad_a = found
                 clues.append(Clue(**{**clue.__dict__, "harm": room.harm(bad_b, bad_a)}))
-    return Outcome("value_range", "Units, ranges and defaults of numeric features", "code", "free", as_clues(clues),
-                   "numeric features keep their units and ranges")
+    return Outcome(
+        "value_range",
+        "Units, ranges and defaults of numeric features",
+        "code",
+        "free",
+        as_clues(clues),
+        "numeric features keep their units and ranges",
+    )
 
 
 def _usable(x: Floats) -> Floats:
@@ -93,15 +121,37 @@ def _transformed(column: str, b: Floats, a: Floats) -> Found | None:
             return None
         label, share_said = f"rescaled by {slope:.3g} (shift {shift:+.2g} spreads)", 1.0
         strength, signature = min(0.45 + 0.25 * abs(np.log(slope)), 0.9), "rescaled"
-        return (Clue("unit_factor", f"feature:{column}", signature, f"{column}: values are {label}", strength, None, share_said,
-                     where={"column": column, "op": "outside", "low": float(low), "high": float(high)}),
-                np.zeros(b.size, bool), np.isfinite(a))
+        return (
+            Clue(
+                "unit_factor",
+                f"feature:{column}",
+                signature,
+                f"{column}: values are {label}",
+                strength,
+                None,
+                share_said,
+                where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
+            ),
+            np.zeros(b.size, bool),
+            np.isfinite(a),
+        )
     said = marked.sum() / max(y.size, 1)
     strength = 0.95
-    return (Clue("unit_factor", f"feature:{column}", "unit", f"{column}: values after are {label} those before, in {said:.0%} of "
-                 "requests", strength, None, float(said), where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
-                 facts={"factor": factor}),
-            np.zeros(b.size, bool), marked)
+    return (
+        Clue(
+            "unit_factor",
+            f"feature:{column}",
+            "unit",
+            f"{column}: values after are {label} those before, in {said:.0%} of requests",
+            strength,
+            None,
+            float(said),
+            where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
+            facts={"factor": factor},
+        ),
+        np.zeros(b.size, bool),
+        marked,
+    )
 
 
 def _factor(x: Floats, y: Floats) -> tuple[float, str | None]:
@@ -120,7 +170,11 @@ def _factor(x: Floats, y: Floats) -> tuple[float, str | None]:
             if abs(middle) > np.log(2.5):
                 return float(np.exp(middle)), f"x{np.exp(middle):.3g}"
         for text, mapped in (("the log of", np.log(qx)), ("the log(1+x) of", np.log1p(qx))):
-            if np.ptp(qx) > 0 and np.abs(qy - mapped).max() < 0.1 * np.ptp(mapped) + 1e-9 and np.abs(qy - qx).max() > 0.5 * np.ptp(qx):
+            if (
+                np.ptp(qx) > 0
+                and np.abs(qy - mapped).max() < 0.1 * np.ptp(mapped) + 1e-9
+                and np.abs(qy - qx).max() > 0.5 * np.ptp(qx)
+            ):
                 return 0.0, text
     return 1.0, None
 
@@ -140,9 +194,20 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
         return None
     kind = "frozen" if share_after > 0.9 else "default"
     text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
-    return (Clue("default_value", f"feature:{column}", kind, text, float(z / (z + 5)), None, gain,
-                 where={"column": column, "op": "equal", "value": float(value[top])}),
-            np.zeros(b.size, bool), a == value[top])
+    return (
+        Clue(
+            "default_value",
+            f"feature:{column}",
+            kind,
+            text,
+            float(z / (z + 5)),
+            None,
+            gain,
+            where={"column": column, "op": "equal", "value": float(value[top])},
+        ),
+        np.zeros(b.size, bool),
+        a == value[top],
+    )
 
 
 def _counts(x: Floats) -> tuple[Floats, Floats]:
@@ -162,98 +227,17 @@ def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
     if share < OUT_SHARE or z < 6:
         return None
     text = f"{column}: {share:.1%} of values lie outside {low:.4g}..{high:.4g}, the range before"
-    return (Clue("out_of_range", f"feature:{column}", "range", text, float(z / (z + 5)), None, float(share),
-                 where={"column": column, "op": "outside", "low": low - margin, "high": high + margin}),
-            np.zeros(b.size, bool), outside)
-
-
-def categories(room: Room) -> Outcome:
-    """Categorical features: new, vanished, renamed, permuted values, a default filled in."""
-    clues = []
-    for column in dict.fromkeys((*room.columns.features, *room.columns.segments)):
-        if column == room.columns.model_version or column in room.clocks or not _categorical(room.before[column]):
-            continue
-        clue = _category(room, column)
-        if clue is not None:
-            clues.append(clue)
-    return Outcome("categories", "New, vanished, renamed and permuted categories", "upstream", "free", as_clues(clues),
-                   "categorical columns keep their values")
-
-
-def _categorical(s: pl.Series) -> bool:
-    """Text and flags; whole numbers only when they are few enough to be codes."""
-    return not s.dtype.is_float() and (not s.dtype.is_numeric() or s.n_unique() <= MAX_CODES) and not s.dtype.is_temporal()
-
-
-def _category(room: Room, column: str) -> Clue | None:
-    b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
-    if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len():
-        return None
-    nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
-    fresh = {v: n for v, n in na.items() if v not in nb}
-    gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
-    fresh_share = sum(fresh.values()) / a.len()
-    gone_share = sum(gone.values()) / b.len()
-    z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
-    if fresh_share > 0.005 and z > 5:
-        pairs = same_under_mapping(tuple(nb), tuple(fresh))
-        listed = list(fresh)
-        bad = room.after[column].cast(pl.String).is_in(listed).fill_null(False).to_numpy()
-        harm = room.harm(np.zeros(room.before.height, bool), bad)
-        where = {"column": column, "op": "in", "values": listed[:50]}
-        strength = float(z / (z + 5))
-        if pairs and sum(fresh[n] for _, n in pairs) > 0.5 * sum(fresh.values()):
-            text = ", ".join(f"{o} -> {n}" for o, n in pairs[:3])
-            return Clue("renamed_categories", f"feature:{column}", "renamed", f"{column}: the same values under other names ({text})",
-                        max(strength, 0.8), None, fresh_share, harm, where)
-        name = max(fresh, key=lambda v: fresh[v])
-        kind = "default" if _looks_default(name) and column not in room.columns.segments else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
-        return Clue("new_categories", f"feature:{column}", kind, f"{column}: {name!r} and {len(fresh) - 1} more new values in "
-                    f"{fresh_share:.1%} of requests" if len(fresh) > 1 else f"{column}: new value {name!r} in {fresh_share:.1%} of requests",
-                    strength, None, fresh_share, harm, where)
-    return _reshuffled(room, column, nb, na)
-
-
-def _looks_default(name: str) -> bool:
-    return name.strip().lower() in ("", "unknown", "other", "none", "null", "nan", "n/a", "na", "default", "missing", "undefined", "-1", "0", "?")
-
-
-def same_under_mapping(old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Pairs of an old and a new spelling of one value: case, blanks, punctuation, prefixes.
-
-    Examples
-    --------
-    >>> same_under_mapping(("iOS", "Android"), ("ios", "web"))
-    [('iOS', 'ios')]
-    """
-    def key(v: str) -> str:
-        return "".join(ch for ch in v.casefold() if ch.isalnum())
-
-    known = {key(v): v for v in old if key(v)}
-    pairs = [(known[key(n)], n) for n in new if key(n) in known]
-    if pairs:
-        return pairs
-    return [(o, n) for n in new for o in old
-            if len(key(o)) >= 2 and key(o) != key(n) and (key(n).endswith(key(o)) or key(n).startswith(key(o)))]
-
-
-def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
-    """Shares changed a lot among the same values: one value took over, or the values swapped places."""
-    values = sorted(nb)
-    tb, ta = sum(nb.values()), sum(na.values())
-    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
-    if values.__len__() < 2:
-        return None
-    i = int(np.argmax(q - p))
-    z = rate_z(p[i] * tb, tb, q[i] * ta, ta)
-    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]):
-        bad = (room.after[column].cast(pl.String) == values[i]).fill_null(False).to_numpy()
-        return Clue("default_value", f"feature:{column}", "default", f"{column}: {values[i]!r} {p[i]:.1%} -> {q[i]:.1%} of requests",
-                    float(z / (z + 5)), None, float(q[i] - p[i]), room.harm(np.zeros(room.before.height, bool), bad),
-                    {"column": column, "op": "in", "values": [values[i]]})
-    moved = 0.5 * np.abs(p - q).sum()
-    same_set = 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
-    if len(values) >= 4 and moved > 0.1 and same_set < 0.05 * moved:
-        return Clue("permuted_codes", f"feature:{column}", "permuted", f"{column}: the values' shares have swapped places "
-                    f"({moved:.0%} of requests changed value)", 0.8, None, float(moved))
-    return None
+    return (
+        Clue(
+            "out_of_range",
+            f"feature:{column}",
+            "range",
+            text,
+            float(z / (z + 5)),
+            None,
+            float(share),
+            where={"column": column, "op": "outside", "low": low - margin, "high": high + margin},
+        ),
+        np.zeros(b.size, bool),
+        outside,
+    )

@@ -1,0 +1,203 @@
+"""Whose rows tell the scope: the main metric's, or those that the leading suspect marks; and what mix alone explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rca_kit.aggregates.plan import FeaturePlan
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import MixRate, Scope, Segment
+from rca_kit.findings.suspects import Suspects
+from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.picture import Picture
+from rca_kit.loop.prepare import Prepared
+from rca_kit.loop.s3_scope import badness_of, badness_where, leaves, scope
+from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
+from rca_kit.loop.s4_suspects.hypotheses import GROUP
+from rca_kit.loop.s4_suspects.ledger import probabilities
+from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.stats.mixrate import decompose
+
+HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
+HURT_ROWS = 100
+VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
+SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
+SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
+
+
+def scope_of(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], found: Symptom, verdict: Verdict
+) -> Scope:
+    """Scope by the main metric's rows or, where the leading suspect marks rows itself, by those."""
+    if verdict.verdict == "no_change":
+        return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
+    schema = dict(prepared.frame.collect_schema())
+    plans = _dimensions(prepared)
+    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, plans)
+    if verdict.verdict == "benign_shift":
+        return grown(picture, outcomes, main)
+    hypotheses = weigh_up(room, outcomes, main, found)
+    p = probabilities(hypotheses)
+    best = hypotheses[int(np.argmax(p[:-1]))] if len(hypotheses) > 1 else None
+    marked = [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE] if best else []
+    if best is not None and best.subject in ("population", "traffic"):
+        marked += [
+            c
+            for o in outcomes
+            for c in o.clues
+            if c.where
+            and c.strength >= SCOPED_CLUE
+            and c not in marked
+            and (
+                c.signature == "segment_surge"
+                or (c.signature == "new_category" and c.where["column"] in prepared.columns.segments)
+            )
+        ]
+    if best is not None and not marked:  # the cause marks no rows itself, its consequence does: nulls behind cache misses
+        marked = [
+            c
+            for o in outcomes
+            for c in o.clues
+            if c.where
+            and c.strength >= SURE_CLUE
+            and (c.harm or 0.0) >= HARM_LEAST
+            and GROUP[c.signature] in ("missing", "broken")
+        ]
+    for clue in sorted(marked, key=lambda c: -c.strength):
+        assert clue.where is not None
+        if clue.signature in ("segment_lost", "segment_surge", "new_category"):
+            same = [c for c in marked if c.signature == clue.signature and c.where and c.where["column"] == clue.where["column"]]
+            return replace(
+                main,
+                is_global=False,
+                segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
+                because="",
+            )
+        if clue.signature == "version":
+            if 0.0 < (clue.share or 1.0) < 0.95 and clue.facts.get("side_by_side_z", 0.0) > 2:
+                return replace(main, is_global=False, segments=(_version_segment(clue.where, clue.share),), because="")
+            continue
+        bad = badness_where(clue.where, schema)
+        if bad is not None:
+            sharper = scope(picture, prepared.frame, bad, room.main, [q for q in plans if q.column != clue.where["column"]])
+            return replace(sharper, singles=main.singles, metric=main.metric)
+    return main
+
+
+def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
+    """Split the change of a metric's row measure into mix and rate, over each segment column."""
+    bad = badness_of(picture, metric, dict(prepared.frame.collect_schema()))
+    plans = _dimensions(prepared)
+    table = leaves(prepared.frame, picture, plans, bad) if bad is not None and plans else None
+    if table is None:
+        return ()
+    out = []
+    for i, plan in enumerate(plans):
+        size = len(table.values[i])
+        b0, n0, b1, n1 = (
+            np.bincount(table.codes[:, i], x, size).astype(float)
+            for x in (table.total[0], table.n[0], table.total[1], table.n[1])
+        )
+        n = max(float(n0.sum() + n1.sum()), 1.0)
+        spread = float(table.squares[0].sum() + table.squares[1].sum()) / n - (float(b0.sum() + b1.sum()) / n) ** 2
+        d = decompose(b0, n0, b1, n1, variance=None if bad is not None and bad.binary else max(spread, 0.0))
+        names = [str(v) for v in table.values[i]]
+        out.append(
+            MixRate(
+                plan.column,
+                d.total,
+                d.mix,
+                d.rate,
+                d.simpson,
+                tuple((v, float(x), float(y)) for v, x, y in zip(names, d.mix_parts, d.rate_parts, strict=True)),
+                d.rate_interval,
+            )
+        )
+    return tuple(out)
+
+
+def hurt_segments(prepared: Prepared, picture: Picture, alert: str) -> tuple[str, ...]:
+    """Outcomes that got worse in one segment while the whole hides it: the alerted one, and one of each family."""
+    names = [alert] if alert in picture.series else []
+    for family in ("quality", "kpi", "service"):
+        names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
+    schema = dict(prepared.frame.collect_schema())
+    out = []
+    for name in names:
+        bad = (
+            badness_of(picture, name, schema) if picture.series[name].family in ("quality", "kpi", "service", "labels") else None
+        )
+        if bad is None or bad.direction == "either":
+            continue
+        looked = _at_own_start(picture, name) if name == "label_share" else picture
+        found = scope(looked, prepared.frame, bad, name, _dimensions(prepared))
+        sure = [s for s in found.segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
+        out += [f"{s}, {name} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)" for s in sure[:1]]
+    return tuple(out)
+
+
+def _at_own_start(picture: Picture, name: str) -> Picture:
+    """The picture with windows on either side of a series' own best start."""
+    fit = picture.moves[name].scan.best
+    if fit is None:
+        return picture
+    at = picture.grid.time(fit.start, coarse=True)
+    return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))
+
+
+def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects) -> Symptom:
+    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects."""
+    if not leading.items or found.onset is None or not leading.items[0].subject.startswith("model:"):
+        return found
+    name = leading.items[0].subject
+    clue = next((c for o in outcomes for c in o.clues if c.signature == "version" and c.subject == name), None)
+    if clue is None or clue.onset is None or clue.facts.get("side_by_side_z", 0.0) < VERSION_Z:
+        return found
+    start = picture.grid.time(clue.onset)
+    if start >= found.onset:
+        return found
+    return replace(
+        found, onset=start, onset_interval=(start, picture.grid.time(clue.onset + picture.grid.coarse)), shape="staircase"
+    )
+
+
+def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
+    """Name the segment that grew, for a benign shift."""
+    clues = [
+        c for o in outcomes for c in o.clues if c.signature in ("mix", "new_category") and c.where and c.where.get("grown", True)
+    ]
+    columns = picture.aggregates.plan.columns.segments
+    clues = [c for c in clues if c.where and c.where["column"] in columns]
+    if not clues:
+        return Scope(
+            is_global=True, segments=(), metric=main.metric, because="The shift is not one segment's.", singles=main.singles
+        )
+    best = max(clues, key=lambda c: (c.strength * (c.share or 0.0), c.says))
+    assert best.where is not None
+    column, value = best.where["column"], best.where["values"][0]
+    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    segment = Segment(
+        where={column: plan.values.get(value, value)},
+        share_of_traffic=None,
+        before=best.facts.get("before"),
+        after=best.facts.get("before", 0.0) + best.facts.get("change", 0.0),
+    )
+    return Scope(is_global=False, segments=(segment,), metric=main.metric, singles=main.singles)
+
+
+def _version_segment(where: dict[str, Any], share: float | None) -> Segment:
+    return Segment(where={where["column"]: where["values"][0]}, share_of_traffic=share, share_of_impact=1.0)
+
+
+def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
+    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    typed = [plan.values.get(v, v) for v in values]
+    return Segment(where={column: typed[0] if len(typed) == 1 else typed})
+
+
+def _dimensions(prepared: Prepared) -> list[FeaturePlan]:
+    plan = prepared.aggregates.plan
+    return [p for p in plan.segments if p.keep is None or p.numeric or p.keep]

@@ -1,0 +1,169 @@
+"""Checks of categorical columns: new, vanished, renamed and permuted values, defaults filled in."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.room import Room, as_clues
+from rca_kit.stats.rates import rate_z
+
+MAX_CODES = 20  # whole numbers with more values than this are quantities
+ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
+
+
+def categories(room: Room) -> Outcome:
+    """Categorical features: new, vanished, renamed, permuted values, a default filled in."""
+    clues = []
+    for column in dict.fromkeys((*room.columns.features, *room.columns.segments)):
+        if column == room.columns.model_version or column in room.clocks or not _categorical(room.before[column]):
+            continue
+        clue = _category(room, column)
+        if clue is not None:
+            clues.append(clue)
+    return Outcome(
+        "categories",
+        "New, vanished, renamed and permuted categories",
+        "upstream",
+        "free",
+        as_clues(clues),
+        "categorical columns keep their values",
+    )
+
+
+def _categorical(s: pl.Series) -> bool:
+    """Text and flags; whole numbers only when they are few enough to be codes."""
+    return not s.dtype.is_float() and (not s.dtype.is_numeric() or s.n_unique() <= MAX_CODES) and not s.dtype.is_temporal()
+
+
+def _category(room: Room, column: str) -> Clue | None:
+    b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
+    if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len():
+        return None
+    nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
+    fresh = {v: n for v, n in na.items() if v not in nb}
+    gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
+    fresh_share = sum(fresh.values()) / a.len()
+    gone_share = sum(gone.values()) / b.len()
+    z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
+    if fresh_share > 0.005 and z > 5:
+        pairs = same_under_mapping(tuple(nb), tuple(fresh))
+        listed = list(fresh)
+        bad = room.after[column].cast(pl.String).is_in(listed).fill_null(False).to_numpy()
+        harm = room.harm(np.zeros(room.before.height, bool), bad)
+        where = {"column": column, "op": "in", "values": listed[:50]}
+        strength = float(z / (z + 5))
+        if pairs and sum(fresh[n] for _, n in pairs) > 0.5 * sum(fresh.values()):
+            text = ", ".join(f"{o} -> {n}" for o, n in pairs[:3])
+            return Clue(
+                "renamed_categories",
+                f"feature:{column}",
+                "renamed",
+                f"{column}: the same values under other names ({text})",
+                max(strength, 0.8),
+                None,
+                fresh_share,
+                harm,
+                where,
+            )
+        name = max(fresh, key=lambda v: fresh[v])
+        kind = (
+            "default"
+            if _looks_default(name) and column not in room.columns.segments
+            else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
+        )
+        return Clue(
+            "new_categories",
+            f"feature:{column}",
+            kind,
+            f"{column}: {name!r} and {len(fresh) - 1} more new values in {fresh_share:.1%} of requests"
+            if len(fresh) > 1
+            else f"{column}: new value {name!r} in {fresh_share:.1%} of requests",
+            strength,
+            None,
+            fresh_share,
+            harm,
+            where,
+        )
+    return _reshuffled(room, column, nb, na)
+
+
+def _looks_default(name: str) -> bool:
+    return name.strip().lower() in (
+        "",
+        "unknown",
+        "other",
+        "none",
+        "null",
+        "nan",
+        "n/a",
+        "na",
+        "default",
+        "missing",
+        "undefined",
+        "-1",
+        "0",
+        "?",
+    )
+
+
+def same_under_mapping(old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pairs of an old and a new spelling of one value: case, blanks, punctuation, prefixes.
+
+    Examples
+    --------
+    >>> same_under_mapping(("iOS", "Android"), ("ios", "web"))
+    [('iOS', 'ios')]
+    """
+
+    def key(v: str) -> str:
+        return "".join(ch for ch in v.casefold() if ch.isalnum())
+
+    known = {key(v): v for v in old if key(v)}
+    pairs = [(known[key(n)], n) for n in new if key(n) in known]
+    if pairs:
+        return pairs
+    return [
+        (o, n)
+        for n in new
+        for o in old
+        if len(key(o)) >= 2 and key(o) != key(n) and (key(n).endswith(key(o)) or key(n).startswith(key(o)))
+    ]
+
+
+def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """Shares changed a lot among the same values: one value took over, or the values swapped places."""
+    values = sorted(nb)
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
+    if values.__len__() < 2:
+        return None
+    i = int(np.argmax(q - p))
+    z = rate_z(p[i] * tb, tb, q[i] * ta, ta)
+    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]):
+        bad = (room.after[column].cast(pl.String) == values[i]).fill_null(False).to_numpy()
+        return Clue(
+            "default_value",
+            f"feature:{column}",
+            "default",
+            f"{column}: {values[i]!r} {p[i]:.1%} -> {q[i]:.1%} of requests",
+            float(z / (z + 5)),
+            None,
+            float(q[i] - p[i]),
+            room.harm(np.zeros(room.before.height, bool), bad),
+            {"column": column, "op": "in", "values": [values[i]]},
+        )
+    moved = 0.5 * np.abs(p - q).sum()
+    same_set = 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
+    if len(values) >= 4 and moved > 0.1 and same_set < 0.05 * moved:
+        return Clue(
+            "permuted_codes",
+            f"feature:{column}",
+            "permuted",
+            f"{column}: the values' shares have swapped places ({moved:.0%} of requests changed value)",
+            0.8,
+            None,
+            float(moved),
+        )
+    return None
