@@ -62,7 +62,14 @@ def test_whole_run(case, ok, tmp_path):
     out = tmp_path / "out"
     result = run_investigation(case, out, ok, static=True, clock=CLOCK)
     assert result.exit_code == 0 and result.out_dir == out and states(result) == ["done"] * 7
-    assert sorted(p.name for p in out.iterdir()) == ["evidence.csv", "findings.json", "notebook.ipynb", "report.html", "run.json", "summary.md"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "evidence.csv",
+        "findings.json",
+        "notebook.ipynb",
+        "report.html",
+        "run.json",
+        "summary.md",
+    ]
     findings = json.loads((out / "findings.json").read_text())
     assert findings == extract_findings(out / "report.html") == json.loads(json.dumps(result.investigation.to_dict()))
     run = json.loads((out / "run.json").read_text())
