@@ -3,69 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from rca_kit.aggregates.coding import OTHER, QUANTILE_BINS, TOP_VALUES, Coding, Leaves, collect, condition_range, learn_codings
+from rca_kit.aggregates.packed import can_pack, packed_leaves
 from rca_kit.errors import BadInput, did_you_mean
 
-OTHER = "(other)"
-# A column with more values keeps its most frequent ones; the rest become one value. More would make leaves of single rows.
-TOP_VALUES = 50
-# Numeric columns with more distinct values than this are cut at quantiles.
-MAX_PLAIN_NUMBERS = 24
-QUANTILE_BINS = 10
-SAMPLE_ROWS = 100_000
-SAMPLE_SLICES = 10
+__all__ = ["OTHER", "Leaves", "Windows", "leaves"]
 
 Windows = tuple[tuple[datetime, datetime], tuple[datetime, datetime]]
-
-
-@dataclass(frozen=True, eq=False)
-class Leaves:
-    """Sums per leaf, coded.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The dimensions.
-    values : tuple of tuple
-        Per dimension the condition each code stands for: a value, None (missing), a range ``{"ge": .., "lt": ..}``, or "(other)".
-    ordered : tuple of bool
-        Per dimension, whether neighbouring codes are neighbouring ranges.
-    codes : (n, d) array of int32
-    sums : dict of (n,) array
-        By name.
-    rows : int
-        Rows of the table that went in.
-    """
-
-    names: tuple[str, ...]
-    values: tuple[tuple[Any, ...], ...]
-    ordered: tuple[bool, ...]
-    codes: NDArray[np.int32]
-    sums: dict[str, NDArray[np.float64]]
-    rows: int = 0
-
-    @property
-    def cardinalities(self) -> tuple[int, ...]:
-        """Number of codes per dimension."""
-        return tuple(len(v) for v in self.values)
-
-
-@dataclass(frozen=True)
-class _Coding:
-    """How one column becomes a dimension: as it is, its most frequent values, or ranges between edges."""
-
-    column: str
-    edges: tuple[float, ...] = ()
-    keep: tuple[str, ...] = ()
-    as_text: bool = False
 
 
 def leaves(
@@ -104,7 +55,7 @@ def leaves(
     Returns
     -------
     Leaves
-        Sorted by the dimensions, so the order of rows does not matter.
+        In the order of the codes, so the order of rows does not matter.
 
     Raises
     ------
@@ -123,19 +74,33 @@ def leaves(
     for name in wanted:
         if name not in schema:
             raise BadInput("column is missing", column=name, found=", ".join(schema), hint=did_you_mean(name, schema))
-    if windows is not None:
-        if time is None:
-            raise BadInput("windows need the time column", column="time")
-        frame = frame.filter(_inside(time, windows[0]) | _inside(time, windows[1]))
-    codings = _codings(frame, tuple(dimensions), schema, top, bins)
+    if windows is not None and time is None:
+        raise BadInput("windows need the time column", column="time")
+    values = {name: nw.col(m) if isinstance(m, str) else m for name, m in measures.items()}
+    within = frame.filter(_inside(time, windows[0]) | _inside(time, windows[1])) if windows is not None and time else frame
+    codings = learn_codings(frame, within, tuple(dimensions), schema, top, bins)
+    native = nw.to_native(frame)
+    if isinstance(native, pl.LazyFrame) and dimensions and can_pack(codings):
+        # narwhals writes the measures and the window; only the key is Polars' own
+        names = [f"rk_m{i}" for i in range(len(values))]
+        added = [e.alias(n) for n, e in zip(names, values.values(), strict=True)]
+        if windows is not None and time:
+            side = nw.when(_inside(time, windows[0])).then(nw.lit(0)).otherwise(nw.lit(1))
+            added.append(side.alias("rk_window"))
+        ready = nw.to_native(within.with_columns(*added))
+        return packed_leaves(ready, codings, dict(zip(values, (pl.col(n) for n in names), strict=True)),
+                             pl.col("rk_window") if windows is not None else None, squares)
+    return _grouped(within, codings, values, time, windows, squares)
+
+
+def _grouped(frame: nw.LazyFrame[Any], codings: list[Coding], measures: Mapping[str, nw.Expr], time: str | None,
+             windows: Windows | None, squares: bool) -> Leaves:
     columns = [_dimension(c).alias(f"rk_d{i}") for i, c in enumerate(codings)]
     sums = _sums(measures, time, windows, squares)
     keys = [f"rk_d{i}" for i in range(len(codings))]
+    totals = [nw.len().alias("rk_rows"), *[nw.col(f"rk_s{i}").sum() for i in range(len(sums))]]
     prepared = frame.select(*columns, *[e.alias(f"rk_s{i}") for i, e in enumerate(sums.values())])
-    grouped = prepared.group_by(*keys).agg(
-        nw.len().alias("rk_rows"), *[nw.col(f"rk_s{i}").sum() for i in range(len(sums))]) if keys else prepared.select(
-        nw.len().alias("rk_rows"), *[nw.col(f"rk_s{i}").sum() for i in range(len(sums))])
-    table = _collect(grouped)
+    table = collect(prepared.group_by(*keys).agg(*totals) if keys else prepared.select(*totals))
     return _coded(table, codings, list(sums))
 
 
@@ -143,10 +108,10 @@ def _inside(time: str, window: tuple[datetime, datetime]) -> nw.Expr:
     return (nw.col(time) >= window[0]) & (nw.col(time) < window[1])
 
 
-def _sums(measures: Mapping[str, str | nw.Expr], time: str | None, windows: Windows | None, squares: bool) -> dict[str, nw.Expr]:
+def _sums(measures: Mapping[str, nw.Expr], time: str | None, windows: Windows | None, squares: bool) -> dict[str, nw.Expr]:
     out: dict[str, nw.Expr] = {}
     for name, source in measures.items():
-        value = (nw.col(source) if isinstance(source, str) else source).cast(nw.Float64)
+        value = source.cast(nw.Float64)
         if windows is None or time is None:
             out[name] = value
             continue
@@ -159,85 +124,33 @@ def _sums(measures: Mapping[str, str | nw.Expr], time: str | None, windows: Wind
     return out
 
 
-def _codings(frame: nw.LazyFrame[Any], dimensions: tuple[str, ...], schema: dict[str, Any], top: int, bins: int) -> list[_Coding]:
-    if not dimensions:
-        return []
-    sample = _sample(frame.select(*dimensions))
-    out = []
-    for name in dimensions:
-        dtype, known = schema[name], sample[name].drop_nulls()
-        distinct = known.n_unique()
-        if dtype.is_numeric() and distinct > MAX_PLAIN_NUMBERS:
-            values = known.cast(pl.Float64).drop_nans()
-            edges = sorted({float(v) for v in (values.quantile(q / bins, "lower") for q in range(1, bins)) if v is not None})
-            out.append(_Coding(name, edges=tuple(edges)))
-        elif not dtype.is_numeric() and dtype != nw.Boolean and distinct > top:
-            text = nw.col(name).cast(nw.String)
-            counts = frame.select(text.alias("rk_v")).group_by("rk_v").agg(nw.len().alias("rk_n"))
-            table = _collect(counts).filter(pl.col("rk_v").is_not_null()).sort(["rk_n", "rk_v"], descending=[True, False])
-            out.append(_Coding(name, keep=tuple(table["rk_v"].head(top).to_list()), as_text=True))
-        else:
-            out.append(_Coding(name, as_text=dtype.is_temporal() or dtype in (nw.Categorical, nw.Enum)))
-    return out
-
-
-def _dimension(coding: _Coding) -> nw.Expr:
+def _dimension(coding: Coding) -> nw.Expr:
     column = nw.col(coding.column)
     if coding.edges:
         number = column.cast(nw.Float64)
         position = sum(((number >= e).cast(nw.Int32) for e in coding.edges[1:]), (number >= coding.edges[0]).cast(nw.Int32))
         return nw.when(~number.is_null()).then(position)
-    if coding.as_text:
+    if coding.text:
         column = column.cast(nw.String)
-    if coding.keep:
-        return nw.when(column.is_in(coding.keep) | column.is_null()).then(column).otherwise(nw.lit(OTHER))
+    if coding.folded:
+        return nw.when(column.is_in(coding.values) | column.is_null()).then(column).otherwise(nw.lit(OTHER))
     return column
 
 
-def _sample(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """Read some rows to learn the kinds of the columns: stretches of the whole table where that is cheap, else its head."""
-    native = nw.to_native(frame)
-    if isinstance(native, pl.LazyFrame):
-        rows = int(native.select(pl.len()).collect(engine="streaming").item())
-        if rows > SAMPLE_ROWS:
-            length = SAMPLE_ROWS // SAMPLE_SLICES
-            starts = [i * (rows - length) // (SAMPLE_SLICES - 1) for i in range(SAMPLE_SLICES)]
-            return pl.concat([native.slice(s, length).collect() for s in starts])
-        return native.collect()
-    return _collect(frame.head(SAMPLE_ROWS))
-
-
-def _collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    native = nw.to_native(frame)
-    if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")
-    return frame.collect(backend="polars").to_polars()
-
-
-def _coded(table: pl.DataFrame, codings: list[_Coding], names: list[str]) -> Leaves:
-    keys = [f"rk_d{i}" for i in range(len(codings))]
+def _coded(table: pl.DataFrame, codings: list[Coding], names: list[str]) -> Leaves:
     codes = np.zeros((table.height, len(codings)), dtype=np.int32)
     values: list[tuple[Any, ...]] = []
     for i, coding in enumerate(codings):
-        column = table[keys[i]]
+        column = table[f"rk_d{i}"]
         if column.dtype.is_float():
             column = column.fill_nan(None)
         distinct = column.drop_nulls().unique().sort()
         ranks = column.rank("dense").cast(pl.Int64) - 1
         codes[:, i] = ranks.fill_null(len(distinct)).to_numpy()
-        conditions: list[Any] = [_range(coding.edges, int(v)) for v in distinct] if coding.edges else distinct.to_list()
-        values.append(tuple(conditions + ([None] if column.null_count() else [])))
+        known: list[Any] = [condition_range(coding.edges, int(v)) for v in distinct] if coding.edges else distinct.to_list()
+        values.append(tuple(known + ([None] if column.null_count() else [])))
     order = np.lexsort(codes.T[::-1]) if len(codings) else np.arange(table.height)
     sums = {name: np.nan_to_num(table[f"rk_s{i}"].fill_null(0.0).to_numpy().astype(np.float64))[order]
             for i, name in enumerate(names)}
     return Leaves(tuple(c.column for c in codings), tuple(values), tuple(bool(c.edges) for c in codings), codes[order], sums,
                   int(table["rk_rows"].sum() or 0))
-
-
-def _range(edges: tuple[float, ...], position: int) -> dict[str, float]:
-    out: dict[str, float] = {}
-    if position > 0:
-        out["ge"] = edges[position - 1]
-    if position < len(edges):
-        out["lt"] = edges[position]
-    return out
