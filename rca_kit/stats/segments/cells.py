@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Evidence, Floats, Mask
-from rca_kit.stats.segments.found import Conditions
+from rca_kit.stats.segments.evidence import Evidence, Floats, Mask, group_rows
+from rca_kit.stats.segments.found import Conditions, members
 
 Ints = NDArray[np.int64]
 # Cells are addressed directly while the address space stays below this multiple of the leaves, by sorting beyond.
@@ -20,22 +20,44 @@ DIRECT = 8
 class Cuboid:
     """The cells of one combination of dimensions that can still matter.
 
-    `cell` gives each leaf's row in `sums`, -1 where the leaf's cell was pruned.
+    `keys` are the mixed-radix keys of the kept cells, ascending; `leaves` counts the leaves of each, `sums` their evidence.
     """
 
     dims: tuple[int, ...]
-    cell: NDArray[np.int32]
-    first_leaf: Ints
+    cardinalities: tuple[int, ...]
+    keys: Ints
+    leaves: Ints
     sums: Floats
     impact: Floats
     banned: Mask
+    cached: NDArray[np.int32] | None = None
 
-    def take_out(self, leaves: Ints, evidence: Evidence) -> None:
+    def rows(self, codes: NDArray[np.integer], leaves: Ints | None = None) -> NDArray[np.integer]:
+        """Give each leaf's row in `sums`, -1 where its cell was pruned."""
+        if self.cached is not None:
+            return self.cached if leaves is None else self.cached[leaves]
+        key = keys_of(codes if leaves is None else codes[leaves], self.cardinalities, self.dims)
+        at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        return np.where(self.keys[at] == key, at, -1)
+
+    def inside(self, codes: NDArray[np.integer], row: int) -> Mask:
+        """Mark the leaves of one cell."""
+        return members(codes, self.conditions(row))
+
+    def conditions(self, row: int) -> Conditions:
+        """Write a cell as conditions."""
+        key, out = int(self.keys[row]), []
+        for dim in reversed(self.dims):
+            key, code = divmod(key, self.cardinalities[dim])
+            out.append((dim, (code,)))
+        return tuple(reversed(out))
+
+    def take_out(self, codes: NDArray[np.integer], leaves: Ints, evidence: Evidence) -> None:
         """Subtract the evidence of leaves that are explained."""
-        rows = self.cell[leaves]
+        rows = self.rows(codes, leaves)
         kept = rows >= 0
         if kept.any():
-            self.sums -= group_rows(rows[kept], evidence.gains[leaves[kept]], len(self.sums))
+            self.sums -= evidence.by_group(rows[kept], leaves[kept], len(self.sums))
             self.impact -= np.bincount(rows[kept], evidence.impact[leaves[kept]], minlength=len(self.sums))
 
 
@@ -68,6 +90,8 @@ def build(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: 
     relative : float
         Gains below this share of the best do not matter.
     """
+    if evidence.heavy is not None:
+        return build_large(codes, cardinalities, evidence, weight, max_depth, floor, relative)
     n, d = codes.shape
     bound = np.maximum(evidence.gains.max(axis=1, initial=0.0), 0.0)
     seen = weight > 0
@@ -76,61 +100,90 @@ def build(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: 
     for depth in range(1, max_depth + 1):
         for dims in combinations(range(d), depth):
             parents = [kept[p] for p in combinations(dims, depth - 1)] if depth > 1 else []
-            key, space = _keys(codes, cardinalities, dims)
-            looked_at += int(np.count_nonzero(np.bincount(key[seen], minlength=1)))
+            key = keys_of(codes, cardinalities, dims)
+            used, place = _compact(key, cardinalities, dims)
+            looked_at += int(np.count_nonzero(np.bincount(place[seen], minlength=1)))
             if any(p is None for p in parents):
                 kept[dims] = None
                 continue
             alive = np.ones(n, dtype=bool)
             for parent in parents:
-                alive &= parent.cell >= 0  # type: ignore[union-attr]
+                alive &= parent.cached >= 0  # type: ignore[operator,union-attr]
             threshold = max(floor, relative * best)
-            able = np.bincount(key, np.where(alive, bound, 0.0), minlength=space) >= threshold
-            cuboid = _exact(dims, key, able, alive, evidence, space) if able.any() else None
+            able = np.bincount(place, np.where(alive, bound, 0.0), minlength=len(used)) >= threshold
+            cuboid = _exact(dims, cardinalities, used, place, able, alive, evidence) if able.any() else None
             kept[dims] = cuboid
             if cuboid is not None:
                 best = max(best, float(cuboid.sums.max()))
     return Cells([c for c in kept.values() if c is not None], looked_at)
 
 
-def _keys(codes: NDArray[np.integer], cardinalities: tuple[int, ...], dims: tuple[int, ...]) -> tuple[Ints, int]:
+def keys_of(codes: NDArray[np.integer], cardinalities: tuple[int, ...], dims: tuple[int, ...]) -> Ints:
+    """Give every leaf's mixed-radix key over some dimensions."""
     key = codes[:, dims[0]].astype(np.int64)
-    space = cardinalities[dims[0]]
     for dim in dims[1:]:
-        key = key * cardinalities[dim] + codes[:, dim]
+        key *= cardinalities[dim]
+        key += codes[:, dim]
+    return key
+
+
+def _compact(key: Ints, cardinalities: tuple[int, ...], dims: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """Give the keys that cells may have, ascending, and every leaf's place among them."""
+    space = 1
+    for dim in dims:
         space *= cardinalities[dim]
-        if space > DIRECT * max(len(codes), 1000):
-            used, key = np.unique(key, return_inverse=True)
-            key, space = key.astype(np.int64).reshape(-1), len(used)
-    return key, space
+    if space <= DIRECT * max(len(key), 1000):
+        return np.arange(space, dtype=np.int64), key
+    used, place = np.unique(key, return_inverse=True)
+    return used, place.reshape(-1)
 
 
-def _exact(dims: tuple[int, ...], key: Ints, able: Mask, alive: Mask, evidence: Evidence, space: int) -> Cuboid:
-    number = np.full(space, -1, dtype=np.int32)
-    number[able] = np.arange(int(able.sum()), dtype=np.int32)
-    cell = number[key]
-    cell[~alive] = -1
+def _exact(dims: tuple[int, ...], cardinalities: tuple[int, ...], used: Ints, place: Ints, able: Mask, alive: Mask,
+           evidence: Evidence) -> Cuboid:
     size = int(able.sum())
+    number = np.full(len(used), -1, dtype=np.int32)
+    number[able] = np.arange(size, dtype=np.int32)
+    cell = number[place]
+    cell[~alive] = -1
     leaves = np.flatnonzero(cell >= 0)
     every = len(leaves) == len(cell)
     rows = cell if every else cell[leaves]
-    first = np.zeros(size, dtype=np.int64)
-    first[rows[::-1]] = leaves[::-1]
-    sums = group_rows(rows, evidence.gains if every else evidence.gains[leaves], size)
+    sums = evidence.by_group(rows, None if every else leaves, size)
     impact = np.bincount(rows, evidence.impact if every else evidence.impact[leaves], minlength=size).astype(np.float64)
-    return Cuboid(dims, cell, first, sums, impact, np.zeros(size, dtype=bool))
+    counts = np.bincount(rows, minlength=size).astype(np.int64)
+    return Cuboid(dims, cardinalities, used[able], counts, sums, impact, np.zeros(size, dtype=bool), cell)
 
 
-def group_rows(rows: NDArray[np.integer], values: Floats, size: int) -> Floats:
-    """Sum rows of a matrix by group, one pass."""
-    from scipy.sparse import csr_matrix
+def build_large(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, weight: Floats, max_depth: int,
+                floor: float, relative: float) -> Cells:
+    """Sum the evidence of millions of leaves: first to blocks of a few dimensions, from there to the cells.
 
-    n = len(rows)
-    pick = csr_matrix((np.ones(n, dtype=values.dtype), rows, np.arange(n + 1, dtype=np.int32)), shape=(n, size))
-    return np.asarray(pick.T @ values)
+    The gains of thin leaves are linear, so every cell is exact; what cannot matter is dropped afterwards.
+    """
+    from rca_kit.stats.segments.blocks import blocks
 
-
-def conditions_of(cuboid: Cuboid, row: int, codes: NDArray[np.integer]) -> Conditions:
-    """Write a cell as conditions."""
-    leaf = codes[cuboid.first_leaf[row]]
-    return tuple((dim, (int(leaf[dim]),)) for dim in cuboid.dims)
+    d = codes.shape[1]
+    cuboids: list[Cuboid] = []
+    looked_at, best = 0, 0.0
+    wanted = [dims for depth in range(1, max_depth + 1) for dims in combinations(range(d), depth)]
+    heavy = evidence.heavy if evidence.heavy is not None else np.zeros(0, dtype=np.int64)
+    heavy_codes = codes[heavy]
+    assert evidence.linear is not None and evidence.slopes is not None
+    columns = np.column_stack([np.ones(len(codes)), weight > 0, evidence.impact, evidence.linear])
+    for block in blocks(codes, cardinalities, columns, wanted):
+        for dims in block.covers:
+            key = keys_of(block.codes, cardinalities, dims)
+            used, place = _compact(key, cardinalities, dims)
+            sums = np.column_stack([np.bincount(place, block.sums[:, i], minlength=len(used)) for i in range(columns.shape[1])])
+            looked_at += int(np.count_nonzero(sums[:, 1] > 0))
+            gains = sums[:, 3:] @ evidence.slopes
+            if len(heavy):
+                at = np.searchsorted(used, keys_of(heavy_codes, cardinalities, dims))
+                gains += group_rows(at, evidence.gains, len(used))
+            best = max(best, float(gains.max()))
+            keep = gains.max(axis=1) >= max(floor, relative * best)
+            if keep.any():
+                cuboids.append(Cuboid(dims, cardinalities, used[keep], sums[keep, 0].astype(np.int64), gains[keep],
+                                      sums[keep, 2], np.zeros(int(keep.sum()), dtype=bool)))
+    cuboids.sort(key=lambda c: (len(c.dims), c.dims))
+    return Cells(cuboids, looked_at)

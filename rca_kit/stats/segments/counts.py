@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
 from rca_kit.errors import BadInput
@@ -17,6 +18,12 @@ DISPERSION = 0.05
 PRIOR_REQUESTS = 50.0
 # A segment with less than this share of its expected traffic before is new: it has no past of its own to compare with.
 NEW_SHARE = 0.05
+# A leaf seen less often than this before takes its prior rate from its values one by one, others from all traffic.
+HARDLY_SEEN = 5.0
+FITTING_ROUNDS = 3
+# Beyond this many leaves the thin ones, with fewer events expected and seen, are summed before they are scored.
+MANY_LEAVES = 100_000
+THIN_EXPECTED, THIN_EVENTS = 0.25, 2.0
 RATIOS_UP = np.exp(np.linspace(0.05, np.log(100.0), 32))
 RATIOS_DOWN = np.exp(np.linspace(-0.05, np.log(0.02), 20))
 
@@ -47,6 +54,7 @@ class Counts:
     k_after: Floats
     n_after: Floats
     dispersion: float = DISPERSION
+    prior: Floats | None = None  # rate a leaf would have by its values one by one; filled in by `fitted`
     least_gain: float = 4.0  # a Bayes factor of about 50
     relative_gate: float = 0.3  # further segments need this share of the first one's evidence and of its impact
 
@@ -64,21 +72,47 @@ class Counts:
             return float(self.k_before.sum() / n)
         return float(self.k_after.sum() / max(self.n_after.sum(), 1.0))
 
+    def fitted(self, codes: NDArray[np.integer], cardinalities: tuple[int, ...]) -> Counts:
+        """Fit a rate before to every value of every dimension (iterative proportional fitting), for leaves hardly seen."""
+        rate = self.rate_before()
+        prior = np.full(len(codes), rate)
+        for _ in range(FITTING_ROUNDS):
+            for dim, size in enumerate(cardinalities):
+                events = np.bincount(codes[:, dim], self.k_before, minlength=size)
+                fitted = np.bincount(codes[:, dim], self.n_before * prior, minlength=size)
+                pull = PRIOR_REQUESTS * rate
+                prior *= ((events + pull) / np.maximum(fitted + pull, 1e-300))[codes[:, dim]]
+        return replace(self, prior=np.clip(prior, 1e-9, 1.0))
+
     def expected(self) -> Floats:
-        """Estimate the events each leaf would have had after, at its own (shrunk) rate before."""
+        """Estimate the events each leaf would have had after, at its own rate before."""
         rate = max(self.rate_before(), 0.5 / max(self.n_before.sum(), self.n_after.sum(), 1.0))
-        own: Floats = (self.k_before + PRIOR_REQUESTS * rate) / (self.n_before + PRIOR_REQUESTS)
+        towards: float | Floats = rate
+        if self.prior is not None:
+            known = self.n_before / (self.n_before + HARDLY_SEEN)
+            towards = rate**known * self.prior ** (1.0 - known)
+        own: Floats = (self.k_before + PRIOR_REQUESTS * towards) / (self.n_before + PRIOR_REQUESTS)
         return self.n_after * own
 
     def evidence(self, direction: str) -> Evidence:
         """Give gains per leaf over a grid of factors on the event rate."""
         expected = np.maximum(self.expected(), 1e-9)
         ratios = {"increase": RATIOS_UP, "decrease": RATIOS_DOWN}.get(direction, np.concatenate([RATIOS_UP, RATIOS_DOWN]))
+        impact = self.k_after - expected
+        if len(expected) <= MANY_LEAVES:
+            return Evidence(self._gains(expected, self.k_after, ratios), np.log(ratios), impact)
+        # a leaf with few events is as good as Poisson, and Poisson leaves add up
+        heavy = np.flatnonzero((expected > THIN_EXPECTED) | (self.k_after > THIN_EVENTS))
+        linear = np.column_stack([self.k_after, expected])
+        linear[heavy] = 0.0
+        slopes = np.stack([np.log(ratios), 1.0 - ratios])
+        return Evidence(self._gains(expected[heavy], self.k_after[heavy], ratios), np.log(ratios), impact, heavy, linear, slopes)
+
+    def _gains(self, expected: Floats, events: Floats, ratios: Floats) -> Floats:
         size = 1.0 / self.dispersion
-        mean = expected[:, None] * ratios
-        gains = self.k_after[:, None] * np.log(ratios) - (self.k_after[:, None] + size) * (
-            np.log1p(mean / size) - np.log1p(expected[:, None] / size))
-        return Evidence(gains, np.log(ratios), self.k_after - expected)
+        gains: Floats = events[:, None] * np.log(ratios) - (events[:, None] + size) * (
+            np.log1p(expected[:, None] * ratios / size) - np.log1p(expected[:, None] / size))
+        return gains
 
     def weight(self) -> Floats:
         """Give the requests after."""

@@ -21,23 +21,82 @@ Z95 = 1.959964  # two-sided 95 % point of the normal distribution
 DIRECTIONS = ("increase", "decrease", "either")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Log-likelihood gains per leaf and effect, and each leaf's part in the net change.
 
+    A table of millions of leaves has mostly thin ones, whose gains are linear in two sufficient statistics; only the others
+    need a row of their own: ``gains of all leaves = linear @ slopes``, plus `gains` at the leaves in `heavy`.
+
     Attributes
     ----------
-    gains : (n, g) array
-        Gain in nats of each effect on the grid over no effect; no leaf can add more than the model's cap.
+    gains : (h, g) array
+        Gain in nats of each effect on the grid over no effect, for the leaves in `heavy`, or all leaves.
     effects : (g,) array
         Signed size of each effect.
     impact : (n,) array
         What each leaf adds to the change of the total.
+    heavy : (h,) array of int, optional
+        Ascending; None when every leaf has its row.
+    linear : (n, 2) array, optional
+        Sufficient statistics of the thin leaves, 0 for the heavy ones.
+    slopes : (2, g) array, optional
     """
 
     gains: Floats
     effects: Floats
     impact: Floats
+    heavy: NDArray[np.int64] | None = None
+    linear: Floats | None = None
+    slopes: Floats | None = None
+
+    def by_group(self, rows: NDArray[np.integer], leaves: NDArray[np.integer] | None, size: int) -> Floats:
+        """Sum the gains of leaves by group.
+
+        Parameters
+        ----------
+        rows : (m,) array of int
+            Group of each of the leaves.
+        leaves : (m,) array of int, optional
+            Which leaves, ascending; all when None.
+        size : int
+            Number of groups.
+
+        Returns
+        -------
+        (size, g) array
+        """
+        if self.heavy is None or self.linear is None or self.slopes is None:
+            return group_rows(rows, self.gains if leaves is None else self.gains[leaves], size)
+        thin = self.linear if leaves is None else self.linear[leaves]
+        sums = np.column_stack([np.bincount(rows, thin[:, i], minlength=size) for i in range(thin.shape[1])]) @ self.slopes
+        if leaves is None:
+            return np.asarray(sums + group_rows(rows[self.heavy], self.gains, size))
+        if not len(self.heavy):
+            return np.asarray(sums)
+        at = np.minimum(np.searchsorted(self.heavy, leaves), len(self.heavy) - 1)
+        own = self.heavy[at] == leaves
+        return np.asarray(sums + group_rows(rows[own], self.gains[at[own]], size))
+
+    def total(self, inside: Mask) -> Floats:
+        """Sum the gains of the marked leaves, (g,)."""
+        leaves = np.flatnonzero(inside)
+        return np.asarray(self.by_group(np.zeros(len(leaves), dtype=np.int64), leaves, 1)[0])
+
+
+def group_rows(rows: NDArray[np.integer], values: Floats, size: int) -> Floats:
+    """Sum rows of a matrix by group, one pass.
+
+    Examples
+    --------
+    >>> group_rows(np.array([1, 0, 1]), np.array([[1.0], [2.0], [3.0]]), 2).tolist()
+    [[2.0], [4.0]]
+    """
+    from scipy.sparse import csr_matrix
+
+    n = len(rows)
+    pick = csr_matrix((np.ones(n, dtype=values.dtype), rows, np.arange(n + 1, dtype=np.int32)), shape=(n, size))
+    return np.asarray(pick.T @ values)
 
 
 @dataclass(frozen=True)
@@ -92,6 +151,10 @@ class Measure(Protocol):
     @property
     def least_gain(self) -> float:
         """Evidence below this is never worth a line of a report, nats."""
+        ...
+
+    def fitted(self, codes: NDArray[np.integer], cardinalities: tuple[int, ...]) -> Measure:
+        """Learn what the measure needs to know of the dimensions."""
         ...
 
     def evidence(self, direction: str) -> Evidence:

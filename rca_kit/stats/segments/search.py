@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.cells import Cells, Cuboid, build, conditions_of, group_rows
-from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure
+from rca_kit.stats.segments.cells import Cells, Cuboid, build
+from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure, group_rows
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult, members
 from rca_kit.stats.segments.widen import widen
 
@@ -119,6 +119,7 @@ def search(
                        expected="(leaves, dimensions) and one cardinality per dimension")
     if direction not in DIRECTIONS:
         raise BadInput("unknown direction", found=direction, expected=", ".join(DIRECTIONS))
+    measure = measure.fitted(codes, cardinalities)
     parts = measure.parts()
     whole = parts.sum(axis=0)
     everything = np.ones(len(codes), dtype=bool)
@@ -154,15 +155,15 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
     picks: list[tuple[Found, Pick]] = []
     failures = 0
     while len(picks) < most and failures < PATIENCE:
-        pick = _best(cells, evidence, measure.least_gain)
+        pick = _best(codes, cells, evidence, measure.least_gain)
         if pick is None:
             break
-        pick = _narrowed(pick, cells, active, weight)
-        conditions = conditions_of(pick.cuboid, pick.row, codes)
+        pick = _narrowed(codes, pick, cells, active, weight)
+        conditions = pick.cuboid.conditions(pick.row)
         wider = joins.apply(codes, conditions, evidence, weight, active)
         if wider != conditions:
             inside = members(codes, wider)
-            pick = replace(pick, inside=inside, score=float(evidence.gains[inside & active].sum(axis=0).max()))
+            pick = replace(pick, inside=inside, score=float(evidence.total(inside & active).max()))
         inside = pick.inside & active
         own = parts[inside].sum(axis=0)
         contrast = measure.contrast(own, at_rest - own, measure.unrest(active & ~inside))
@@ -175,17 +176,17 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
             continue
         aliases = _aliases(codes, cells, pick, conditions) if wider == conditions else ()
         if keep_rivals:
-            pick = replace(pick, rivals=_rivals(cells, pick))
+            pick = replace(pick, rivals=_rivals(codes, cells, pick))
         picks.append((_describe(wider, pick.score, q_value, contrast, impact, whole, weight, inside, aliases), pick))
         leaves = np.flatnonzero(inside)
         for cuboid in cells.cuboids:
-            cuboid.take_out(leaves, evidence)
+            cuboid.take_out(codes, leaves, evidence)
         active &= ~inside
         at_rest = at_rest - own
     return picks
 
 
-def _best(cells: Cells, evidence: Evidence, least: float) -> Pick | None:
+def _best(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, least: float) -> Pick | None:
     """Take the segment with most evidence; ties go to the shorter, then to the earlier dimensions and codes."""
     best: tuple[float, Cuboid, int, float] | None = None
     for cuboid in cells.cuboids:
@@ -201,10 +202,10 @@ def _best(cells: Cells, evidence: Evidence, least: float) -> Pick | None:
     if best is None:
         return None
     _, cuboid, row, gain_ = best
-    return Pick(cuboid, row, gain_, cuboid.cell == row)
+    return Pick(cuboid, row, gain_, cuboid.inside(codes, row))
 
 
-def _narrowed(pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:
+def _narrowed(codes: NDArray[np.integer], pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:
     """Go down to the strongest child while some children explain more by themselves and the others did not move.
 
     A parent can gather more evidence than any one of several affected children. Children that all moved stay together.
@@ -216,7 +217,7 @@ def _narrowed(pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:
         effect = int(pick.cuboid.sums[pick.row].argmax())
         best: tuple[float, Pick] | None = None
         for cuboid in (c for d, c in by_dims.items() if len(d) == len(pick.cuboid.dims) + 1 and set(pick.cuboid.dims) < set(d)):
-            rows, at = np.unique(cuboid.cell[leaves], return_inverse=True)
+            rows, at = np.unique(cuboid.rows(codes, leaves), return_inverse=True)
             share = np.bincount(at, weight[leaves]) / max(float(weight[leaves].sum()), 1e-300)
             known = rows >= 0
             sums = np.where(known[:, None], cuboid.sums[np.where(known, rows, 0)], 0.0)
@@ -226,17 +227,17 @@ def _narrowed(pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:
             total = float((gains[moved] - cost).sum())
             if share[against].sum() >= LEFT_OUT and total > pick.score and (best is None or total > best[0]):
                 row = int(rows[moved][np.argmax(gains[moved])])
-                best = (total, Pick(cuboid, row, float(cuboid.sums[row].max()), cuboid.cell == row))
+                best = (total, Pick(cuboid, row, float(cuboid.sums[row].max()), cuboid.inside(codes, row)))
         if best is None:
             return pick
         pick = best[1]
 
 
-def _rivals(cells: Cells, pick: Pick, most: int = 30) -> tuple[Mask, ...]:
+def _rivals(codes: NDArray[np.integer], cells: Cells, pick: Pick, most: int = 30) -> tuple[Mask, ...]:
     """Mark the leaves of the segments with most evidence that are not the pick and do not cover the same leaves."""
     ranked = sorted(((float(c.sums[r].max()), i, int(r)) for i, c in enumerate(cells.cuboids)
                      for r in np.argsort(-c.sums.max(axis=1), kind="stable")[:most]), key=lambda t: (-t[0], t[1], t[2]))
-    masks = [cells.cuboids[i].cell == r for gain, i, r in ranked[: 2 * most] if gain > 0.2 * pick.score]
+    masks = [cells.cuboids[i].inside(codes, r) for gain, i, r in ranked[: 2 * most] if gain > 0.2 * pick.score]
     return tuple(m for m in masks if not np.array_equal(m, pick.inside))[:most]
 
 
@@ -254,11 +255,11 @@ def _aliases(codes: NDArray[np.integer], cells: Cells, pick: Pick, conditions: C
     own = set(conditions)
     out: list[Conditions] = []
     for cuboid in cells.cuboids:
-        row = int(cuboid.cell[leaves[0]])
+        row = int(cuboid.rows(codes, leaves[:1])[0])
         if row < 0 or (cuboid is pick.cuboid) or len(out) >= 5:
             continue
-        if (cuboid.cell[leaves] == row).all() and int((cuboid.cell == row).sum()) == size:
-            other = conditions_of(cuboid, row, codes)
+        if int(cuboid.leaves[row]) == size and (cuboid.rows(codes, leaves) == row).all():
+            other = cuboid.conditions(row)
             if not own <= set(other) and not any(set(known) <= set(other) for known in out):
                 out.append(other)
     return tuple(sorted(out, key=lambda c: (len(c), c)))
@@ -283,7 +284,7 @@ def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidenc
         column = codes[:, dim]
         impact = np.bincount(column, evidence.impact, minlength=size)
         traffic = np.bincount(column, weight, minlength=size) / max(float(weight.sum()), 1e-300)
-        gains = np.maximum(group_rows(column, evidence.gains, size).max(axis=1), 0.0)
+        gains = np.maximum(evidence.by_group(column, None, size).max(axis=1), 0.0)
         own = group_rows(column, parts, size)
         for code in np.argsort(-np.abs(impact), kind="stable")[:MOST_SINGLES]:
             contrast = measure.contrast(own[code], whole - own[code], unrest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
@@ -68,6 +69,10 @@ class Totals:
             noise[live] = _noise(deviation[live] - centre, size[live], counted)
         object.__setattr__(self, "centre", centre)
         object.__setattr__(self, "noise", noise)
+
+    def fitted(self, codes: NDArray[np.integer], cardinalities: tuple[int, ...]) -> Totals:
+        """Return itself: every leaf has its own forecast."""
+        return self
 
     def evidence(self, direction: str) -> Evidence:
         """Give gains per leaf over a grid of common relative deviations."""

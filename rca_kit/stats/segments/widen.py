@@ -52,12 +52,13 @@ def widen(codes: NDArray[np.integer], conditions: Conditions, evidence: Evidence
         if not (ordered[dim] or merge) or cardinalities[dim] < 3:
             continue
         inside = members(codes, current) & active
-        effect = int(evidence.gains[inside].sum(axis=0).argmax())
+        effect = int(evidence.total(inside).argmax())
         others = tuple(c for i, c in enumerate(current) if i != position)
         around = members(codes, others) & active
-        column = codes[around, dim]
-        gain = np.bincount(column, evidence.gains[around, effect], minlength=cardinalities[dim])
-        traffic = np.bincount(column, weight[around], minlength=cardinalities[dim])
+        leaves = np.flatnonzero(around)
+        column = codes[leaves, dim]
+        gain = evidence.by_group(column, leaves, cardinalities[dim])[:, effect]
+        traffic = np.bincount(column, weight[leaves], minlength=cardinalities[dim])
         joins = gain > LEAST_JOIN + np.log(cardinalities[dim])
         chosen = _run(allowed[0], joins) if ordered[dim] else tuple(
             int(c) for c in np.flatnonzero(joins | (np.arange(len(joins)) == allowed[0])))
