@@ -274,3 +274,36 @@ def test_post_mortem_from_a_hand_written_timeline_alone(case, tmp_path):
     result = run_investigation(case, tmp_path / "out", "post_mortem", {"timeline": "t.md", "findings": False})
     assert result.exit_code == 0
     assert "time to detect: 30 min" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def small_case(folder: Path) -> None:
+    """A service that is slow from noon on: the least the kit's own loop can chew."""
+    rows = ["ts,score,label,latency_ms"]
+    for i in range(1440):
+        slow = 400 if i >= 720 else 0
+        time = f"2026-03-02T{i // 60:02d}:{i % 60:02d}:00Z"
+        rows.append(f"{time},0.{(i * 37) % 90 + 10},{int(i % 7 == 0)},{100 + i % 13 + slow}")
+    (folder / "p.csv").write_text("\n".join(rows))
+    (folder / "incident.yaml").write_text(
+        "{id: A-1, title: slow, detected_at: 2026-03-02T13:00:00Z, signal: {metric: latency_p95}, tables: {predictions: p.csv}}"
+    )
+
+
+def test_the_kits_own_template_and_loop(case, tmp_path):
+    small_case(case)
+    result = run_investigation(case, tmp_path / "out", static=True)
+    assert result.failure == "" and result.exit_code == 0 and states(result) == ["done"] * 7
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert sum(run["seconds_per_step"].values()) <= run["seconds"]
+
+
+def test_steps_done_before_a_later_one_fails_are_shown(case, tmp_path):
+    small_case(case)
+    broken = (
+        "import rca_kit.loop.s5_samples as s5\ndef no(*a, **k):\n    raise RuntimeError('no rows today')\ns5.pull_samples = no\n"
+        "from rca_kit.run import walk\nwalk(case, engine).finish()"
+    )
+    result = run_investigation(case, tmp_path / "out", notebook(tmp_path, "b", broken), static=True)
+    assert result.exit_code == 4 and states(result) == ["done"] * 4 + ["failed"] + ["skipped"] * 2
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert "no rows today" in html and "P95 latency rose from" in html

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Walk:
         self._found: dict[str, Finding] = {}
         self._whole: Investigation | None = None
         self._at = ""
+        self._left: set[str] = set()
         self._steps = _steps(folder, engine, investigate, self._enter)
 
     def signal(self) -> Finding:
@@ -91,17 +92,22 @@ class Walk:
             except Exception as problem:
                 self._recorder.note(self._at, "failed", error=_said(problem), bad_input=_bad_input(problem))
                 raise
-            self._recorder.note(wanted, "done")
+            self._leave(wanted)
         return self._found[step]
 
     def _enter(self, step: str) -> None:
         """Note that a step begins; the loop may be ahead of the notebook, and never goes back."""
         if step not in STEPS or (self._at and STEPS.index(step) <= STEPS.index(self._at)):
             return
-        if self._at and self._at not in self._found:
-            self._recorder.note(self._at, "done")
+        if self._at:
+            self._leave(self._at)
         self._at = step
         self._recorder.note(step, "started")
+
+    def _leave(self, step: str) -> None:
+        if step not in self._left:
+            self._left.add(step)
+            self._recorder.note(step, "done")
 
     def _accept(self, value: Any) -> None:
         if isinstance(value, Investigation):
@@ -145,17 +151,26 @@ def _steps(
 ) -> Iterator[tuple[str, Any]]:
     """Yield ("case", facts), then each step's name and finding, then ("investigation", all of it)."""
     if investigate is None:
-        module = importlib.import_module("rca_kit.loop.investigate")
-        if hasattr(module, "investigate_steps"):
-            yield from module.investigate_steps(folder, engine=engine)
-            return
-        inv = module.investigate(folder, engine=engine, progress=enter)
+        inv = yield from _own_steps(folder, engine, enter)
     else:
         inv = investigate(folder, engine=engine)
     yield "case", inv.case
     for step in STEPS:
         yield step, getattr(inv, FIELD_OF_STEP[step])
     yield "investigation", inv
+
+
+def _own_steps(folder: str | Path, engine: str, enter: Callable[[str], None]) -> Generator[tuple[str, Any], None, Investigation]:
+    """Do the kit's own loop in its two halves, so that steps 1 to 4 are kept when a later one fails."""
+    loop = importlib.import_module("rca_kit.loop.investigate")
+    opened = importlib.import_module("rca_kit.sources").open_case(folder, engine=engine)
+    prepared = loop.prepare(opened)
+    half = loop.work(prepared, loop.picture_of(prepared), enter)
+    yield "case", loop.case_facts(opened, half.changes)
+    for step in STEPS[:4]:
+        yield step, getattr(half, step)
+    inv: Investigation = loop.finish(prepared, half, enter)
+    return inv
 
 
 def _said(problem: BaseException) -> str:
