@@ -58,7 +58,7 @@ def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at
     Parameters
     ----------
     series : MetricSeries
-        The metric of the rule over time; buckets without a value neither fire nor clear.
+        The metric of the rule over time; a bucket without a value ends a pending alarm.
     onset : datetime
         Start of the incident: buckets that end at or before it are healthy.
     detected_at : datetime
@@ -80,7 +80,8 @@ def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at
     healthy_s = 0.0
     for start, state in zip(series.times, over, strict=True):
         healthy = start + width <= onset
-        if np.isnan(state):
+        if np.isnan(state):  # as in Prometheus, a gap ends a pending alert
+            run, alarmed = 0, False
             continue
         healthy_s += series.bucket_seconds if healthy else 0.0
         run = run + 1 if state else 0

@@ -11,7 +11,8 @@ from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of
 MAX_ALERTS = 3
 MIN_PROBABILITY = 0.15
 STALE_FACTOR = 2.0  # features may be twice as old as they usually are before someone is told
-CANARY_RULE = "precision < -5% or p99 +50 ms for 5 min"
+CANARY_TAIL = "p99 > +50 ms"
+CANARY_METRICS = ("auc", "precision", "recall", "f1", "accuracy", "log_loss", "error_rate")
 CANARY_SHARE = 0.05  # of traffic, the share most teams begin a canary with
 
 
@@ -44,6 +45,23 @@ def alert_rules(facts: Facts) -> list[tuple[str, AlertRule, Backtest]]:
         if suggestion is not None:
             found.append((name, *suggestion))
     return found[:MAX_ALERTS]
+
+
+def canary_rule(facts: Facts) -> str:
+    """Write the rollback trigger in the notation of `triggers.parse_trigger`: half of this incident's change, at most 5 %.
+
+    Half, since a canary should stop what is smaller than an incident; 5 %, since people agree that this is too much.
+    """
+    metric, symptom = facts.metric, facts.symptom
+    if metric == "error_rate":
+        return f"error_rate > +1pp or {CANARY_TAIL} for 5 min"
+    if metric.startswith("latency"):
+        return f"{CANARY_TAIL} or error_rate > +1pp for 5 min"
+    if metric not in CANARY_METRICS or not symptom.before or symptom.change is None:
+        return f"precision < -5% or {CANARY_TAIL} for 5 min"
+    percent = min(5, max(1, round(50 * abs(symptom.change) / abs(symptom.before))))
+    limit = f"> +{percent}%" if metric == "log_loss" else f"< -{percent}%"
+    return f"{metric} {limit} or {CANARY_TAIL} for 5 min"
 
 
 def incident_series(facts: Facts) -> dict[str, MetricSeries]:
@@ -95,7 +113,7 @@ def _for_suspect(facts: Facts, suspect: Suspect) -> list[Guardrail]:
         out.append(Guardrail("freshness", f"freshness:{component}", f"age at most {STALE_FACTOR:g} x its usual maximum",
                              "A job that does not run raises no error; only the age of what it writes tells."))
     if kind in ("model", "threshold", "routing") or (change is not None and change.kind in DEPLOYS):
-        out.append(Guardrail("canary", facts.metric, f"{CANARY_RULE}, at {CANARY_SHARE:.0%} of traffic",
+        out.append(Guardrail("canary", facts.metric, f"{canary_rule(facts)}, at {CANARY_SHARE:.0%} of traffic",
                              "Shows the next change to few users first, and takes it back by itself."))
     if kind == "label":
         out.append(Guardrail("schema", "label", "share of labels that arrive, and their positive rate, as on healthy days",

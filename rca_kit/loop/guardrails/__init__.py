@@ -1,0 +1,199 @@
+"""Guardrails as files that other tools run, from the findings, each back-tested on the case's own log."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from rca_kit.errors import BadInput
+from rca_kit.findings.base import Window, plain
+from rca_kit.findings.investigation import Investigation
+from rca_kit.loop.guardrails import canary, freshness, parity, prometheus, schema
+from rca_kit.loop.guardrails.trial import try_canary, try_schema
+from rca_kit.loop.redaction import personal_columns
+from rca_kit.loop.s7_settle.facts import Facts, plain_slos
+from rca_kit.loop.s7_settle.proposals import alert_rules, incident_series
+from rca_kit.loop.sample_rows import collect, fetch
+from rca_kit.sources import open_case
+
+__all__ = ["write_guardrails"]
+
+RULES, RULES_TEST = "prometheus_rules.yml", "prometheus_rules_test.yml"
+SCHEMA, PARITY, CANARY, FRESHNESS = "input_schema.py", "test_feature_parity.py", "canary.yaml", "check_freshness.py"
+BACKTEST, README = "backtest.json", "README.md"
+LEARN_ROWS = {"before_in": 60_000, "after_in": 20_000}  # some thousand rows a day are enough for shares of one per cent
+FRESH_DEFAULT_S = 2 * 86400.0  # a daily job that missed one run
+
+
+def write_guardrails(folder: str | Path, out_dir: str | Path, *, investigation: Investigation | None = None,
+                     engine: str = "polars") -> list[Path]:
+    """Write the guardrails of a case and the back-test of each.
+
+    Alerting rules with promtool unit tests, a pandera schema of the inputs, a parity test, a canary configuration, a freshness
+    check (where ages are measured), ``backtest.json`` and a README. Files are written beside and renamed.
+
+    Parameters
+    ----------
+    folder : path
+        The case folder.
+    out_dir : path
+        Where to write; made when absent.
+    investigation : Investigation, optional
+        Findings of the case; it is investigated when left out.
+    engine : str
+        What reads the tables.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    BadInput
+        When the case cannot be used, or nothing changed: then there is nothing to guard against.
+    """
+    opened = open_case(folder, engine=engine)
+    if investigation is None:
+        from rca_kit.loop.investigate import investigate
+
+        investigation = investigate(opened, engine=engine)
+    inv = investigation
+    if inv.verdict == "no_change" or inv.symptom.onset is None or inv.symptom.windows is None:
+        raise BadInput("the case shows no change, so there is nothing to guard against", file=str(folder),
+                       hint="retune the alert: " + "; ".join(g.rule for g in inv.settlement.guardrails[:1]))
+    facts = Facts(inv.case, inv.signal, inv.symptom, inv.scope, inv.suspects, inv.samples, inv.simulation,
+                  plain_slos(inv.case.slos))
+    files: dict[str, str] = {}
+    trials: dict[str, Any] = {}
+    _alerts(facts, inv, files, trials)
+    _schema(facts, opened, inv.symptom.windows, files, trials)
+    _parity(facts, opened, files, trials)
+    config = canary.canary_config(facts)
+    files[CANARY] = canary.render(config)
+    trials[CANARY] = try_canary(facts, opened, config["triggers"][0]["rule"])
+    _freshness(facts, opened, inv.symptom.onset, files, trials)
+    files[BACKTEST] = json.dumps(plain({"case_id": inv.case.case_id, "files": trials}), indent=2, ensure_ascii=False) + "\n"
+    files[README] = _readme(facts, trials)
+    return _write(Path(out_dir), files)
+
+
+def _alerts(facts: Facts, inv: Investigation, files: dict[str, str], trials: dict[str, Any]) -> None:
+    rules = alert_rules(facts)
+    if not rules or inv.symptom.onset is None:
+        trials[RULES] = {"not_applicable": "no charted metric separates the incident from the days before"}
+        return
+    series = incident_series(facts)
+    service = facts.case.service or facts.case.case_id
+    first = inv.settlement.mitigations[0] if inv.settlement.mitigations else None
+    runbook = f"First action then: {first.action} {first.target}".strip() if first else ""
+    width = min(series[m].bucket_seconds for m, _, _ in rules)
+    files[RULES] = prometheus.rules_file(facts.case.case_id, service, rules, width, runbook, RULES)
+    files[RULES_TEST] = prometheus.tests_file(facts.case.case_id, service, rules, {m: series[m] for m, _, _ in rules},
+                                              inv.symptom.onset, runbook, RULES)
+    trials[RULES] = [
+        {"metric": m, "rule": str(r), "fires_on_incident": b.catches, "fired_at": b.fired_at, "lead_minutes": b.lead_minutes,
+         "false_alarms": b.false_alarms, "healthy_days": b.healthy_days, "false_alarms_per_week": b.false_alarms_per_week}
+        for m, r, b in rules
+    ]
+
+
+def _schema(facts: Facts, opened: Any, windows: tuple[Window, Window], files: dict[str, str], trials: dict[str, Any]) -> None:
+    roles = opened.roles
+    columns = [c for c in dict.fromkeys([*roles.features, *roles.segments]) if c not in roles.outcomes and c != roles.time]
+    if not columns:
+        trials[SCHEMA] = {"not_applicable": "the log holds no features"}
+        return
+    before, after = windows
+    whole = Window(before.start, min(before.end, facts.symptom.onset or before.end))
+    sampled = fetch(opened.predictions, roles, (whole, after), (), [roles.time, *columns], seed=0, limits=LEARN_ROWS).frame
+    if sampled.height == 0:
+        trials[SCHEMA] = {"not_applicable": "no rows before or after the onset"}
+        return
+    healthy = sampled.filter(pl.col("rk_after") == 0).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    ill = sampled.filter(pl.col("rk_after") == 1)
+    if healthy.height < schema.MIN_ROWS:
+        trials[SCHEMA] = {"not_applicable": f"only {healthy.height} rows before the onset"}
+        return
+    length = max(timedelta(minutes=10), min(after.end - after.start, schema.DAY))
+    cut = schema.batches(healthy, roles.time, whole.start, whole.end, length)
+    redact = tuple(opened.case.incident.redact or ())
+    hidden = {*redact, *personal_columns({c: healthy[c].head(200).to_list() for c in columns})}
+    limits = schema.learn(cut, columns, hidden)
+    files[SCHEMA] = schema.render(facts.case.case_id, facts.case.service, limits)
+    trials[SCHEMA] = try_schema(files[SCHEMA], cut, schema.Batch(after.start, ill), roles.time, facts.case.detected_at)
+
+
+def _parity(facts: Facts, opened: Any, files: dict[str, str], trials: dict[str, Any]) -> None:
+    roles = opened.roles
+    if not roles.features or not roles.request_id:
+        trials[PARITY] = {"not_applicable": "needs features and a request id in the log"}
+        return
+    first = facts.first.subject.partition(":")[2] if facts.first else ""
+    order = sorted(roles.features, key=lambda f: f != first)
+    files[PARITY] = parity.render(facts.case.case_id, roles.request_id, order)
+    trials[PARITY] = {"not_applicable": "the case holds no offline values; run it against the training pipeline's output"}
+
+
+def _freshness(facts: Facts, opened: Any, onset: datetime, files: dict[str, str], trials: dict[str, Any]) -> None:
+    if opened.service_metrics is None:
+        return
+    metrics = collect(opened.service_metrics.select("time", "component", "metric", "value"))
+    limits = freshness.learn(metrics, onset)
+    if not limits:
+        return
+    files[FRESHNESS] = freshness.render(facts.case.case_id, limits, FRESH_DEFAULT_S)
+    hit = freshness.first_breach(metrics, limits, after=onset)
+    early = freshness.first_breach(metrics, limits, before=onset)
+    lead = (facts.case.detected_at - hit).total_seconds() / 60 if hit else None
+    trials[FRESHNESS] = {"fires_on_incident": hit is not None, "fired_at": hit, "lead_minutes": lead,
+                         "passes_on_healthy_days": early is None, "limits": limits}
+
+
+def _readme(facts: Facts, trials: dict[str, Any]) -> str:
+    lines = [f"# Guardrails from {facts.case.case_id}", "",
+             "Written by rca-kit from the findings, and tried on the incident's own log (`backtest.json`).",
+             "Review them before use.", "",
+             f"- `promtool check rules {RULES}`, `promtool test rules {RULES_TEST}`",
+             f"- `python {SCHEMA} BATCH.parquet`: 0 as on healthy days, 1 not",
+             f"- `OFFLINE=a.parquet ONLINE=b.parquet pytest {PARITY}`",
+             f"- `{CANARY}`: share, gates and rollback triggers for the next release",
+             f"- `python {FRESHNESS} metrics METRICS.parquet`: 0 fresh, 1 stale (where the case measures ages)",
+             "", "## Back-test", ""]
+    for name, trial in trials.items():
+        lines += [f"- {name}: {_told(t)}" for t in (trial if isinstance(trial, list) else [trial])]
+    return "\n".join(lines) + "\n"
+
+
+def _told(t: dict[str, Any]) -> str:
+    if "not_applicable" in t:
+        return f"not tried, because {t['not_applicable']}"
+    what = f"`{t['metric']} {t['rule']}` " if "metric" in t else ""
+    fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
+    lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
+    weekly = f", {t['false_alarms_per_week']:.2g} false alarms a week" if t.get("false_alarms_per_week") is not None else ""
+    healthy = "" if "passes_on_healthy_days" not in t else (
+        ", passes on the healthy days" if t["passes_on_healthy_days"] else ", does not pass on all healthy days")
+    return f"{what}{fires}{lead}{weekly}{healthy}"
+
+
+def _write(out: Path, files: dict[str, str]) -> list[Path]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot make the folder: {error.strerror}", file=str(out)) from None
+    written = []
+    for name, text in files.items():
+        handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(out / name)
+        written.append(out / name)
+    return written
