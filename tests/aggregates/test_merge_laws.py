@@ -52,7 +52,8 @@ def test_aggregates_of_different_plans_do_not_merge() -> None:
         scan(to_lazy(LOG), PLAN).merge(scan(to_lazy(LOG), other))
 
 
-ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "é", None]), st.integers(0, 3), st.integers(0, 10**9), st.integers(-99, 99)), max_size=30)
+ROW = st.tuples(st.sampled_from(["a", "b", "é", None]), st.integers(0, 3), st.integers(0, 10**9), st.integers(-99, 99))
+ROWS = st.lists(ROW, max_size=30)
 
 
 def cube(rows: list[tuple[str | None, int, int, int]]) -> Cube:
