@@ -58,7 +58,7 @@ def load_profile(path: str | os.PathLike[str]) -> TableProfile:
     """
     source = Path(path)
     try:
-        with np.load(source, allow_pickle=False) as data:
+        with source.open("rb") as file, np.load(file, allow_pickle=False) as data:
             header = json.loads(bytes(data["header"]).decode())
             if header.get("format") != FORMAT:
                 raise BadInput("this profile has another format", file=source.name, found=str(header.get("format")),

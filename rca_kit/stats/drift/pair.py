@@ -13,7 +13,7 @@ from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints
 
 SEASON_LEVEL = 1e-3  # the phases must differ beyond this chance before the baseline is narrowed to the same hours
 COVERED = 0.98  # share of after's rows whose phase the baseline must know
-THIN = 0.05  # a phase counts as known when the baseline has at least this many rows per row after
+THIN = 0.01  # a phase counts as known when the baseline has at least this many rows per row after
 
 
 @dataclass(frozen=True)

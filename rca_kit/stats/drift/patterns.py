@@ -159,7 +159,8 @@ def stuck(before: ColumnStats, after: ColumnStats) -> tuple[str, ...]:
     ('constant',)
     """
     flags = []
-    if before.distinct is not None and after.distinct is not None and after.valid > 1 and after.distinct <= 1 < before.distinct:
+    varied = before.distinct is None or before.distinct > 1
+    if after.distinct is not None and after.distinct <= 1 and after.valid > 1 and varied and before.valid > 1:
         flags.append("constant")
     elif before.repeats is not None and after.repeats is not None and after.repeats - before.repeats > FROZEN_REPEATS:
         flags.append("frozen")

@@ -7,7 +7,18 @@ import pytest
 from scipy.signal import lfilter
 
 from rca_kit.stats.drift.dependence import (
-    BANDS, GATE_ALONE, Blocks, additive_fit, band_energy, chi_to_p, contrast, flat_bands, gate, inflated, moderate, z_to_p,
+    BANDS,
+    GATE_ALONE,
+    Blocks,
+    additive_fit,
+    band_energy,
+    chi_to_p,
+    contrast,
+    flat_bands,
+    gate,
+    inflated,
+    moderate,
+    z_to_p,
 )
 
 ROWS, K = 4000, 100
