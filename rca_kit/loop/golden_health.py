@@ -124,7 +124,7 @@ def _stale(frame: pl.DataFrame, label_time: str | None, now: datetime | None) ->
     if end is None:
         return HealthCheck("stale labels", "not_applicable", f"{label_time} is empty")
     ages = (pl.Series([end]).cast(pl.Datetime("us"))[0] - naive).dt.total_days()
-    median, old = float(ages.median()), float((ages > STALE.days).mean())  # type: ignore[arg-type]
+    median, old = float(ages.median()), float((ages > STALE.days).mean())
     return HealthCheck("stale labels", "weak" if median > STALE.days else "fine",
                        f"the median label is {median:.0f} days old, {old:.0%} are older than {STALE.days}")
 

@@ -152,7 +152,8 @@ def simulate_case(opened: OpenCase, before: pl.DataFrame, after: pl.DataFrame, s
     try:
         found = simulate(
             before, after, metric=symptom.metric, suspects=[s.subject for s in suspects.items], score=r.score,
-            decision=r.decision, label=r.label, features=r.features, segments=r.segments, affected=affected, positive=opened.positive,
+            decision=r.decision, label=r.label, features=r.features, segments=r.segments, affected=affected,
+            positive=opened.positive,
             model=models.get("current"), previous=models.get("previous"), id=r.request_id, replay=replayed, shadow=shadowed)
     except Exception as error:
         if "current" not in models:

@@ -134,8 +134,8 @@ def cluster_bootstrap(values: Any, clusters: Any = None, level: float = 0.95, dr
     """
     x = np.asarray(values, dtype=np.float64)
     code = np.arange(len(x)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    sums = np.bincount(code, weights=x)
-    sizes = np.asarray(np.bincount(code), dtype=np.float64)
+    sums: Any = np.bincount(code, weights=x)
+    sizes: Any = np.asarray(np.bincount(code), dtype=np.float64)
     groups = len(sums)
     mean = x.mean()
     if groups < 2:
@@ -144,8 +144,7 @@ def cluster_bootstrap(values: Any, clusters: Any = None, level: float = 0.95, dr
     if not se > 0:
         return (float(mean), float(mean))
     pick = np.random.default_rng(seed).integers(0, groups, (draws, groups))
-    s: Floats = sums[pick]
-    m: Floats = sizes[pick]
+    s, m = sums[pick], sizes[pick]
     means, errors = s.sum(axis=1) / m.sum(axis=1), _ratio_se(s, m)
     ok = errors > 0
     t = np.where(ok, (means - mean) / np.where(ok, errors, 1.0), 0.0)

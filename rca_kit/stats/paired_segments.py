@@ -87,8 +87,9 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
     Returns
     -------
     CellSearch
-        Each round takes the cell that explains most sum of squares (n mean^2 / variance), the fewest conditions on ties,
-        then takes its mean out of its rows: a parent that is only diluted by its child is not named after it.
+        Each round takes the cell that explains most sum of squares (n mean^2), the fewest conditions on ties, then fits all
+        cells taken so far together and goes on with what is left (orthogonal matching pursuit): a parent that is only diluted
+        by its child is not named after it.
 
     Examples
     --------
@@ -105,6 +106,7 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
     everywhere = False
     looked_at = 0
     taken: set[tuple[tuple[int, int], ...]] = set()
+    chosen: list[NDArray[np.bool_]] = []
     for turn in range(MAX_SEGMENTS + 1):
         cells = [c for f in families for c in _cells(f, rest, design_effect)]
         if not cells:
@@ -118,10 +120,11 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
         best = _best(cells, whole, alpha / len(cells), margin, taken)
         if best is None:
             break
-        key, n, mean, p, se = best
+        key, n, _, p, se = best
         if not key:
             everywhere = True
-            rest -= mean
+            chosen.append(np.ones(len(rest), dtype=bool))
+            rest = _without(values, chosen)
             continue
         taken.add(key)
         rows = np.ones(len(rest), dtype=bool)
@@ -130,7 +133,8 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
         original = float(np.asarray(values)[rows].mean())
         at = next(i for i, c in enumerate(cells) if c[0] == key)
         carriers.append(CellDifference(key, n, original, se, p, float(q[at])))
-        rest[rows] -= mean
+        chosen.append(rows)
+        rest = _without(values, chosen)
         if len(carriers) == MAX_SEGMENTS:
             break
     return CellSearch(tuple(carriers), tuple(singles), everywhere, looked_at)
@@ -167,6 +171,14 @@ def _cells(family: _Family, values: Floats, design_effect: float) -> list[_Cell]
         if se <= 1e-12 * abs(m):
             se = 0.0
         out.append((family.key(int(c)), count, m, two_sided(m, se, count - 1), se))
+    return out
+
+
+def _without(values: Floats, chosen: Sequence[NDArray[np.bool_]]) -> Floats:
+    """Values less the joint least-squares fit of the chosen segments, which may overlap."""
+    design = np.column_stack(chosen).astype(np.float64)
+    effects = np.linalg.lstsq(design.T @ design, design.T @ values, rcond=None)[0]
+    out: Floats = values - design @ effects
     return out
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+SAME_FOR = 1000  # answers all alike, before "alike" is a statement: a difference of 0.3 % would have shown (rule of three)
 TUNED_AT = 1000  # observations at which the sequence is tightest; it holds at every other number too
 MIN_INFORMATIVE = 20  # of them; with fewer, one rare flip decides mean and variance alike (27 % false alarms at 1 % flips)
 BURN_IN = 50  # observations before the first statement: the method rests on an estimated variance
@@ -58,7 +59,7 @@ class Stream:
     @property
     def informative(self) -> float:
         """How many values the squares really rest on: of a thousand decisions with two flips, two."""
-        return self.squares**2 / self.fourths if self.fourths > 0 else float(self.n)
+        return _informative(self.n, self.squares, self.fourths)
 
     def interval(self, alpha: float = 0.05, tuned_at: int = TUNED_AT) -> tuple[float, float]:
         """Give the interval at this moment of a sequence with error `alpha` over all moments together."""
@@ -73,6 +74,12 @@ class Stream:
         if low > 0 or high < 0:
             return "equivalent" if -margin <= low and high <= margin else "different"
         return "equivalent" if -margin <= low and high <= margin else "inconclusive"
+
+
+def _informative(n: int, squares: float, fourths: float) -> float:
+    if fourths > 0:
+        return squares**2 / fourths
+    return float(n) if n >= SAME_FOR else 0.0
 
 
 def half_widths(n: Any, variance: Any, alpha: float = 0.05, tuned_at: int = TUNED_AT) -> Floats:
@@ -140,10 +147,10 @@ def confidence_sequence(values: Any, every: int = 1, alpha: float = 0.05, tuned_
     centre = float(x.mean()) if len(x) else 0.0
     s1, s2 = np.cumsum(x - centre)[at], np.cumsum((x - centre) ** 2)[at]
     t = n[at].astype(np.float64)
-    mean = s1 / t
+    mean = np.where(np.cumsum(x != 0)[at] > 0, s1 / t, -centre)  # exactly zero while all values are
     variance = np.maximum(s2 - t * mean**2, 0) / np.maximum(t - 1, 1)
     raw2, raw4 = np.cumsum(x**2)[at], np.cumsum(x**4)[at]
-    informative = np.where(raw4 > 0, raw2**2 / np.where(raw4 > 0, raw4, 1.0), t)
+    informative = np.where(raw4 > 0, raw2**2 / np.where(raw4 > 0, raw4, 1.0), np.where(t >= SAME_FOR, t, 0))
     half = np.where((t >= BURN_IN) & (informative >= MIN_INFORMATIVE), half_widths(t, variance, alpha, tuned_at), np.inf)
     return np.column_stack([t, mean + centre, mean + centre - half, mean + centre + half])
 
