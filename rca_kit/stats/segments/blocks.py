@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from rca_kit.stats.segments.evidence import Floats, group_columns
 
 EXTRA = 2  # a block has this many dimensions more than the deepest combination: few blocks cover all
 SMALLER = 2  # a block is worth making only if it has this many times fewer cells than there are leaves
@@ -76,7 +76,7 @@ def _rolled(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns:
         key *= cardinalities[dim]
         key += codes[:, dim]
     space = int(np.prod(shape))
-    sums = np.column_stack([np.bincount(key, columns[:, i], minlength=space).astype(np.float64) for i in range(columns.shape[1])])
+    sums = group_columns(key, columns, space)
     used = np.flatnonzero(np.bincount(key, minlength=space))
     out = np.zeros((len(used), codes.shape[1]), dtype=np.int32)
     for dim, values in zip(dims, np.unravel_index(used, shape), strict=True):

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Evidence, Floats, Mask, group_rows
+from rca_kit.stats.segments.evidence import Evidence, Floats, Mask, columns_of, group_columns, group_rows
 from rca_kit.stats.segments.found import Conditions, members
 
 Ints = NDArray[np.int64]
@@ -169,12 +169,12 @@ def build_large(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evid
     heavy = evidence.heavy if evidence.heavy is not None else np.zeros(0, dtype=np.int64)
     heavy_codes = codes[heavy]
     assert evidence.linear is not None and evidence.slopes is not None
-    columns = np.column_stack([np.ones(len(codes)), weight > 0, evidence.impact, evidence.linear])
+    columns = columns_of([np.ones(len(codes)), weight > 0, evidence.impact, *evidence.linear.T])
     for block in blocks(codes, cardinalities, columns, wanted):
         for dims in block.covers:
             key = keys_of(block.codes, cardinalities, dims)
             used, place = _compact(key, cardinalities, dims)
-            sums = np.column_stack([np.bincount(place, block.sums[:, i], minlength=len(used)) for i in range(columns.shape[1])])
+            sums = group_columns(place, block.sums, len(used))
             looked_at += int(np.count_nonzero(sums[:, 1] > 0))
             gains = sums[:, 3:] @ evidence.slopes
             if len(heavy):

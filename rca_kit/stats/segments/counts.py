@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
 
 # Leaves of one affected segment do not all move by the same factor: their own factor varies by about sqrt(0.05) = 22 %.
 # Without it a table of a million requests is explained to the last leaf and no short segment ever wins.
@@ -20,7 +20,7 @@ PRIOR_REQUESTS = 50.0
 NEW_SHARE = 0.05
 # A leaf seen less often than this before takes its prior rate from its values one by one, others from all traffic.
 HARDLY_SEEN = 5.0
-FITTING_ROUNDS = 3
+FITTING_ROUNDS = 2
 # Beyond this many leaves the thin ones, with fewer events expected and seen, are summed before they are scored.
 MANY_LEAVES = 100_000
 THIN_EXPECTED, THIN_EVENTS = 0.25, 2.0
@@ -103,7 +103,7 @@ class Counts:
             return Evidence(self._gains(expected, self.k_after, ratios), np.log(ratios), impact)
         # a leaf with few events is as good as Poisson, and Poisson leaves add up
         heavy = np.flatnonzero((expected > THIN_EXPECTED) | (self.k_after > THIN_EVENTS))
-        linear = np.column_stack([self.k_after, expected])
+        linear = columns_of([self.k_after, expected])
         linear[heavy] = 0.0
         slopes = np.stack([np.log(ratios), 1.0 - ratios])
         return Evidence(self._gains(expected[heavy], self.k_after[heavy], ratios), np.log(ratios), impact, heavy, linear, slopes)
@@ -129,7 +129,7 @@ class Counts:
         variance = np.where(both, self.n_before * self.n_after * k / safe**2, 0.0)
         shared = np.where(both, self.n_after, 0.0)
         between = self.log_rate_spread()
-        return np.column_stack([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after,
+        return columns_of([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after,
                                 variance, shared, np.full(len(n), between / max(len(n), 1))])
 
     def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
 
 SHIFTS = np.exp(np.linspace(np.log(0.02), np.log(20.0), 24))  # effects in units of the pooled standard deviation of a row
 # Leaves of one affected segment share their shift up to this relative spread; they also drift apart a little on quiet days
@@ -91,7 +91,7 @@ class Means:
             return Evidence(gains, shifts, impact)
         # the spread between leaves is nothing against the noise of a thin leaf, and without it the gains are linear
         heavy = np.flatnonzero(seen & (noise < THIN_NOISE))
-        linear = np.column_stack([x / noise, 1.0 / noise])
+        linear = columns_of([x / noise, 1.0 / noise])
         linear[~seen] = 0.0
         linear[heavy] = 0.0
         slopes = np.stack([shifts, -(shifts**2) / 2])
@@ -103,7 +103,7 @@ class Means:
 
     def parts(self) -> Floats:
         """Give the moments of both windows and the squared count."""
-        return np.column_stack([self.sum_before, self.sumsq_before, self.n_before, self.sum_after, self.sumsq_after, self.n_after,
+        return columns_of([self.sum_before, self.sumsq_before, self.n_before, self.sum_after, self.sumsq_after, self.n_after,
                                 self.n_after**2])
 
     def unrest(self, rest: Mask) -> float:

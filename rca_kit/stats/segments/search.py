@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.cells import Cells, Cuboid, build
-from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure, group_rows
+from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure, group_columns
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult, members
 from rca_kit.stats.segments.widen import widen
 
@@ -285,7 +285,7 @@ def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidenc
         impact = np.bincount(column, evidence.impact, minlength=size)
         traffic = np.bincount(column, weight, minlength=size) / max(float(weight.sum()), 1e-300)
         gains = np.maximum(evidence.by_group(column, None, size).max(axis=1), 0.0)
-        own = group_rows(column, parts, size)
+        own = group_columns(column, parts, size)
         for code in np.argsort(-np.abs(impact), kind="stable")[:MOST_SINGLES]:
             contrast = measure.contrast(own[code], whole - own[code], unrest)
             q_value = float(np.exp(min(contrast.log_p + np.log(max(looked_at, 1)), 0.0)))
