@@ -161,7 +161,8 @@ def personal_columns(columns: Mapping[str, Iterable[Any]], exempt: Iterable[str]
     ('mail', 'customer_email')
     """
     spared = set(exempt)
-    return tuple(n for n, values in columns.items() if n not in spared and (_NAMES.search(n) or _mostly_personal(values)))
+    held = {n: [v for v in values if v is not None and v == v] for n, values in columns.items() if n not in spared}
+    return tuple(n for n, values in held.items() if (_NAMES.search(n) and not _flags(values)) or _mostly_personal(values))
 
 
 def redact_row(row: Mapping[str, Any], hidden: Iterable[str], spared: Iterable[str] = ()) -> dict[str, str | None]:
@@ -215,8 +216,12 @@ def display(value: Any) -> str:
     return str(value)
 
 
-def _mostly_personal(values: Iterable[Any]) -> bool:
-    present = [v for v in values if v is not None and v == v]
+def _flags(values: list[Any]) -> bool:
+    """Whether a column only says yes or no, as `email_sent` does."""
+    return bool(values) and all(v in (0, 1) for v in values)
+
+
+def _mostly_personal(present: list[Any]) -> bool:
     if not present or isinstance(present[0], bool):
         return False
     hits = 0

@@ -191,7 +191,8 @@ def test_loss_follows_the_metric(log, metric, column, check):
 
 
 def test_regression_loss():
-    frame = fraud_log().with_columns(fraud=pl.col("amount") * 2, score=pl.col("amount") * pl.when(pl.col("ts") < ONSET).then(2).otherwise(3))
+    factor = pl.when(pl.col("ts") < ONSET).then(2).otherwise(3)
+    frame = fraud_log().with_columns(fraud=pl.col("amount") * 2, score=pl.col("amount") * factor)
     found = pull(frame, task="regression", sc=scope("mae"), su=suspects(""))
     assert all(float(p.bad["score"]) > 1.4 * float(p.bad["fraud"]) for p in found.pairs)
 
@@ -209,8 +210,8 @@ def test_threshold_suspect_shows_rows_between_the_thresholds(log):
 
 
 def test_benign_shift_shows_what_is_new():
-    frame = fraud_log().with_columns(
-        country=pl.when((pl.col("ts") >= ONSET) & (pl.int_range(pl.len()) % 2 == 0)).then(pl.lit("BR")).otherwise(pl.col("country")))
+    new = (pl.col("ts") >= ONSET) & (pl.int_range(pl.len()) % 2 == 0)
+    frame = fraud_log().with_columns(country=pl.when(new).then(pl.lit("BR")).otherwise(pl.col("country")))
     found = pull(frame, sc=scope("psi:country", {"country": "BR"}), su=suspects("population", "benign_shift"))
     assert all(p.bad["country"] == "BR" for p in found.pairs)
     assert any(r.text == "country = BR" for r in found.rules)
