@@ -84,11 +84,14 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
             blocks = like.blocks
     else:
         blocks = BlockPlan.of_rows(rows)
-    parts = {c: _part(c, schema[c], blocks, like) for c in wanted if c != axis}
+    parts = {c: _part(c, pl.Float64() if axis and _dated(schema[c]) else schema[c], blocks, like) for c in wanted if c != axis}
     needed = [c for c in wanted if c != axis]
     selection = [pl.col(c) for c in needed]
     if axis is not None:
-        selection.append(_micros(pl.col(axis), schema[axis]).alias("\x00time"))
+        clock = _micros(pl.col(axis), schema[axis])
+        # another time is compared by its age in seconds: times themselves always move on
+        selection = [((clock - _micros(pl.col(c), schema[c])) / 1e6).alias(c) if _dated(schema[c]) else pl.col(c) for c in needed]
+        selection.append(clock.alias("\x00time"))
     block_rows = np.zeros(blocks.count, np.int64)
     missing_time = np.zeros(blocks.count, np.int64)
     done = 0
@@ -146,6 +149,12 @@ def _micros(column: Any, dtype: Any) -> Any:
         return scaled.otherwise(size / 1e3).cast(pl.Int64, strict=False)
     text = column.cast(pl.String)
     return text.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.epoch("us")
+
+
+def _dated(dtype: Any) -> bool:
+    import polars as pl
+
+    return isinstance(dtype, pl.Datetime) or dtype == pl.Date
 
 
 def _part(name: str, dtype: Any, blocks: BlockPlan, like: TableProfile | None) -> NumberPart | CategoryPart | NullPart:

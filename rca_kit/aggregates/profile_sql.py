@@ -48,7 +48,10 @@ def scan_sql(
         known = like[name] if like is not None and name in like.names else None
         dtype = schema[name]
         if name != axis and dtype.is_numeric():
-            columns.append(_number(cut, name, dtype, blocks, known))
+            columns.append(_number(cut, nw.col(name).cast(nw.Float64), name, dtype, blocks, known))
+        elif axis is not None and blocks.time and name != axis and (isinstance(dtype, nw.Datetime) or dtype == nw.Date):
+            age = (micros_of(axis, schema[axis]) - micros_of(name, dtype)).cast(nw.Float64) / 1e6
+            columns.append(_number(cut, age, name, dtype, blocks, known))
         elif dtype in (nw.String, nw.Boolean, nw.Categorical) or isinstance(dtype, nw.Enum):
             columns.append(_category(cut, name, dtype, blocks, count))
         else:
@@ -65,8 +68,9 @@ def micros_of(column: str, dtype: Any) -> nw.Expr:
     return (nw.col(column) - nw.lit(epoch)).dt.total_microseconds()
 
 
-def _number(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan, known: ColumnProfile | None) -> ColumnProfile:
-    x = nw.col(name).cast(nw.Float64)
+def _number(
+    frame: nw.LazyFrame[Any], x: nw.Expr, name: str, dtype: Any, blocks: BlockPlan, known: ColumnProfile | None
+) -> ColumnProfile:
     there = ~x.is_null()
     if dtype.is_float():
         there = there & ~x.is_nan()

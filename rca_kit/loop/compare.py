@@ -13,8 +13,10 @@ from rca_kit.aggregates.profile_file import is_profile, load_profile
 from rca_kit.aggregates.profile_scan import scan_profile
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.comparison import ColumnDifference, DataComparison, SchemaChange
+from rca_kit.loop.compare_deep import sample_rows
 from rca_kit.loop.compare_stats import stats_pair
 from rca_kit.loop.compare_table import table_checks
+from rca_kit.loop.compare_text import SAMPLED, is_text, may_be_text, text_change
 from rca_kit.sources.frames import is_path, to_lazy
 from rca_kit.stats.drift import LEVEL, NEGLIGIBLE, ColumnChange, compare_column, decide, lone_column
 
@@ -98,7 +100,7 @@ def compare(
         for name in columns:
             if name not in left.names and name not in right.names:
                 raise BadInput("column is missing", column=name, hint=did_you_mean(name, left.names))
-    found = compare_profiles(left, right, columns, season=season, level=level, negligible=negligible)
+    found = compare_profiles(left, right, columns, season=season, level=level, negligible=negligible, rows=(before, after))
     if by is None and not multivariate:
         return found
     from rca_kit.loop.compare_deep import deepen
@@ -115,8 +117,12 @@ def compare_profiles(
     season: bool = True,
     level: float = LEVEL,
     negligible: float = NEGLIGIBLE,
+    rows: tuple[Any, Any] | None = None,
 ) -> DataComparison:
-    """Compare two profiles; `compare` does this after scanning."""
+    """Compare two profiles; `compare` does this after scanning.
+
+    With the tables behind them as `rows`, columns of free text are measured on a sample.
+    """
     names = [*before.names, *(c for c in after.names if c not in before.names)]
     wanted = [c for c in names if columns is None or c in columns]
     changes: list[ColumnChange] = []
@@ -132,10 +138,21 @@ def compare_profiles(
         left, right = stats_pair(before[name], after[name], before, after, season=season)
         if left.dtype != right.dtype:
             schema.append(SchemaChange(name, "type", left.dtype, right.dtype))
-        changes.append(compare_column(left, right, season=season, judge=False))
+        change = compare_column(left, right, season=season, judge=False)
+        if rows is not None and may_be_text(before[name]) and may_be_text(after[name]):
+            change = _text(change, name, rows)
+        changes.append(change)
     judged = decide(changes, level=level, negligible=negligible)
     return DataComparison(tuple(_difference(c) for c in judged), before.rows, after.rows, tuple(schema),
                           table_checks(before, after), baseline=_baseline(before, judged))
+
+
+def _text(change: ColumnChange, name: str, tables: tuple[Any, Any]) -> ColumnChange:
+    """Measure a column of strings as text, if both tables are there as rows and the strings are text."""
+    if any(isinstance(t, TableProfile) or (isinstance(t, (str, os.PathLike)) and is_profile(t)) for t in tables):
+        return change
+    sides = [sample_rows(to_lazy(t), [name], SAMPLED)[name].cast(str).to_list() for t in tables]
+    return text_change(change, sides[0], sides[1]) if all(is_text(s) for s in sides) else change
 
 
 def _profiled(table: Any, columns: Sequence[str] | None, time: str | None, like: TableProfile | None, side: str) -> TableProfile:

@@ -35,7 +35,7 @@ def deepen(
 
         usable = [c.column for c in found.columns if c.kind in ("number", "category")
                   and "new column" not in c.flags and "lost column" not in c.flags and "type" not in c.flags]
-        left, right = (_sample(f, usable) for f in frames)
+        left, right = (sample_rows(f, usable, SAMPLED) for f in frames)
         numbers = [c.column for c in found.columns if c.kind == "number" and c.column in usable]
         found = replace(found, classifier=classify(left, right, usable), relations=relation_breaks(left, right, numbers))
     return found
@@ -60,21 +60,21 @@ def _segments(
     return tuple((f"{by}={v}", compare(before.filter(at), after.filter(at), wanted, time=time, **shared)) for v, at in inside)
 
 
-def _sample(frame: nw.LazyFrame[Any], columns: list[str]) -> Any:
+def sample_rows(frame: nw.LazyFrame[Any], columns: list[str], most: int) -> Any:
     """Rows spread evenly over the table, in order, as a Polars frame; the first rows where the engine has no order."""
     import polars as pl
 
     chosen = frame.select(columns)
     if not chosen.implementation.is_polars():
-        return chosen.head(SAMPLED).collect(backend="polars").to_native()
+        return chosen.head(most).collect(backend="polars").to_native()
     plan = chosen.to_native()
     rows = int(plan.select(pl.len()).collect(engine="streaming").item())
-    step = max(1, rows // SAMPLED)
+    step = max(1, rows // most)
     if step == 1:
-        return plan.collect()
+        return plan.collect(engine="streaming")
     number = "\x00row"
     out = plan.with_row_index(number).filter(pl.col(number) % step == 0).drop(number).collect(engine="streaming")
-    return out.head(SAMPLED)
+    return out.head(most)
 
 
 def blocks_of(rows: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:

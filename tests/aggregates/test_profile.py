@@ -36,7 +36,7 @@ def table() -> pl.DataFrame:
         amount=pl.when(pl.col("code") == 3).then(None).otherwise(pl.col("amount")),
         device=pl.when(pl.col("code") == 5).then(None).otherwise(pl.col("device")),
         ts=pl.col("ts").dt.replace_time_zone(None),
-    )
+    ).with_columns(priced_at=pl.col("ts") - pl.duration(seconds=pl.col("code") * 60))
 
 
 def as_engine(table: pl.DataFrame, engine: str, tmp_path):
