@@ -17,13 +17,18 @@ from rca_kit.models.answers import Model, to_pandas
 
 @dataclass(frozen=True)
 class Estimator:
-    """A fitted scikit-learn estimator or pipeline: probabilities of the second class where it has them, else predictions."""
+    """A fitted scikit-learn estimator or pipeline: probabilities of the second class where it has them, else predictions.
+
+    Any other object with `predict` is given the frame.
+    """
 
     estimator: Any
     name: str = "estimator"
 
     def __call__(self, frame: Any) -> Any:
         """Score a frame, its columns in the order of the fit."""
+        if not hasattr(self.estimator, "get_params"):  # not of scikit-learn: whatever it is, it takes the frame
+            return self.estimator.predict(frame)
         named = getattr(self.estimator, "feature_names_in_", None)
         table = to_pandas(frame)
         if named is not None:

@@ -45,15 +45,22 @@ def send(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> b
     connection = make(parts.hostname, parts.port, timeout=seconds, **options)
     late = threading.Event()
 
+    opened: list[Any] = []
+    response: Any = None
+
     def cut() -> None:
         late.set()
-        with contextlib.suppress(OSError, AttributeError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        # the connection lets go of its socket once a body without a length begins: keep hold of it here
+        for sock in opened or [connection.sock]:
+            with contextlib.suppress(OSError, AttributeError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:
+        connection.connect()
+        opened.append(connection.sock)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, {"Content-Type": "application/json", "Accept": "application/json", **headers})
         response = connection.getresponse()
@@ -66,7 +73,9 @@ def send(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> b
         raise EndpointError(f"connection failed: {error or type(error).__name__}", down=True) from None
     finally:
         timer.cancel()
-        connection.close()
+        for thing in (response, connection, *opened):
+            if thing is not None:
+                thing.close()
     if late.is_set():
         raise EndpointError(f"no answer within {seconds:.3g} s", down=True)
     if len(answer) > MAX_BODY:
