@@ -16,8 +16,8 @@ from rca_kit.loop.picture import Picture
 from rca_kit.loop.prepare import Prepared
 from rca_kit.loop.s3_scope import badness_of, badness_where, leaves, scope
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
-from rca_kit.loop.s4_suspects.hypotheses import GROUP
 from rca_kit.loop.s4_suspects.ledger import probabilities
+from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.stats.mixrate import decompose
 

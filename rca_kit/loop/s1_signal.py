@@ -62,8 +62,6 @@ def _notes(picture: Picture, metric: str, reading: MetricReading | None, labels:
             f"labels have arrived for {labels['after']:.0%} of requests after the onset, {labels['before']:.0%} before: "
             "quality metrics rest on the labelled ones"
         )
-    if picture.matched:
-        out.append("before means the same hours of earlier days")
     if reading is not None and reading.n_after < 100 and (metric in GOOD or metric.startswith("kpi:")):
         out.append(f"only {reading.n_after} observations after")
     if reading is None:

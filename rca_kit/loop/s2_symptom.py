@@ -104,9 +104,11 @@ def _renamed(onsets: Sequence[Onset]) -> list[Onset]:
 
 
 def _charts(picture: Picture, name: str, onsets: Sequence[Onset]) -> list[str]:
+    """Series to draw, the main one first; of several shares of one column only the first that moved."""
     ranked = [o.metric for o in onsets if picture.series[o.metric].family in CHARTED]
     ranked.sort(key=lambda n: (CHARTED.index(picture.series[n].family), n))
-    return list(dict.fromkeys([n for n in (name, *ranked) if n in picture.series]))[:MOST_CHARTS]
+    by_title = {public(n): n for n in reversed([name, *ranked]) if n in picture.series}
+    return [by_title[t] for t in dict.fromkeys(public(n) for n in (name, *ranked)) if t in by_title][:MOST_CHARTS]
 
 
 def chart(picture: Picture, name: str) -> MetricSeries:

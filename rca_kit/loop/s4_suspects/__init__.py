@@ -38,7 +38,8 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     span = Window(picture.grid.origin, picture.grid.time(picture.grid.n)).seconds / 60
     onset = picture.onset.index if picture.onset else picture.grid.index(picture.windows[1].start)
     family = picture.series[room.main].family if room.main in picture.series else "unknown"
-    scene = Scene(family, onset, scope.segments, _current_version(room))
+    components = tuple(dict.fromkeys(str(s.column) for s in room.picture.series.values() if s.family == "component"))
+    scene = Scene(family, onset, scope.segments, _current_version(room), components)
     return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene)
 
 

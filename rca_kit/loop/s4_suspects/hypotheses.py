@@ -9,88 +9,10 @@ from dataclasses import dataclass, field
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
 
-# Which categories a signature can mean at all. How likely each is, is a weight.
-CATEGORIES_OF: dict[str, tuple[str, ...]] = {
-    "nulls": ("data", "upstream", "config", "code", "infra"),
-    "default": ("data", "upstream", "config", "code", "infra"),
-    "frozen": ("data", "upstream", "config", "code", "infra"),
-    "stale": ("data", "config", "code", "upstream", "infra"),
-    "range": ("data", "upstream", "code"),
-    "unit": ("code", "upstream", "data"),
-    "rescaled": ("code", "upstream", "data", "external"),
-    "renamed": ("upstream", "code", "data"),
-    "permuted": ("code", "upstream", "data"),
-    "new_category": ("external", "upstream", "code", "data"),
-    "clock": ("code", "upstream", "data"),
-    "alone": ("data", "upstream", "code", "config"),
-    "segment_lost": ("data", "infra", "upstream", "code"),
-    "segment_surge": ("external",),
-    "version": ("model", "code", "config"),
-    "score_function": ("model", "code", "config"),
-    "fallback": ("infra", "code", "config", "model"),
-    "score_nulls": ("infra", "code", "model"),
-    "threshold": ("config", "model"),
-    "concept": ("external", "data", "upstream"),
-    "slow": ("code", "infra", "upstream", "config"),
-    "error:timeout": ("infra", "upstream", "code"),
-    "error:memory": ("infra", "code"),
-    "error:upstream": ("upstream", "infra"),
-    "error:code": ("code", "upstream"),
-    "error:other": ("infra", "code", "upstream"),
-    "metric:cache": ("config", "infra", "code"),
-    "metric:stale": ("data", "infra", "upstream"),
-    "metric:restart": ("infra", "code"),
-    "metric:memory": ("code", "infra"),
-    "metric:saturation": ("infra", "code", "external"),
-    "metric:timeout": ("infra", "upstream"),
-    "metric:requests": ("external", "infra"),
-    "metric:other": ("infra",),
-    "surge": ("external",),
-    "lost": ("data", "infra", "code", "upstream"),
-    "duplicates": ("data", "code", "infra"),
-    "mix": ("external", "config"),
-    "drift": ("external", "data", "code", "upstream"),
-    "labels_lost": ("data",),
-    "labels_moved": ("data",),
-    "label_rate": ("external", "data"),
-    "injected": ("external",),
-    "text_quality": ("model", "code", "external"),
-    "truncated": ("code",),
-    "text_length": ("external", "code"),
-}
-GROUP: dict[str, str] = {
-    **dict.fromkeys(("nulls", "default", "frozen"), "missing"),
-    "stale": "stale",
-    "metric:stale": "stale",
-    **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "new_category", "clock", "alone"), "broken"),
-    "segment_lost": "lost",
-    "segment_surge": "surge",
-    "version": "version",
-    "score_function": "scorer",
-    "fallback": "scorer",
-    "score_nulls": "scorer",
-    "threshold": "cut",
-    "concept": "concept",
-    "slow": "slow",
-    **dict.fromkeys(("error:timeout", "error:memory", "error:upstream", "error:code", "error:other"), "errors"),
-    "metric:cache": "cache",
-    **dict.fromkeys(("metric:restart", "metric:memory", "metric:saturation", "metric:other"), "resources"),
-    "metric:timeout": "timeouts",
-    "metric:requests": "requests",
-    "surge": "surge",
-    "lost": "lost",
-    "duplicates": "lost",
-    "mix": "mix",
-    "drift": "drift",
-    "labels_lost": "labels",
-    "labels_moved": "labels",
-    "label_rate": "labels",
-    "truncated": "text",
-    "injected": "text",
-    "text_quality": "text",
-    "text_length": "text",
-}
+FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
+GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
 
@@ -118,6 +40,7 @@ class Scene:
     onset: int | None
     segments: tuple[Segment, ...]
     version: str = ""
+    components: tuple[str, ...] = ()
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
@@ -126,15 +49,18 @@ OTHER = Hypothesis("", "", None, (), {"other": 1.0})
 def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hypothesis]:
     """Write down every hypothesis with its evidence; the last one is "something not logged or measured"."""
     by_subject: dict[str, list[Clue]] = defaultdict(list)
-    for clue in clues:
+    told = explained_away(list(clues))
+    for clue in told:
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
-            subject = _component_of(clues)
+            subject = _component_of(clue, told, scene)
         by_subject[subject].append(clue)
-    present = {GROUP[c.signature]: 0.0 for cs in by_subject.values() for c in cs}
-    for cs in by_subject.values():
-        for c in cs:
-            present[GROUP[c.signature]] = max(present[GROUP[c.signature]], c.strength)
+    present: dict[str, float] = {}
+    for c in told:
+        present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
+    broken = {
+        s for s, cs in by_subject.items() if s.startswith("feature:") and any(c.signature in (*FAULTS, "alone") for c in cs)
+    }
     out = []
     for subject, cs in by_subject.items():
         lead = max(cs, key=lambda c: c.strength)
@@ -147,6 +73,8 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
                     key = f"category:{category}|{c.signature}"
                     x[key] = max(x.get(key, 0.0), c.strength)
             x[f"prior:{category}"] = 1.0
+            if subject in broken and len(broken) > 1:
+                x[f"together:{category}"] = 1.0
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
             out += [
                 Hypothesis(category, subject, f, tuple(cs), {**x, **_change_evidence(f, category, subject, cs)}) for f in fits
@@ -154,10 +82,27 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
     return [*out, OTHER]
 
 
-def _component_of(clues: Iterable[Clue]) -> str:
-    """Errors name no component; the strongest moved service metric does."""
+def explained_away(clues: list[Clue]) -> list[Clue]:
+    """Leave out what another clue explains: a broken feature has of course drifted, doubled rows are of course more rows."""
+    faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
+    doubled = any(c.signature == "duplicates" for c in clues)
+    return [
+        c
+        for c in clues
+        if not (c.subject in faulty and c.signature in DRIFTS) and not (doubled and c.signature in ("surge", "metric:requests"))
+    ]
+
+
+def _component_of(clue: Clue, clues: list[Clue], scene: Scene) -> str:
+    """Errors name no component: a refusal is the gateway's, else the strongest moved service metric tells."""
+    if clue.signature == "error:limit":
+        gates = [n for n in scene.components if any(w in n.lower() for w in GATE_WORDS)]
+        if gates:
+            return f"component:{gates[0]}"
     named = [c for c in clues if c.subject.startswith("component:") and c.subject != "component:"]
-    return max(named, key=lambda c: c.strength).subject if named else "component:service"
+    if named:
+        return max(named, key=lambda c: c.strength).subject
+    return f"component:{scene.components[0]}" if scene.components else "component:service"
 
 
 def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], scene: Scene) -> dict[str, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rca_kit.loop.s4_suspects.clue import Outcome
-from rca_kit.loop.s4_suspects.hypotheses import GROUP, Hypothesis
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
+from rca_kit.loop.s4_suspects.signatures import GROUP
 
 
 @dataclass(frozen=True)

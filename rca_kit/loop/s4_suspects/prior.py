@@ -23,6 +23,9 @@ SIGN: dict[str, float] = {
     "new_category": 1.0,
     "version": 2.0,
     "score_function": 1.5,
+    "rerouted": 2.5,
+    "zeroed": 3.0,
+    "error:limit": 2.0,
     "fallback": 1.0,
     "score_nulls": 1.0,
     "threshold": 4.0,
@@ -75,7 +78,10 @@ CATEGORY: dict[str, dict[str, float]] = {
     "fallback": {"infra": 0.4, "code": 0.2, "config": 0.2, "model": 0.2},
     "score_nulls": {"infra": 0.5, "code": 0.3, "model": 0.2},
     "threshold": {"config": 0.8, "model": 0.2},
-    "concept": {"external": 0.8, "data": 0.1, "upstream": 0.1},
+    "concept": {"external": 1.0},
+    "rerouted": {"config": 0.8, "model": 0.2},
+    "zeroed": {"code": 0.4, "config": 0.35, "data": 0.15, "upstream": 0.05, "infra": 0.05},
+    "error:limit": {"config": 0.8, "infra": 0.2},
     "slow": {"code": 0.35, "infra": 0.35, "upstream": 0.25, "config": 0.05},
     "error:timeout": {"infra": 0.6, "upstream": 0.3, "code": 0.1},
     "error:memory": {"infra": 0.4, "code": 0.6},
@@ -123,6 +129,11 @@ KIND: dict[str, dict[str, float]] = {
 KIND_FLOOR = 0.015  # people file things under odd kinds
 KIND_BASE = 1 / 12  # twelve kinds: what an innocent entry's kind says by chance
 OTHERS: dict[str, float] = {
+    # columns that break together come from one place: a supplier, a store, a job
+    "together:upstream": 0.8,
+    "together:config": 0.3,
+    "together:data": 0.2,
+    "together:code": -0.2,
     "change:time": 0.8,
     "change:scope_match": 1.5,
     "change:scope_clash": -2.0,

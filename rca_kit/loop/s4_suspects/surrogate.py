@@ -14,7 +14,7 @@ from rca_kit.loop.s4_suspects.room import numbers
 Floats = NDArray[np.float64]
 
 MIN_ROWS = 300  # fewer rows than this a side fit noise
-FIT_ROWS = 8000
+FIT_ROWS = 5000
 MAX_LEVELS = 60  # categories told apart; the rest share a code
 LINK_LEAST = 0.12  # correlation before that is worth watching
 LINK_Z = 7.0  # Fisher z of its change; hundreds of pairs are looked at
@@ -114,8 +114,8 @@ def fit_gap(
         half &= np.cumsum(half) <= FIT_ROWS
     categorical = [n in encoder.levels for n in encoder.names]
     model = HistGradientBoostingRegressor(
-        max_iter=80,
-        learning_rate=0.15,
+        max_iter=60,
+        learning_rate=0.18,
         max_leaf_nodes=24,
         min_samples_leaf=20,
         random_state=0,

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
+KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
 
@@ -72,6 +73,24 @@ def versions(room: Room) -> Outcome:
                 facts,
             )
         )
+    for version, n in counts.items():
+        share_a, share_b = n[start:].sum() / max(total_a, 1), n[:start].sum() / max(total_b, 1)
+        move = room.picture.moves.get(f"share:{column}={version}")
+        known = share_b >= KNOWN_SHARE and len(counts) > 1
+        if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
+            clues.append(
+                Clue(
+                    "routing",
+                    "routing",
+                    "rerouted",
+                    f"version {version} was known: {share_b:.1%} -> {share_a:.1%} of requests",
+                    room.strength(f"share:{column}={version}"),
+                    None,
+                    float(share_a),
+                    None,
+                    {"column": column, "op": "in", "values": [str(version)]},
+                )
+            )
     return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
 
 
@@ -132,9 +151,12 @@ def concept(room: Room) -> Outcome:
     facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
-    return Outcome(
-        "concept", title, "external", "seconds", (Clue("concept", "population", "concept", text, gap.strength, facts=facts),)
-    )
+    clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
+    kpis = [r for n, r in room.readings.items() if room.picture.series[n].family == "kpi"]
+    if kpis and not any(r.moved for r in kpis) and not room.moved("output"):
+        calm = f"{text}, while scores and KPIs stayed"
+        clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
+    return Outcome("concept", title, "external", "seconds", tuple(clues))
 
 
 def relations(room: Room) -> Outcome:

@@ -89,6 +89,7 @@ def errors(room: Room) -> Outcome:
 def _error_kind(name: str) -> str:
     text = name.lower()
     for kind, words in (
+        ("limit", ("quota", "rate_limit", "ratelimit", "limit", "throttl", "429", "too_many")),
         ("timeout", ("time", "deadline", "slow")),
         ("memory", ("memory", "oom", "killed", "restart", "crash")),
         ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),

@@ -14,6 +14,7 @@ REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 OWN_PART = 1.4  # a mix that moves takes from the others what one value gains; a loss or a surge does not
 LOST, GREW = 0.6, 1.5  # own volume against the rest's
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
+FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 DUPLICATE_LEAST = 0.005
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
@@ -276,7 +277,7 @@ def outputs(room: Room) -> Outcome:
         top = float(count.max() / a.size)
         was = float((b == value[int(np.argmax(count))]).mean())
         z = rate_z(was * b.size, b.size, top * a.size, a.size)
-        if top - was > 0.02 and z > 6 and was < 0.2 * top:
+        if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top:
             clues.append(
                 Clue(
                     "score_constant",

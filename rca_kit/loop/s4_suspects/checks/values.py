@@ -192,7 +192,7 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
     z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size)
     if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
         return None
-    kind = "frozen" if share_after > 0.9 else "default"
+    kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
     text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
     return (
         Clue(
