@@ -95,6 +95,7 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
     block_rows = np.zeros(blocks.count, np.int64)
     missing_time = np.zeros(blocks.count, np.int64)
     done = 0
+    jobs: list[Any] = []
     if not selection:
         return TableProfile((), rows, blocks, block_rows, first, last)
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -112,9 +113,11 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
                 block = blocks.block(np.arange(done, done + batch.height, dtype=np.int64))
             done += batch.height
             block_rows += np.bincount(block, minlength=blocks.count)
-            jobs = [pool.submit(parts[c].add, batch[c], block) for c in needed]
-            for job in jobs:
+            for job in jobs:  # the next batch was decoded while these ran
                 job.result()
+            jobs = [pool.submit(parts[c].add, batch[c], block) for c in needed]
+        for job in jobs:
+            job.result()
     profiles: list[ColumnProfile] = []
     for c in wanted:
         if c == axis:
