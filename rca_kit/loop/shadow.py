@@ -111,17 +111,18 @@ def compare_shadow(table: Any, primary: str = "primary", candidate: str = "candi
     clusters = _clusters(pairs, cluster)
     measured = checks.measure(pairs, margin, tolerance)
 
-    found = [e for e in (checks.bias(pairs, measured, clusters, seed), checks.excess(pairs, measured, clusters, seed),
-                         checks.spread(pairs, measured, clusters, seed), checks.class_shares(pairs, clusters, seed),
-                         checks.failures(pairs)) if e is not None]
-    flipped = checks.flips(pairs, threshold, clusters, seed)
+    found = [] if not len(pairs) else [
+        e for e in (checks.bias(pairs, measured, clusters, seed), checks.excess(pairs, measured, clusters, seed),
+                    checks.spread(pairs, measured, clusters, seed), checks.class_shares(pairs, clusters, seed),
+                    checks.failures(pairs)) if e is not None]
+    flipped = checks.flips(pairs, threshold, clusters, seed) if len(pairs) else None
     if flipped:
         found.append(flipped[1])
     metrics = _metrics(pairs, label, threshold, clusters, seed)
     one_sided = ("excess", "flips")
     judged = judge_family([*found, *metrics], ALPHA_OVERALL, one_sided)
     overall, labelled = judged[: len(found)], judged[len(found):]
-    beyond = checks.disagreement(pairs, measured, clusters, seed)
+    beyond = checks.disagreement(pairs, measured, clusters, seed) if len(pairs) else None
     if beyond is not None:
         if pairs.kind == "text" and tolerance is None and beyond.state == "different":
             # sampled texts differ from themselves by any amount: only the user can say that this is too much
@@ -202,20 +203,20 @@ def _segments(pairs: Pairs, m: checks.Measured, names: Sequence[str],
         return (), (), False
     with_own = m.own is not None and m.coverage >= checks.SECONDARY_SHARE
     rows = ~np.isnan(m.own) if m.own is not None and with_own else np.ones(len(pairs), dtype=bool)
-    searches: list[tuple[np.ndarray[Any, Any], float]] = []
+    searches: list[tuple[np.ndarray[Any, Any], float, bool]] = []  # values, margin, whether both signs are differences
     if m.signed is not None:
         reference = pairs.secondary[rows] if with_own else pairs.primary[rows]
-        searches.append((pairs.candidate[rows] - reference, m.scale_margin))
+        searches.append((pairs.candidate[rows] - reference, m.scale_margin, True))
     if m.own is not None and with_own:
-        searches.append((m.distance[rows] - m.own[rows], m.distance_margin))
+        searches.append((m.distance[rows] - m.own[rows], m.distance_margin, False))
     elif m.signed is None:
-        searches.append((m.distance - m.tolerance, m.tolerance))
+        searches.append((m.distance - m.tolerance, m.tolerance, False))
     codes = [d.codes[rows] for d in dimensions]
     levels = [len(d.conditions) for d in dimensions]
     found: list[Segment] = []
     singles: list[Segment] = []
     general = False
-    for values, margin in searches:
+    for values, margin, signed in searches:
         if clusters is not None:
             plain, robust = mean_interval(values).se, mean_interval(values, clusters[rows]).se
             inflation = max(1.0, (robust / plain) ** 2) if plain > 0 else 1.0
@@ -223,8 +224,7 @@ def _segments(pairs: Pairs, m: checks.Measured, names: Sequence[str],
             inflation = 1.0
         got = find_carriers(values, codes, levels, ALPHA_SEGMENTS / len(searches), margin, inflation)
         general |= got.everywhere
-        of = [_as_segment(pairs, rows, dimensions, c, got, values) for c in got.carriers
-              if m.signed is not None or c.mean > 0]
+        of = [_as_segment(pairs, rows, dimensions, c, got, values) for c in got.carriers if signed or c.interval[0] > 0]
         # the excess of scores repeats what the signed search found; only what is new is added
         found += [s for s in of if not any(_within(s.where, f.where) or _within(f.where, s.where) for f in found)]
         singles = singles or [_as_segment(pairs, rows, dimensions, c, got, values) for c in got.singles]

@@ -64,7 +64,7 @@ class _Family:
 
 
 def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int], alpha: float = 0.01, margin: float = 0.0,
-                  design_effect: float = 1.0, depth: int = 2) -> CellSearch:
+                  design_effect: float = 1.0, depth: int = 2, general: bool = True) -> CellSearch:
     """Find the segments whose mean paired difference is not zero, and beyond a margin.
 
     Parameters
@@ -83,6 +83,8 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
         Variance of the overall mean over what independent rows would give; applied to each cell.
     depth : int
         1 for single values, 2 for pairs of values too.
+    general : bool
+        Whether all rows together may be one of the carriers.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
             looked_at = len(cells)
             singles = [CellDifference(k, n, m, se, p, float(qv)) for (k, n, m, p, se), qv in zip(cells, q, strict=True)
                        if len(k) == 1]
-        whole = _whole(rest, design_effect) if not everywhere else None
+        whole = _whole(rest, design_effect) if general and not everywhere else None
         best = _best(cells, whole, alpha / len(cells), margin, taken)
         if best is None:
             break
@@ -137,6 +139,9 @@ def find_carriers(values: Floats, codes: Sequence[Codes], levels: Sequence[int],
         rest = _without(values, chosen)
         if len(carriers) == MAX_SEGMENTS:
             break
+    if everywhere and any(c.interval[0] <= 0 <= c.interval[1] for c in carriers):
+        # a segment that only stands out because it has no difference: name the others instead
+        return find_carriers(values, codes, levels, alpha, margin, design_effect, depth, general=False)
     return CellSearch(tuple(carriers), tuple(singles), everywhere, looked_at)
 
 
