@@ -40,12 +40,12 @@ PEOPLE = re.compile(
     r"(?:forgot|failed to|did(?:n't| not) (?:check|test|notice|read|follow)|ignored|"
     r"made an? (?:mistake|error)|messed up|broke|overlooked|was careless))\b"
 )
-PROCESS = re.compile(
-    r"(?i)\b(no|missing|lack(?:s|ing)?|without|absent|not (?:tested|covered|checked|monitored|reviewed|part of)|never|"
-    r"does not|do not|nothing)\b.*"
-    r"\b(test|check|alert|monitor\w*|review|gate|canary|contract|control|process|policy|runbook|limit|calendar|breaker|"
-    r"validation|guardrail|approval|checklist|watched|watches|owner|training|step|rollback)"
-)
+_LACK = (r"(?:no|missing|lack(?:s|ing)?|without|absent|never|does not|do not|nothing|not (?:tested|covered|checked|"
+         r"monitored|reviewed|watched|part of))")
+_CONTROL = (r"(?:test|check|alert|monitor|review|gate|canary|contract|control|process|policy|runbook|limit|calendar|breaker|"
+            r"validation|guardrail|approval|checklist|watch|owner|training|step|rollback|dashboard)(?!-out)")
+PROCESS = re.compile(rf"(?i)\b{_LACK}\b.*\b{_CONTROL}|\b{_CONTROL}\w*\b.*\b{_LACK}\b|"
+                     r"\bnot (?:tested|covered|checked|monitored|reviewed|watched)\b")
 MIN_WORDS = 4
 
 
@@ -124,7 +124,8 @@ def _chain(facts: Facts, suspect: Suspect) -> list[str]:
     if not links or not links[0].lower().startswith(facts.metric.lower()):
         links = [head, *links]
     if len(links) == 1:
-        links.append(suspect.title or f"{suspect.subject} ({suspect.category})")
+        told = [e.says.rstrip(".") for e in sorted(suspect.evidence, key=lambda e: -e.weight) if e.supports]
+        links.append(told[0] if told else f"{suspect.title or suspect.subject}, on the side of {suspect.category}")
     return list(dict.fromkeys(_spelt_out(link, facts) for link in links))
 
 
