@@ -104,13 +104,14 @@ def spike_changes(model: Model, s: Series, taken: list[Change]) -> list[Change]:
     residual = model.flat - fitted
     expected = s.y - residual * float(np.std(s.y))
     out: list[Change] = []
-    for start, end in short_spikes(residual, model.precision, s.gap, model.steps.profile.phi):
+    for spike in short_spikes(residual, model.precision, s.gap, model.steps.profile.phi):
+        start, end = spike.start, spike.end
         if any(start - 2 <= c.index <= end + 2 for c in taken) or not discrete_spike(s, expected, start, end):
             continue
         base, top = float(fitted[start]), float(model.flat[start:end].mean())
-        out.append(Change(start, (start, start + 1), base, top, 0.003, SPIKE, MEAN))
+        out.append(Change(start, (start, start + 1), base, top, spike.p_value, SPIKE, MEAN))
         if end < len(residual):
-            out.append(Change(end, (end, end + 1), top, base, 0.003, SPIKE, MEAN))
+            out.append(Change(end, (end, end + 1), top, base, spike.p_value, SPIKE, MEAN))
     return out
 
 

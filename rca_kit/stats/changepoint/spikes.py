@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import erfc, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -11,14 +13,23 @@ from rca_kit.stats.changepoint.series import Array
 from rca_kit.stats.changepoint.tails import moments, outer_quantile
 
 LONGEST = 3
-CHANCE = 0.003  # that a series of normal noise shows one
+CHANCE = 0.0045  # that a series of normal noise shows one
 MAX_SPIKES = 3  # more are the tail of the noise
 MIN_VALUES = 30  # fewer do not show what tails the noise has
-HEAVY = 1.0  # excess kurtosis of the rest from which no spike can be told from the tails
-STANDS_OUT = 1.2  # times the next highest
+HEAVY = 0.6  # excess kurtosis of the rest from which no spike can be told from the tails
+STANDS_OUT = 1.3  # times the next highest
 
 
-def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> list[tuple[int, int]]:
+@dataclass(frozen=True)
+class Spike:
+    """A departure over [start, end), and the chance of one so high anywhere in normal noise."""
+
+    start: int
+    end: int
+    p_value: float
+
+
+def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> list[Spike]:
     """Find short departures of a series without any other change.
 
     Where the rest of the noise has heavy tails a spike cannot be told from them, and none is reported.
@@ -31,14 +42,15 @@ def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> l
 
     Returns
     -------
-    list of (start, end), half-open
+    list of Spike
+        In order of time.
     """
     n = len(residual)
     if n < MIN_VALUES:
         return []
     limit = spike_limit(n)
     left = residual.copy()
-    found: list[tuple[int, int]] = []
+    found: list[Spike] = []
     while len(found) <= MAX_SPIKES:
         w = whiten(left, precision, gap, phi)
         sums = segment_sums(w, 0, n)
@@ -60,9 +72,9 @@ def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> l
         if sd <= 0 or kurt > HEAVY or height < outer_quantile(limit, length, skew, kurt) * sd \
                 or height < STANDS_OUT * np.sqrt(float(others.max())):
             break
-        found.append((start, start + length))
+        found.append(Spike(start, start + length, min(1.0, 2 * n * LONGEST * normal_tail(height / sd))))
         left[spike] = base
-    return [] if len(found) > MAX_SPIKES else sorted(found)
+    return [] if len(found) > MAX_SPIKES else sorted(found, key=lambda s: s.start)
 
 
 def spike_limit(n: int) -> float:
@@ -87,4 +99,9 @@ def count_deviation(k: float, expected: float) -> float:
 
 def normal_upper(p: float) -> float:
     """Upper quantile of the standard normal distribution."""
-    return NormalDist().inv_cdf(1 - p)
+    return -NormalDist().inv_cdf(p)
+
+
+def normal_tail(z: float) -> float:
+    """Chance that a standard normal exceeds `z`."""
+    return 0.5 * erfc(z / sqrt(2))
