@@ -113,19 +113,21 @@ def _split(metric: str, cells: Mapping[tuple[str, str], RowMetric], sizes: Mappi
     interaction = effect("interaction", {nn: 1.0, on: -1.0, no: -1.0, oo: 1.0})
     total = effect("total", {nn: 1.0, oo: -1.0})
     lower = metric in LOWER_IS_BETTER
-    sure = {e.metric: e.state == "different" and abs(e.estimate) >= LARGE_SHARE * abs(total.estimate)
-            and (e.estimate > 0) == (total.estimate > 0) for e in (model, data)}
+
+    def carries(e: Effect) -> bool:
+        return e.state == "different" and e.estimate / total.estimate >= LARGE_SHARE if total.estimate else False
+
     on_old = effect("model on old data", {no: 1.0, oo: -1.0})
     on_new = effect("model on new data", {nn: 1.0, on: -1.0})
     old_fell = effect("data with old model", {on: 1.0, oo: -1.0})
     if total.state != "different":
         verdict = "none"
-    elif interaction.state == "different" and on_old.state != "different" and old_fell.state != "different":
+    elif carries(interaction) and not carries(on_old) and not carries(old_fell):
         verdict = "interaction"
-    elif sure["model"] and sure["data"]:
+    elif carries(model) and carries(data):
         verdict = "both"
     else:
-        verdict = next((k for k, v in sure.items() if v), "none")
+        verdict = "model" if carries(model) else "data" if carries(data) else "none"
     words = {"none": "no difference beyond chance and margin",
              "model": "the model carries it: on the same data the new one differs",
              "data": "the data carry it: both models change with them", "both": "model and data each carry a part",

@@ -99,15 +99,29 @@ def average_precision(label: Any, score: Floats, weight: Floats | None = None) -
     >>> round(average_precision([0, 0, 1, 1], np.array([0.1, 0.4, 0.35, 0.8])), 4)
     0.8333
     """
+    return average_precision_of(label, score)(np.ones(len(score)) if weight is None else weight)
+
+
+def average_precision_of(label: Any, score: Floats) -> Callable[[Floats], float]:
+    """Sort once and give average precision as a function of the rows' weights.
+
+    Examples
+    --------
+    >>> average_precision_of([0, 1, 1], np.array([0.5, 0.4, 0.9]))(np.array([0.0, 1.0, 1.0]))
+    1.0
+    """
     order = np.argsort(-score, kind="stable")
-    w = np.ones(len(score)) if weight is None else weight[order]
     y, s = np.asarray(label, dtype=bool)[order], score[order]
     last = np.append(s[1:] != s[:-1], True) if len(s) else np.zeros(0, dtype=bool)
-    hits, seen = np.cumsum(w * y)[last], np.cumsum(w)[last]
-    if not len(hits) or hits[-1] == 0:
-        return float("nan")
-    precision = hits / np.where(seen > 0, seen, 1.0)
-    return float(np.sum(precision * np.diff(hits, prepend=0.0)) / hits[-1])
+
+    def value(weight: Floats) -> float:
+        w = weight[order]
+        hits, seen = np.cumsum(w * y)[last], np.cumsum(w)[last]
+        if not len(hits) or hits[-1] == 0:
+            return float("nan")
+        return float(np.sum(hits / np.where(seen > 0, seen, 1.0) * np.diff(hits, prepend=0.0)) / hits[-1])
+
+    return value
 
 
 def calibration_bins(label: Any, probability: Floats, bins: int = CALIBRATION_BINS) -> NDArray[np.float64]:
@@ -174,23 +188,27 @@ def decision_metrics(label: Any, decided: Any) -> dict[str, RowMetric]:
     }
 
 
-def paired_bootstrap(metric: Callable[[Any, Floats], float], label: Any, first: Floats, second: Floats, draws: int = 200,
+def paired_bootstrap(first: Callable[[Floats], float], second: Callable[[Floats], float], label: Any, draws: int = 200,
                      seed: int = 0) -> NDArray[np.float64]:
     """Bootstrap values of a metric of both versions on the same resampled rows; shape (draws, 2).
 
-    For metrics without a usable influence. Rows are resampled by class where the label is 0/1, so that no resample loses one.
+    For metrics without a usable influence, given as functions of the rows' weights. Rows are resampled by class where the label
+    is 0/1, so that no resample loses one.
 
     Examples
     --------
-    >>> got = paired_bootstrap(average_precision, [0, 1, 0, 1], np.arange(4.0), np.arange(4.0), draws=5)
+    >>> metric = average_precision_of([0, 1, 0, 1], np.arange(4.0))
+    >>> got = paired_bootstrap(metric, metric, [0, 1, 0, 1], draws=5)
     >>> got.shape, bool((got[:, 0] == got[:, 1]).all())
     ((5, 2), True)
     """
     y = np.asarray(label)
     rng = np.random.default_rng(seed)
-    groups = [np.flatnonzero(y == v) for v in np.unique(y)] if len(np.unique(y)) == 2 else [np.arange(len(y))]
+    values = np.unique(y)
+    groups = [np.flatnonzero(y == v) for v in values] if len(values) == 2 else [np.arange(len(y))]
     out = np.empty((draws, 2))
     for i in range(draws):
         rows = np.concatenate([g[rng.integers(0, len(g), len(g))] for g in groups])
-        out[i] = metric(y[rows], first[rows]), metric(y[rows], second[rows])
+        weight = np.bincount(rows, minlength=len(y)).astype(np.float64)
+        out[i] = first(weight), second(weight)
     return out

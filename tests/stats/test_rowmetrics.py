@@ -47,8 +47,9 @@ def test_influence_gives_the_bootstrap_error(data, name):
 
 def test_paired_bootstrap_is_paired(data):
     y, p = data
-    got = rm.paired_bootstrap(rm.average_precision, y, p, p + 0.1, draws=20)
+    got = rm.paired_bootstrap(rm.average_precision_of(y, p), rm.average_precision_of(y, p + 0.1), y, draws=20)
     assert np.array_equal(got[:, 0], got[:, 1])  # a shift of all scores changes no ranking
+    assert np.std(got[:, 0]) > 0
 
 
 def test_edit_distance_by_the_textbook():
