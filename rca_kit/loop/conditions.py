@@ -290,7 +290,8 @@ class _Parser:
         if self.schema[name] in (nw.Categorical, nw.Enum):
             column = column.cast(nw.String)
         if operator == "!=":
-            return (column != value).fill_null(True)
+            different: nw.Expr = (column != value).fill_null(True)
+            return different
         actions: dict[str, Callable[[Any], nw.Expr]] = {
             "==": column.__eq__, "<": column.__lt__, "<=": column.__le__, ">": column.__gt__, ">=": column.__ge__}
         compared: nw.Expr = actions[operator](value).fill_null(False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrc
+from scipy.special import betainc
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
@@ -140,8 +140,9 @@ class Counts:
         if n1 <= 0:
             return Contrast(before, after, None, 0.0, n0, n1)
         interval = _difference_interval(k0, n0, k1, n1)
-        if n0 < NEW_SHARE * n1 * (m0 / m1 if m1 > 0 else 1.0):
-            # no past of its own: where does its rate lie among the rates of the others?
+        comparable = shared + float(rest[8]) >= 0.5 * (n1 + m1)
+        if n0 < NEW_SHARE * n1 * (m0 / m1 if m1 > 0 else 1.0) or (comparable and shared < 0.5 * n1):
+            # no past of its own, or a past of other leaves: where does its rate lie among the rates of the others?
             if r1 <= 0 or m1 <= 0:
                 return Contrast(before, after, interval, 0.0, n0, n1)
             noise = _log_variance(k1, n1) + _log_variance(r1, m1) + between + float(rest[9])
@@ -151,7 +152,7 @@ class Counts:
         own = _log_variance(k1, n1) + _log_variance(k0, n0)
         spread = unrest * squares / max(k1, 1e-9) ** 2
         log_p = log_p_of(moved / np.sqrt(own + spread))
-        if shared >= 0.5 * n1 and mh_before + mh_after > 0:
+        if comparable and mh_before + mh_after > 0:
             # a change of the mix inside the segment moves its rate and no leaf's: leaf by leaf it must hold as well
             # (Mantel-Haenszel rate ratio, variance after Greenland and Robins 1985, doi 10.2307/2530643)
             ratio = np.log((mh_after + 0.25) / (mh_before + 0.25))
@@ -190,9 +191,12 @@ def _log_rate(k: float, n: float) -> float:
 
 
 def _log_binomial(k: float, n: float, p: float) -> float:
-    """Log chance of as many events, or as few, as k out of n at rate p; two-sided by doubling."""
-    upper = bdtrc(np.ceil(k) - 1, np.ceil(n), p) if k > 0 else 1.0
-    lower = bdtr(np.floor(k), np.ceil(n), p)
+    """Log chance of as many events, or as few, as k out of n at rate p; two-sided by doubling.
+
+    The binomial tails as incomplete beta functions, which take fractional counts as well.
+    """
+    upper = float(betainc(k, n - k + 1, p)) if k > 0 else 1.0
+    lower = float(betainc(n - k, k + 1, 1 - p)) if k < n else 1.0
     return float(np.log(min(max(2.0 * min(upper, lower), 1e-300), 1.0)))
 
 
