@@ -67,7 +67,8 @@ def pull_samples(predictions: nw.LazyFrame[Any], roles: Roles, positive: dict[st
         return _none("no onset was found, so before and after cannot be told apart")
     if metric == "volume" and not suspects.items:
         return _none("requests that never arrived leave no rows")
-    schema = dict(predictions.collect_schema())
+    # lists, structs and bytes (embeddings, images) tell a reader nothing and compare with nothing
+    schema = {c: t for c, t in predictions.collect_schema().items() if not t.is_nested() and t not in (nw.Binary, nw.Object)}
     columns = _columns(roles, schema, suspects, scope, task)
     log = _guarded(predictions, schema)
     sampled = fetch(log, roles, windows, scope.segments, columns, seed)

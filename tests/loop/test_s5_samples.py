@@ -256,3 +256,31 @@ def test_nan_is_missing(log):
     frame = log.with_columns(score=pl.when(pl.col("ts") >= ONSET).then(float("nan")).otherwise(pl.col("score")))
     found = pull(frame, sc=scope("null_rate:score"), su=suspects(""))
     assert all(p.bad["score"] is None for p in found.pairs)
+
+
+def test_awkward_names_and_types(log):
+    names = {"device": "Gerät (os).typ", "device_type": "type [%].x", "amount": "amount: €", "fraud": "is fraud?",
+             "score": "p(fraud)"}
+    odd = log.rename(names).with_columns(
+        pl.col("is fraud?").cast(pl.Boolean), pl.col("type [%].x").cast(pl.Categorical),
+        pl.col("amount: €").cast(pl.Decimal(12, 2)),
+        day=pl.col("ts").dt.date(), flag=pl.col("clicked").cast(pl.Boolean), parts=pl.concat_list("clicked", "clicked"))
+    roles = Roles(time="ts", request_id="id", score="p(fraud)", label="is fraud?", model_version="version",
+                  segments=("country", "Gerät (os).typ", "flag"), features=("amount: €", "type [%].x", "day", "parts"))
+    found = pull_samples(nw.from_native(odd.lazy()), roles, {"is fraud?": True}, "binary", WINDOWS,
+                         scope(where={"Gerät (os).typ": "android"}), suspects("feature:type [%].x"))
+    assert len(found.pairs) == 8
+    assert all(p.bad["type [%].x"] is None and p.differing[0] == "type [%].x" for p in found.pairs)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_few_rows_are_no_failure(log, rows):
+    few = pl.concat([log.filter(pl.col("ts") < ONSET).head(rows), log.filter(pl.col("ts") >= ONSET).head(rows)])
+    for metric in ("auc", "error_rate", "latency_p95", "kpi:clicked", "psi:country", "score_mean", "mae", "precision", "volume"):
+        found = pull(few, sc=scope(metric))
+        assert found.pairs or found.not_applicable
+
+
+def test_labels_that_never_arrived_are_no_failure(log):
+    assert pull(log.with_columns(fraud=pl.lit(None, pl.Int64))).pairs
+    assert pull(log.with_columns(fraud=pl.lit(None, pl.Int64)), su=suspects("")).not_applicable
