@@ -87,6 +87,41 @@ def _notable(k: Any, n: Any) -> bool:
     return bool(k.sum() >= MIN_SHARE * n.sum() or top.mean() >= 5 * MIN_SHARE)
 
 
+ROW_MEASURES = (("kpi:", None), ("error_rate", "error"), ("accuracy", "correct"), ("log_loss", "log_loss"), ("mae", "abs_error"))
+
+
+def segment_series(a: Aggregates, series: dict[str, Series]) -> Iterator[Series]:
+    """Outcomes inside each common segment value, for faults that the whole hides: `segment:<metric>|<column>=<value>`."""
+    grid = a.plan.grid
+    wanted = [n for n in series if n.startswith("kpi:") or n in ("error_rate", "accuracy", "log_loss", "mae")]
+    for plan in a.plan.segments:
+        cube = a.cubes[f"segment:{plan.column}"]
+        if plan.column == a.plan.columns.model_version or plan.keep is not None:
+            continue
+        total = cube.by_value("n", grid.n_coarse)
+        common = sorted((v for v in total if v is not None), key=lambda v: (-total[v].sum(), str(v)))[:MAX_VALUES]
+        for metric in wanted:
+            parent = series[metric]
+            measure = metric if metric.startswith("kpi:") else dict(ROW_MEASURES)[metric]
+            names = [f"{measure}_s", *([] if parent.counts else [f"{measure}_ss"]), "n" if measure == "error" else f"{measure}_n"]
+            if not set(names) <= set(cube.frame.columns):
+                continue
+            parts = [cube.by_value(c, grid.n_coarse) for c in names]
+            for value in common:
+                if total[value].sum() >= MIN_SHARE * sum(t.sum() for t in total.values()):
+                    yield Series(
+                        f"segment:{metric}|{plan.column}={value}",
+                        "segment",
+                        parent.good,
+                        grid,
+                        True,
+                        tuple(p[value] for p in parts),
+                        parent.formula,
+                        column=plan.column,
+                        counts=parent.counts,
+                    )
+
+
 def direction_of(metric: str) -> str | None:
     """Which way a service metric is good, from its name."""
     name = metric.lower()

@@ -22,6 +22,11 @@ ALPHA_ALERT = 1e-3  # the alerted metric has its own prior: somebody already loo
 ALPHA_OTHER = 1e-3  # shared by all other series (Bonferroni): quiet logs stay quiet
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
+UNSEEN = 0.0005  # share below which a value was not there
+STAYS_FOR, STAYS = (
+    6,
+    0.8,
+)  # buckets after its first request, and the part of them that must hold it, for a value to have come to stay
 STILL_FALLING = 0.75  # labels of the last third against the first third after the fall: below this they are on their way
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
@@ -137,7 +142,7 @@ def scan_all(
     for s in chosen:
         value, error, seen = observe(s)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
-        alpha = ALPHA_ALERT / len(alerts) if s.name in alerts else ALPHA_OTHER / looks
+        alpha = ALPHA_ALERT / len(alerts) if alerts and s.name in alerts else ALPHA_OTHER / looks
         moved = found.best is not None and found.log_p < math.log(alpha)
         if moved and s.counts:
             moved = binomial_log_p(s, found, last - first + 1) < math.log(alpha)
@@ -214,6 +219,10 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     series that move together share noise. Series with a ramp only take part when nothing has a step.
     """
     anchor = group[0]
+    born = appearance(anchor)
+    if born is not None:
+        at = born * grid.coarse
+        return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
     low, high = _range(group if sharp else [anchor])
     a, b = max((low - 1) * grid.coarse, 1), min((high + 2) * grid.coarse, grid.n - 1)
@@ -228,6 +237,19 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
     lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
     return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)
+
+
+def appearance(move: Move) -> int | None:
+    """Coarse bucket in which a value that was not there before first stays; None for values that were."""
+    s = move.series
+    if s.family not in ("mix", "version") or move.fit.height < 0:
+        return None
+    k, n = s.sums
+    for i in np.flatnonzero(k > 0):
+        if (k[i : i + STAYS_FOR] > 0).mean() >= STAYS:
+            quiet = k[:i].sum() <= UNSEEN * n[:i].sum()
+            return int(i) if quiet and i > 0 and abs(int(i) - move.fit.start) <= k.size // 4 else None
+    return None
 
 
 def _range(group: Sequence[Move]) -> tuple[int, int]:

@@ -103,7 +103,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
         splits = {n: mix_and_rate(prepared, picture, n) for n in worse[:MOST_SPLITS]}
         verdict, mix = decide(room, outcomes, splits if len(worse) <= MOST_SPLITS else None), splits[worse[0]]
     elif verdict.verdict != "incident":
-        verdict = decide(room, outcomes, hurt=hurt_segments(prepared, picture, metric))
+        verdict = decide(room, outcomes, hurt=hurt_segments(prepared, picture))
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     say("suspects")
     found_scope = replace(found_scope, mix_rate=mix)

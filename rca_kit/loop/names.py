@@ -49,6 +49,8 @@ def public(name: str) -> str:
         return f"psi:{tail}"
     if head == "share":
         return f"psi:{tail.partition('=')[0]}"
+    if head == "segment":
+        return tail.partition("|")[0]
     if head == "service":
         component, _, metric = tail.partition(":")
         return f"{component}.{metric}"

@@ -21,6 +21,8 @@ from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.stats.mixrate import decompose
 
+WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
+NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
@@ -56,7 +58,14 @@ def scope_of(
                 or (c.signature == "new_category" and c.where["column"] in prepared.columns.segments)
             )
         ]
-    if best is not None and not marked:  # the cause marks no rows itself, its consequence does: nulls behind cache misses
+    rolling = next((c for c in best.clues if c.signature in ("version", "rerouted") and c.where), None) if best else None
+    if rolling is not None and rolling.where and best and best.subject.startswith(("model:", "routing")):
+        if (rolling.share or 1.0) < WHOLE_VERSION and rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
+            return replace(main, is_global=False, segments=(_version_segment(rolling.where, rolling.share),), because="")
+        marked = []
+    if (
+        best is not None and not marked and rolling is None
+    ):  # the cause marks no rows itself, its consequence does: nulls behind cache misses
         marked = [
             c
             for o in outcomes
@@ -76,10 +85,6 @@ def scope_of(
                 segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
                 because="",
             )
-        if clue.signature == "version":
-            if 0.0 < (clue.share or 1.0) < 0.95 and clue.facts.get("side_by_side_z", 0.0) > 2:
-                return replace(main, is_global=False, segments=(_version_segment(clue.where, clue.share),), because="")
-            continue
         bad = badness_where(clue.where, schema)
         if bad is not None:
             sharper = scope(picture, prepared.frame, bad, room.main, [q for q in plans if q.column != clue.where["column"]])
@@ -104,6 +109,9 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
         n = max(float(n0.sum() + n1.sum()), 1.0)
         spread = float(table.squares[0].sum() + table.squares[1].sum()) / n - (float(b0.sum() + b1.sum()) / n) ** 2
         d = decompose(b0, n0, b1, n1, variance=None if bad is not None and bad.binary else max(spread, 0.0))
+        novel = float(n1[n0 < NOVEL * n0.sum()].sum() / max(n1.sum(), 1.0))
+        if novel > NOVEL_SHARE:  # what was never seen before has no rate of its own to hold
+            continue
         names = [str(v) for v in table.values[i]]
         out.append(
             MixRate(
@@ -119,9 +127,9 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
     return tuple(out)
 
 
-def hurt_segments(prepared: Prepared, picture: Picture, alert: str) -> tuple[str, ...]:
+def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
     """Outcomes that got worse in one segment while the whole hides it: the alerted one, and one of each family."""
-    names = [alert] if alert in picture.series else []
+    names = [picture.alert] if picture.alert in picture.series else []
     for family in ("quality", "kpi", "service"):
         names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
     schema = dict(prepared.frame.collect_schema())
@@ -200,4 +208,4 @@ def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
 
 def _dimensions(prepared: Prepared) -> list[FeaturePlan]:
     plan = prepared.aggregates.plan
-    return [p for p in plan.segments if p.keep is None or p.numeric or p.keep]
+    return [p for p in plan.segments if p.column != plan.columns.model_version]

@@ -14,6 +14,7 @@ from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.derived import segment_series
 from rca_kit.loop.detect import JointOnset, Move, joint_onset, observe, scan_all, season_of, together, worse
 from rca_kit.loop.series import Reading, Series
 from rca_kit.stats.rates import Difference, difference, overdispersion
@@ -33,10 +34,11 @@ STANDING = {
     "input": 0.7,
     "mix": 0.6,
     "component": 0.4,
-    "volume": 0.4,
+    "segment": 0.9,
 }
 MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
+CIRCUMSTANCES = ("component", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
@@ -58,6 +60,7 @@ MIN_EFFECT: dict[str, tuple[float, float]] = {
     "stage": (9e9, 0.10),
     "component": (9e9, 0.10),
     "helper": (9e9, 9e9),
+    "segment": (0.01, 0.05),
 }
 
 
@@ -173,6 +176,12 @@ def look(
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
     anchor = choose_anchor(moves, alerts, grid, detected_at)
+    if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
+        inner = {s.name: s for s in segment_series(aggregates, series)}
+        inside = scan_all(inner.values(), grid, detected_at, (), fixed)
+        hurt = choose_anchor(inside, (), grid, detected_at)
+        if hurt is not None:
+            moves, series, anchor = {**moves, hurt.series.name: hurt}, {**series, hurt.series.name: hurt.series}, hurt
     group = tuple(together(anchor, moves.values())) if anchor else ()
     onset = joint_onset(group, grid) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)

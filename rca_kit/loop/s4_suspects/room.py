@@ -15,6 +15,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.detect import joint_onset
+from rca_kit.loop.names import public
 from rca_kit.loop.picture import Picture
 from rca_kit.stats.drift import ColumnChange
 
@@ -72,7 +73,8 @@ class Room:
     def main(self) -> str:
         """Series of the outcome the investigation is about."""
         if self.picture.anchor is not None:
-            return self.picture.anchor.series.name
+            anchor = self.picture.anchor.series
+            return public(anchor.name) if anchor.family == "segment" else anchor.name
         return self.picture.alert
 
     def loss(self, frame: pl.DataFrame) -> Floats | None:

@@ -9,7 +9,7 @@ from rca_kit.loop.names import in_order
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
-OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls")
+OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
 CORRUPTION = (
     "nulls",
@@ -35,6 +35,7 @@ CORRUPTION = (
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
+LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
@@ -69,13 +70,19 @@ def decide(
     if hurt:
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
-    if alone and room.moved("output"):
+    if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
-    drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "surge")]
+    drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category")]
     if shifted or drifted:
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _quality_known(room: Room) -> bool:
+    """Whether enough labels have arrived after the onset to have shown harm."""
+    r = room.readings.get("label_share")
+    return r is not None and (r.after or 0.0) >= LABELS_LEAST
 
 
 def _first(clues: list[Clue]) -> str:

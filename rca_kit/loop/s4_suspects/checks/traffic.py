@@ -11,7 +11,7 @@ from rca_kit.stats.rates import rate_z
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
-OWN_PART = 1.4  # a mix that moves takes from the others what one value gains; a loss or a surge does not
+TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
 LOST, GREW = 0.6, 1.5  # own volume against the rest's
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
@@ -105,13 +105,16 @@ def segment_volume(room: Room) -> Outcome:
             continue
         volumes = _volumes(room, plan.column)
         for value, (b, a) in volumes.items():
-            rest_b = sum(x for v, (x, _) in volumes.items() if v != value)
-            rest_a = sum(x for v, (_, x) in volumes.items() if v != value)
-            if min(b, rest_b) <= 0 or b < LEAST_VOLUME or value is None:
+            others = [(x, y) for v, (x, y) in volumes.items() if v != value and x >= LEAST_VOLUME]
+            if value is None or b < LEAST_VOLUME or not others:
                 continue
-            own, rest = a / b, rest_a / rest_b
-            gap, drift = abs(a - b), abs(rest_a - rest_b)
-            if not REST[0] <= rest <= REST[1] or gap < OWN_PART * drift:
+            own, rest = a / b, float(np.median([y / x for x, y in others]))
+            if not REST[0] <= rest <= REST[1]:
+                continue
+            # a mix that moves takes from some values what others gain; a loss or a surge does not
+            moves = [y - x * rest for v, (x, y) in volumes.items() if v != value]
+            gap = a - b * rest
+            if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap):
                 continue
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / max(picture.noise.get("volume", 1.0), 1.0) ** 0.5
             if z < 8:

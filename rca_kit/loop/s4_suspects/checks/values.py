@@ -165,9 +165,10 @@ def _factor(x: Floats, y: Floats) -> tuple[float, str | None]:
         if np.ptp(ratio) < 0.25 * width + 0.1:
             for f, label in UNIT_FACTORS.items():
                 for sign, text in ((1, label), (-1, f"1/{label[1:]} of")):
-                    if abs(middle - sign * np.log(f)) < 0.12 and abs(middle) > 0.6:
+                    sharp = f >= 5 or float(np.ptp(ratio)) < 0.06
+                    if sharp and abs(middle - sign * np.log(f)) < (0.12 if f >= 5 else 0.03) and abs(middle) > 0.45:
                         return float(np.exp(middle)), text
-            if abs(middle) > np.log(2.5):
+            if abs(middle) > np.log(5.0):
                 return float(np.exp(middle)), f"x{np.exp(middle):.3g}"
         for text, mapped in (("the log of", np.log(qx)), ("the log(1+x) of", np.log1p(qx))):
             if (
