@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench bench-onset bench-scope bench-data bench-incidents samples docs lock clean
+.PHONY: help demo test lint lab bench bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
 
 help: ## list what a developer can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, $$($(PYTHON) -V) was found; name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
@@ -52,6 +54,9 @@ bench-data: $(VENV)/.dev ## data comparison: false alarms, power, speed
 
 bench-incidents: $(VENV)/.dev ## accuracy of whole investigations on fresh seeds
 	$(BIN)/python benchmarks/incidents.py
+
+notebooks: $(VENV)/.dev ## execute every guided notebook
+	$(BIN)/python -m pytest tests/notebooks -m "slow or not slow"
 
 samples: $(VENV)/.dev ## make the sample incidents again
 	$(BIN)/python -m rca_kit.training.samples data/samples
