@@ -42,10 +42,13 @@ class Bench:
 
     @cached_property
     def surrogate(self) -> Surrogate | None:
-        """The copy, where there is no model."""
-        if self.model is not None:
-            return None
-        return fit_surrogate(self.before.frame, self.before.score, self.features, self.seed)
+        """The copy of the before window's scores, where there is no model: what healthy features would give."""
+        return None if self.model is not None else fit_surrogate(self.before.frame, self.before.score, self.features, self.seed)
+
+    @cached_property
+    def surrogate_after(self) -> Surrogate | None:
+        """The copy of the after window's scores: what bad features do."""
+        return None if self.model is not None else fit_surrogate(self.after.frame, self.after.score, self.features, self.seed)
 
     @property
     def by(self) -> str:
@@ -59,13 +62,12 @@ class Bench:
         """Whether there is anything to score with."""
         return self.model is not None or (self.surrogate is not None and self.surrogate.fidelity >= MIN_FIDELITY)
 
-    def scored(self, rows: Rows, changed: pl.DataFrame) -> Rows:
+    def scored(self, rows: Rows, changed: pl.DataFrame, copy: Surrogate | None) -> Rows:
         """Give the rows with the scores, and decisions, of changed features."""
         if self.model is not None:
             score = self.ask(changed)
         else:
-            assert self.surrogate is not None
-            score = self.surrogate.moved(rows.score, rows.frame, changed)
+            score = copy.moved(rows.score, rows.frame, changed) if copy is not None else np.full(len(rows), np.nan)
         cut = best_threshold(rows) if self.metric in DECISION_METRICS else None
         decision = rows.decision if cut is None else np.where(np.isnan(score), np.nan, (score >= cut).astype(np.float64))
         return rows.having(score=score, decision=decision)
@@ -84,29 +86,28 @@ class Bench:
         """Both windows with the model's own scores: what a repair is compared with."""
         if self.model is None:
             return self.before, self.after
-        return self.scored(self.before, self.before.frame), self.scored(self.after, self.after.frame)
+        return self.scored(self.before, self.before.frame, None), self.scored(self.after, self.after.frame, None)
 
     def repaired(self, features: frozenset[str]) -> Rows:
         """Give the after window with healthy values of some features."""
-        return self.scored(self.after, self._changed(self.after, self.before, features, store=True))
+        return self.scored(self.after, self._changed(self.after, self.before, features, store=True), self.surrogate)
 
     def injected(self, features: frozenset[str]) -> Rows:
         """Give the before window with the bad values of some features."""
-        return self.scored(self.before, self._changed(self.before, self.after, features, store=False))
+        changed = self._changed(self.before, self.after, features, store=False)
+        return self.scored(self.before, changed, self.surrogate_after)
 
     def effect(self, features: frozenset[str]) -> Restored | None:
         """How much of the change a repair takes back."""
-        before, after = self.rescored
-        return restored(self.metric, before, after, self.repaired(features))
+        return restored(self.metric, self.before, self.after, self.repaired(features), base=self.rescored[1])
 
     def symptom(self, features: frozenset[str]) -> Restored | None:
         """How much of the change an injection creates."""
-        before, after = self.rescored
-        return restored(self.metric, after, before, self.injected(features))
+        return restored(self.metric, self.after, self.before, self.injected(features), base=self.rescored[0])
 
     def holds_everywhere(self, features: frozenset[str]) -> bool:
         """Whether the change goes with the repair and comes with the injection in every affected segment."""
-        before, after = self.rescored
+        before, after = self.before, self.after
         fixed, broken = self.repaired(features), self.injected(features)
         seen = 0
         for segment in self.affected:
@@ -114,7 +115,8 @@ class Bench:
             if min(i.sum(), j.sum()) < MIN_ROWS:
                 continue
             b, a = before.select(i), after.select(j)
-            gone, come = restored(self.metric, b, a, fixed.select(j)), restored(self.metric, a, b, broken.select(i))
+            gone = restored(self.metric, b, a, fixed.select(j), base=self.rescored[1].select(j))
+            come = restored(self.metric, a, b, broken.select(i), base=self.rescored[0].select(i))
             if gone is None or come is None:
                 continue
             if min(gone.share, come.share) < CONFIRMED:
@@ -213,7 +215,7 @@ def model_trials(bench: Bench, previous: Callable[[Any], Any] | None) -> list[Tr
         trials.append(Trial("replay", "stage:score", "same" if good else "different", says))
     if previous is not None:
         old = replace(bench, model=previous)
-        got = restored(bench.metric, bench.before, bench.rescored[1], old.scored(bench.after, bench.after.frame))
+        got = restored(bench.metric, bench.before, bench.rescored[1], old.scored(bench.after, bench.after.frame, None))
         if got is not None:
             says = (f"The previous model on the rows of after has {bench.metric} {got.changed:.4g}, the current one "
                     f"{got.after:.4g} (before {got.before:.4g}): {got.share:.0%} returns.")

@@ -92,7 +92,7 @@ def simulate(before: pl.DataFrame, after: pl.DataFrame, *, metric: str, suspects
                       tuple(affected), model, healthy, id, seed)
         shown = shows_in(metric, *rows)
         trials += model_trials(bench, previous)
-        if names and (shown or model is not None):
+        if names and shown:
             if bench.usable:
                 made, confirmed = repair_trials(bench, names)
                 trials += made

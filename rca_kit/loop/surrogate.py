@@ -19,32 +19,52 @@ MIN_FIDELITY = 0.5  # share of the scores' variance the copy explains on rows it
 FIT_ROWS = 8_000  # rows fitted: more take seconds and gain little
 ROUNDS = 80
 MIN_ROWS = 300
+SEEN_NULLS = 0.01  # share of missing values from which the copy knows what they do
 MAX_WEIGHT = 20.0  # rows counting for more than this many others make a guess of a handful
 MIN_EFFECTIVE = 200.0  # effective rows after weighting (Kish 1965)
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A gradient-boosted copy of the score, fitted on the before window; `fidelity` is R squared on rows left out."""
+    """A gradient-boosted copy of the score; `fidelity` is R squared on rows left out.
+
+    `support` holds what it has seen of each feature: the range of a number, and whether missing values were among them.
+    """
 
     model: Any
     features: tuple[str, ...]
     categories: dict[str, dict[str, int]]
     probability: bool
     fidelity: float
-
-    def margin(self, frame: pl.DataFrame) -> Floats:
-        """Predict scores on the scale of the fit: log-odds for probabilities."""
-        out: Floats = self.model.predict(_matrix(frame, self.features, self.categories))
-        return out
+    support: dict[str, tuple[float, float, bool]]
 
     def moved(self, score: Floats, served: pl.DataFrame, changed: pl.DataFrame) -> Floats:
-        """Give the served scores moved by what the change of features does to the copy's."""
-        step = self.margin(changed) - self.margin(served)
-        if not self.probability:
-            return score + step
-        out: Floats = np.where(step == 0, score, 1 / (1 + np.exp(-(logit(score) + step))))
+        """Give the served scores moved by what the change of features does to the copy's.
+
+        Rows without a change keep their score. Where the served values are like nothing the copy has seen, it cannot tell the
+        step, and its own score of the changed row stands.
+        """
+        x, z = (_matrix(f, self.features, self.categories) for f in (served, changed))
+        touched = ~np.all((x == z) | (np.isnan(x) & np.isnan(z)), axis=1)
+        if not touched.any():
+            return score
+        goal, start = self.model.predict(z[touched]), self.model.predict(x[touched])
+        scale = logit(score[touched]) if self.probability else score[touched]
+        value = np.where(self._knows(served.filter(pl.Series(touched)), x[touched]), scale + goal - start, goal)
+        out = score.copy()
+        out[touched] = np.where(np.isnan(scale), np.nan, 1 / (1 + np.exp(-value)) if self.probability else value)
         return out
+
+    def _knows(self, frame: pl.DataFrame, matrix: Floats) -> Any:
+        known = np.ones(frame.height, dtype=bool)
+        for i, f in enumerate(self.features):
+            low, high, nulls = self.support[f]
+            missing = frame[f].is_null().to_numpy() if f in self.categories else np.isnan(matrix[:, i])
+            unseen = np.isnan(matrix[:, i]) & ~missing
+            with np.errstate(invalid="ignore"):
+                inside = (matrix[:, i] >= low) & (matrix[:, i] <= high)
+            known &= np.where(missing, nulls, ~unseen & inside)
+        return known
 
 
 def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], seed: int = 0) -> Surrogate | None:
@@ -71,7 +91,21 @@ def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], s
         made = HistGradientBoostingRegressor(max_iter=ROUNDS, early_stopping=False, random_state=0).fit(x[~held], target[~held])
         rest = target[held] - made.predict(x[held])
     spread = float(np.var(target[held]))
-    return Surrogate(made, tuple(features), categories, probability, 1 - float(np.mean(rest**2)) / spread if spread > 0 else 0.0)
+    fidelity = 1 - float(np.mean(rest**2)) / spread if spread > 0 else 0.0
+    return Surrogate(made, tuple(features), categories, probability, fidelity, _support(rows, x, features, categories))
+
+
+def _support(rows: pl.DataFrame, x: Floats, features: Sequence[str],
+             categories: dict[str, dict[str, int]]) -> dict[str, tuple[float, float, bool]]:
+    out = {}
+    for i, f in enumerate(features):
+        missing = float(rows[f].is_null().mean() if f in categories else np.isnan(x[:, i]).mean())  # type: ignore[arg-type]
+        known = x[~np.isnan(x[:, i]), i]
+        low, high = (float(v) for v in np.quantile(known, [0.001, 0.999])) if len(known) else (0.0, 0.0)
+        if f in categories:
+            low, high = -np.inf, np.inf
+        out[f] = (low, high, missing >= SEEN_NULLS)
+    return out
 
 
 def _matrix(frame: pl.DataFrame, features: Sequence[str], categories: dict[str, dict[str, int]]) -> Floats:

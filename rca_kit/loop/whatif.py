@@ -160,8 +160,23 @@ def _blocks(value: Callable[[Any], float], n: int) -> rm.RowMetric:
     return rm.RowMetric(whole, np.sqrt(n * (blocks - 1)) * (left_out - left_out.mean())[block] * -1.0)
 
 
-def restored(metric: str, before: Rows, after: Rows, changed: Rows | None, weight: Floats | None = None) -> Restored | None:
+def restored(metric: str, before: Rows, after: Rows, changed: Rows | None, weight: Floats | None = None,
+             base: Rows | None = None) -> Restored | None:
     """How much of the way from `before` to `after` the changed rows (or weights on `after`) take the metric back.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    before, after : Rows
+        What was logged: their difference is the change to be taken back.
+    changed : Rows or None
+        The rows of `after` with other scores or decisions; None for the rows as they are.
+    weight : ndarray, optional
+        Weights of the changed rows.
+    base : Rows, optional
+        The rows of `after` that the changed ones are compared with; `after` itself when absent. (A model that is asked again
+        may not give the logged scores: then its own are the base.)
 
     Returns
     -------
@@ -169,22 +184,23 @@ def restored(metric: str, before: Rows, after: Rows, changed: Rows | None, weigh
         None when the metric cannot be computed, or its change does not show in these rows. 1 is all of it, 0 none; below zero
         it got further away.
     """
-    b = measure(metric, before)
+    b, base = measure(metric, before), after if base is None else base
     # both from the same kind of influence, or their covariance would be wrong
     a = measure(metric, after, None if weight is None else np.ones(len(after)))
     c = measure(metric, changed if changed is not None else after, weight)
-    if b is None or a is None or c is None:
+    o = a if base is after else measure(metric, base)
+    if b is None or a is None or c is None or o is None:
         return None
     gap = b.value - a.value
     se_gap = float(np.sqrt(np.var(b.influence) / len(before) + np.var(a.influence) / len(after)))
     if not abs(gap) > VISIBLE_SIGMAS * se_gap:
         return None
-    share = (c.value - a.value) / gap
+    share = (c.value - o.value) / gap
     # delta method for the ratio: rows of `after` enter both its ends, rows of `before` the gap only
-    rows_after = (c.influence - (1 - share) * a.influence) / gap
+    rows_after = (c.influence - o.influence + share * a.influence) / gap
     rows_before = share * b.influence / gap
     se = float(np.sqrt(np.var(rows_after) / len(after) + np.var(rows_before) / len(before)))
-    return Restored(share, (share - 1.96 * se, share + 1.96 * se), b.value, a.value, c.value)
+    return Restored(share, (share - 1.96 * se, share + 1.96 * se), b.value, o.value, c.value)
 
 
 def shows_in(metric: str, before: Rows, after: Rows) -> bool:
