@@ -94,7 +94,10 @@ def where_expression(where: Mapping[str, Any], schema: Mapping[str, Any]) -> nw.
             raise BadInput("column is missing", column=name, found=", ".join(schema), hint=did_you_mean(name, schema))
         one = _one(name, condition, schema[name])
         out = one if out is None else out & one
-    return out if out is not None else nw.lit(True)
+    if out is None:  # all rows; a bare literal has no length
+        first = nw.col(next(iter(schema)))
+        return first.is_null() | ~first.is_null()
+    return out
 
 
 def _one(name: str, condition: Any, dtype: Any) -> nw.Expr:
