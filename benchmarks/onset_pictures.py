@@ -80,7 +80,7 @@ def fails() -> list[str]:
     t = np.arange(300)
     walk = np.cumsum(rng.normal(size=300))
     cases: list[tuple[str, np.ndarray, list[int]]] = [
-        ("too small for such noise: 1 sigma, AR 0.7", ar(rng, 300, 0.7) + (t >= 150), [150]),
+        ("too small for such noise: 0.5 sigma, AR 0.7", ar(rng, 300, 0.7) + 0.5 * (t >= 150), [150]),
         ("too late to tell: the last three buckets, 1.5 sigma", rng.normal(size=300) + 1.5 * (t >= 297), [297]),
         ("a random walk has no level: what is visible is told", walk, []),
         ("one bucket of 6 sigma in heavy-tailed noise, t(3)", rng.standard_t(3, size=300) + 6 * np.sqrt(3) * (t == 120), [120]),

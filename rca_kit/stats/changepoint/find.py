@@ -9,9 +9,11 @@ import numpy as np
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.changepoint.gls import fit_steps
+from rca_kit.stats.changepoint.known import known_precision
 from rca_kit.stats.changepoint.model import search
 from rca_kit.stats.changepoint.report import line_changes, spike_changes, spread_changes, step_changes
 from rca_kit.stats.changepoint.result import VARIANCE, Change, ChangePoints
+from rca_kit.stats.changepoint.robust import HALF_WINDOW, running_median
 from rca_kit.stats.changepoint.series import MIN_VALUES, Series, read_series
 from rca_kit.stats.changepoint.shape import relabel_sawtooth
 
@@ -58,7 +60,7 @@ def find_changes(values: Any, trials: Any = None, times: Any = None, period: int
         return ChangePoints((), s.n, note="constant")
     centre = float(np.median(s.y))
     y = (s.y - centre) / scale
-    precision = s.precision / float(np.median(s.precision))
+    precision = known_precision(s, s.y - running_median(s.y, HALF_WINDOW), None)
     model = search(y, precision, s, period)
     if model.lines is not None:
         found = line_changes(model, model.lines, s)

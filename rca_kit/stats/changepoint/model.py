@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rca_kit.stats.changepoint.gls import fit_steps
+from rca_kit.stats.changepoint.known import known_precision
 from rca_kit.stats.changepoint.lines import gate_lines, line_cost, step_cost
 from rca_kit.stats.changepoint.ramps import Ramp, find_ramps, ramp_profile
 from rca_kit.stats.changepoint.robust import winsorise
@@ -16,6 +17,7 @@ from rca_kit.stats.changepoint.series import Array, Series
 from rca_kit.stats.changepoint.steps import Grid, StepModel, search_steps, step_penalty
 from rca_kit.stats.changepoint.variance import Spread, find_spread, level_scale
 
+KNOWN_ROUNDS = 3
 WEEK = 7  # the longer season that goes with a daily one
 FEW_CYCLES = 8  # a season seen less often must also beat the steps that would do without it (a regular staircase)
 PERSISTENT = 0.45  # AR coefficient left by the steps, or
@@ -56,6 +58,9 @@ def spread_out(levels: Array, cuts: tuple[int, ...], n: int) -> Array:
 def search(y: Array, precision: Array, s: Series, period: int | None) -> Model:
     """Search the scaled values `y`."""
     model = _search_flat(y, precision, s, first_seasons(y, precision, s, period))
+    if s.known:
+        model = _with_known_errors(model, s)
+        precision = model.precision
     if model.seasons:
         model = _search_again(model, s)
         model = _with_week(model, s, period)
@@ -99,10 +104,24 @@ def _search_again(model: Model, s: Series) -> Model:
         block = seasons[0].period if i else 0
         seasons[i] = fit_season(model.y - levels - others, model.precision, s.index, season.period, block)
     precision = model.precision
-    if s.trials is None:  # the spread of rates is known
+    if not s.known:
         fitted = levels + sum((x.at(s.index) for x in seasons), np.zeros(len(levels)))
         precision = precision / level_scale((model.y - fitted) * precision, fitted)
     return _search_flat(model.y, precision, s, tuple(seasons))
+
+
+def _with_known_errors(model: Model, s: Series) -> Model:
+    """Search again with the sampling error that the levels found imply, and what varies beyond it."""
+    scale, centre = float(np.std(s.y)), float(np.median(s.y))
+    for _ in range(KNOWN_ROUNDS):
+        season = sum((x.at(s.index) for x in model.seasons), np.zeros(len(s.y)))
+        expected = (model.fitted + season) * scale + centre
+        precision = known_precision(s, s.y - expected, expected, model.steps.cuts)
+        before = model.steps.cuts
+        model = _search_flat(model.y, precision, s, model.seasons)
+        if model.steps.cuts == before:
+            break
+    return model
 
 
 def _with_week(model: Model, s: Series, period: int | None) -> Model:
@@ -173,4 +192,6 @@ def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
     if many and persistent and seen:  # it wanders: no set of steps leaves plain noise, so what is visible is what is told
         return seen
     cuts = gate_lines(grid, position, seen)
-    return cuts if line_cost(grid, position, cuts) < cost else None
+    if line_cost(grid, position, cuts) >= cost:
+        return None
+    return seen if cuts else ()  # the test says that something changed, the picture what

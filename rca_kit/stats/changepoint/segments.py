@@ -16,8 +16,8 @@ import numpy as np
 from rca_kit.stats.changepoint.series import Array, Index
 
 LEVEL_LOG = 2.0  # times log(n): BIC for level and place
-LINE_LOG = 3.0  # times log(n): BIC for level, slope and place
-LEVEL_MOST, LINE_MOST = 0.2, 0.3  # of the variance: what explains more is visible however short the series
+LINE_LOG = 3.5  # times log(n): level, slope and place; the slope counts half as much again, or every level would lean
+LEVEL_MOST, LINE_MOST = 0.2, 0.35  # of the variance: what explains more is visible however short the series
 MIN_SHARE = 0.03  # a described segment holds at least this share of the series
 MIN_LENGTH = 3  # two points are a line without residual
 NODES = 320  # candidate ends; longer series are partitioned on this grid, then each cut is placed exactly

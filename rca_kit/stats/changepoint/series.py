@@ -29,6 +29,7 @@ class Series:
     index : (m,) position of each observed value in the series given
     n : length of the series given
     trials : (m,) counts behind rates, or None
+    known : whether the error of each value is known: then its variance is 1 / precision squared
     """
 
     y: Array
@@ -37,6 +38,7 @@ class Series:
     index: Index
     n: int
     trials: Array | None = None
+    known: bool = False
 
 
 def _floats(name: str, values: Any, n: int | None) -> Array:
@@ -96,7 +98,8 @@ def read_series(values: Any, trials: Any = None, times: Any = None, standard_err
     index = np.flatnonzero(keep).astype(np.int64)
     gap = np.ones(len(index))
     gap[1:] = np.diff(position[index])
-    return Series(raw[index], precision[index], gap, index, n, None if counts is None else counts[index])
+    return Series(raw[index], precision[index], gap, index, n, None if counts is None else counts[index],
+                  trials is not None or standard_errors is not None)
 
 
 def _positions(times: Array) -> Array:
