@@ -133,6 +133,8 @@ def _gains(x: Floats, noise: Floats, shifts: Floats) -> Floats:
     x, noise = x[:, None], noise[:, None]
     wide = noise + (SPREAD * shifts) ** 2
     gains: Floats = x**2 / (2 * noise) - (x - shifts) ** 2 / (2 * wide) - 0.5 * np.log(wide / noise)
+    # a large shift allows for so much spread that it fits a large move the other way, too: that is no evidence for it
+    gains = np.where(x * shifts < 0, np.minimum(gains, 0.0), gains)
     return np.clip(gains, -WORST_MISFIT, BEST_FIT)
 
 
