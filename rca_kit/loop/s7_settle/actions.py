@@ -46,7 +46,8 @@ def actions(facts: Facts, guardrails: tuple[Guardrail, ...]) -> tuple[Action, ..
         out.append(Action(f"Confirm the cause: {first.next_test}", "fix",
                           success_metric="the test removes the symptom in every affected segment, or the suspect is dropped"))
     if first is not None:
-        text, metric = LABEL_PREVENT if first.subject == "label" else PREVENT[first.category]
+        slow = first.category == "code" and facts.family in ("latency", "errors")
+        text, metric = LABEL_PREVENT if first.subject == "label" else PREVENT["infra" if slow else first.category]
         out.append(Action(text, "prevent", success_metric=metric))
     out += [_alert(g) for g in guardrails if g.kind == "alert" and g.lead_minutes is not None][:2]
     others = [g for g in guardrails if g.kind in ("schema", "parity_test", "canary", "freshness")]

@@ -23,6 +23,7 @@ WHEN = ("verdict", "category", "subject", "change_kind", "family", "task", "seve
         "min_probability", "max_probability")
 FIELDS = ("subject", "column", "component", "change", "version_from", "version_to", "where", "metric", "onset")
 MIN_PROBABILITY = 0.15  # suspects below it propose nothing: each wrong mitigation costs minutes of an outage
+RIVAL = 0.5  # a suspect at less than half of the first one's probability waits until the first one's actions were tried
 MAX_ACTIONS = 5
 ONE_AT_A_TIME = "Verify this before the next change."
 
@@ -81,7 +82,7 @@ def load_table(override: str | Path | None = None) -> tuple[DecisionRule, ...]:
 def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]) -> tuple[Mitigation, ...]:
     """Propose mitigations, least risky and reversible first, at most five, no action on one target twice.
 
-    Within a risk, the more probable suspect's proposal comes first.
+    Suspects that are not rivals of the first come after it; within a risk, the more probable suspect's proposal comes first.
     """
     candidates: list[Suspect | None] = [s for s in facts.suspects.items[:3] if s.probability >= MIN_PROBABILITY]
     candidates = candidates or [facts.first]
@@ -89,7 +90,8 @@ def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]
     for place, suspect in enumerate(candidates):
         for order, rule in enumerate(table):
             if _holds(rule.when, suspect, facts, level, leading=place == 0):
-                found.append(((rule.risk, not rule.reversible, place, order), _fill(rule, suspect, facts)))
+                later = suspect is not None and facts.first is not None and suspect.probability < RIVAL * facts.first.probability
+                found.append(((later, rule.risk, not rule.reversible, place, order), _fill(rule, suspect, facts)))
     out: dict[tuple[str, str], Mitigation] = {}
     for _, m in sorted(found, key=lambda f: f[0]):
         out.setdefault((m.action, m.target), m)

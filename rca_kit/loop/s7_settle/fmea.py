@@ -5,7 +5,7 @@ from __future__ import annotations
 from rca_kit.findings.settlement import FmeaRow, Severity
 from rca_kit.findings.suspects import Suspect
 from rca_kit.loop.s7_settle.facts import Facts, number
-from rca_kit.loop.s7_settle.whys import CONTROLS, LABEL_CONTROL
+from rca_kit.loop.s7_settle.whys import controls_for
 
 MIN_PROBABILITY = 0.1
 MAX_ROWS = 3
@@ -32,7 +32,7 @@ def fmea(facts: Facts, severity: Severity) -> tuple[FmeaRow, ...]:
 def _row(facts: Facts, suspect: Suspect, severity: Severity) -> FmeaRow:
     change = facts.change_of(suspect)
     symptom = facts.symptom
-    control = (LABEL_CONTROL if suspect.subject == "label" else CONTROLS[suspect.category])[0]
+    control = controls_for(facts, suspect)[0]
     same = sum(c.kind == change.kind for c in facts.case.changes) if change else None
     minutes = (facts.case.detected_at - symptom.onset).total_seconds() / 60 if symptom.onset else 60.0
     moved = f"{number(facts.metric, symptom.before)} -> {number(facts.metric, symptom.after)}"

@@ -9,6 +9,7 @@ from rca_kit.loop.backtest import AlertRule, Backtest, series_of, suggest_rule
 from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of
 
 MAX_ALERTS = 3
+MAX_INPUTS = 2
 MIN_PROBABILITY = 0.15
 STALE_FACTOR = 2.0  # features may be twice as old as they usually are before someone is told
 CANARY_TAIL = "p99 > +50 ms"
@@ -100,11 +101,11 @@ def _for_suspect(facts: Facts, suspect: Suspect) -> list[Guardrail]:
     kind, _, name = suspect.subject.partition(":")
     change = facts.change_of(suspect)
     out = []
-    if kind == "feature":
-        out.append(Guardrail("schema", f"feature:{name}", f"null share, range and values of {name} as on healthy days",
+    for column in [name] if kind == "feature" else _broken_inputs(facts) if kind == "component" else []:
+        out.append(Guardrail("schema", f"feature:{column}", f"null share, range and values of {column} as on healthy days",
                              "Stops a broken input at the door; runs on every batch, or on a sample of requests."))
         if suspect.category in ("code", "config", "data", "upstream"):
-            out.append(Guardrail("parity_test", f"feature:{name}", f"offline and online values of {name} agree per request",
+            out.append(Guardrail("parity_test", f"feature:{column}", f"offline and online values of {column} agree per request",
                                  "A difference between training and serving shows before the release, not after."))
     aged = any("stale" in e.says or "freshness" in e.says for e in suspect.evidence)
     stale = kind == "component" and (suspect.category == "data" or aged)
@@ -119,6 +120,14 @@ def _for_suspect(facts: Facts, suspect: Suspect) -> list[Guardrail]:
         out.append(Guardrail("schema", "label", "share of labels that arrive, and their positive rate, as on healthy days",
                              "Quality metrics and training rest on labels; they need a check of their own."))
     return out
+
+
+def _broken_inputs(facts: Facts) -> list[str]:
+    """Inputs that lost values: what a broken component shows in the log."""
+    inputs = facts.case.roles.get("features") or ()
+    lost = [r for m, r in facts.readings().items() if m.startswith("null_rate:") and r.moved and r.worse]
+    lost.sort(key=lambda r: -(r.change or 0.0))
+    return [c for r in lost if (c := r.metric.partition(":")[2]) in inputs][:MAX_INPUTS]
 
 
 def _quiet_rule(facts: Facts) -> str:

@@ -12,13 +12,14 @@ LEVELS = ("SEV1", "SEV2", "SEV3", "SEV4")
 BROAD = 0.5  # half of the requests or more: "broad"
 NARROW = 0.05
 # Harm steps (small, notable, large) per kind of metric. Quality in points, latency as a ratio, rates in points, KPIs as a share.
-# A KPI loss of 2 % is what teams page for; 0.03 AUC is the usual gate of a release; 2 % errors burn a 99.9 % SLO 20 times over.
+# A KPI loss of 2 % is what teams page for, of 20 % what managers are woken for; 0.03 AUC is the usual gate of a release; 2 %
+# errors burn a 99.9 % SLO 20 times over.
 STEPS: dict[str, tuple[float, float, float]] = {
     "points": (0.01, 0.03, 0.10),
     "relative": (0.03, 0.10, 0.30),
     "latency": (1.1, 1.5, 3.0),
     "errors": (0.002, 0.02, 0.10),
-    "kpi": (0.005, 0.02, 0.10),
+    "kpi": (0.005, 0.02, 0.20),
     "bad_kpi": (0.003, 0.01, 0.05),
     "nulls": (0.005, 0.05, 0.20),
     "volume": (0.03, 0.10, 0.30),
@@ -45,7 +46,7 @@ def severity(facts: Facts, value_per_unit: Mapping[str, float] | None = None) ->
         return Severity(None, ("nothing changed beyond chance and season",))
     if facts.verdict == "benign_shift":
         return Severity("SEV4", ("inputs or traffic mix moved, outcomes did not",))
-    harms = sorted(((harm(r), r) for r in facts.readings().values() if _counts(r, facts)),
+    harms = sorted(((min(harm(r), _most(r, facts)), r) for r in facts.readings().values() if _counts(r, facts)),
                    key=lambda x: (-x[0], x[1].metric != facts.metric, x[1].metric))
     worst = harms[0][0] if harms else 1
     breaches = [b for b in facts.breaches() if not b.before_too]
@@ -145,21 +146,31 @@ def _counts(reading: MetricReading, facts: Facts) -> bool:
     return (reading.moved and reading.worse is not False) or reading.metric == facts.metric
 
 
+def _most(reading: MetricReading, facts: Facts) -> int:
+    """Cap what is no outcome by itself: nulls in an input, and precision at a prevalence that moved with the labels."""
+    if reading.metric == facts.metric:
+        return 3
+    inputs = facts.case.roles.get("features") or ()
+    if reading.metric == "average_precision" or reading.metric.partition(":")[2] in inputs:
+        return 2
+    return 3
+
+
 def _step(kind: str, size: float) -> int:
     return sum(size >= s - 1e-12 for s in STEPS[kind])
 
 
 def _level(worst: int, reach: float, breached: bool, burning: bool,
            harms: list[tuple[int, MetricReading]]) -> int:
-    # slow answers alone hurt, but nobody is served wrongly: large latency needs a second notable harm to count as large
+    # slow answers alone hurt, but nobody is served wrongly: they reach SEV1 only beside another notable harm
     beyond_latency = any(h >= 2 and family_of(r.metric) != "latency" for h, r in harms)
-    large = [h for h, r in harms if h == 3 and (family_of(r.metric) != "latency" or beyond_latency)]
-    if worst == 3 and not large:
-        worst = 2
+    other_large = any(h == 3 and family_of(r.metric) != "latency" for h, r in harms)
     if burning and reach >= BROAD:
         worst = max(worst, 2)
     if worst == 3:
-        return 1 if reach >= BROAD else 2 if reach >= NARROW else 3
+        if reach >= BROAD:
+            return 1 if other_large or beyond_latency else 2
+        return 2 if reach >= NARROW else 3
     if worst == 2:
         kpi = any(h >= 2 and family_of(r.metric) == "kpi" for h, r in harms)
         return 2 if reach >= BROAD or (reach >= NARROW and (breached or kpi)) else 3

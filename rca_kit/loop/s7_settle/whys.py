@@ -47,6 +47,8 @@ _CONTROL = (r"(?:test|check|alert|monitor|review|gate|canary|contract|control|pr
 PROCESS = re.compile(rf"(?i)\b{_LACK}\b.*\b{_CONTROL}|\b{_CONTROL}\w*\b.*\b{_LACK}\b|"
                      r"\bnot (?:tested|covered|checked|monitored|reviewed|watched)\b")
 MIN_WORDS = 4
+SLOW_CODE = ("no load test with the real payload is part of a release",
+             "the release goes to all traffic at once, without a canary on latency")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def draft_whys(facts: Facts) -> tuple[Why, ...]:
     if facts.verdict != "incident" or suspect is None:
         return ()
     links = _chain(facts, suspect)
-    controls = LABEL_CONTROL if suspect.subject == "label" else CONTROLS[suspect.category]
+    controls = controls_for(facts, suspect)
     change = facts.change_of(suspect)
     out = []
     for effect, cause in itertools.pairwise(links):
@@ -78,6 +80,15 @@ def draft_whys(facts: Facts) -> tuple[Why, ...]:
     out.append(Why(f"Why could {what} reach {facts.where}?", _sentence(controls[0]), "to be confirmed with its owners"))
     out.append(Why("Why was it not seen before users were hit?", _unseen(facts, controls[1]), _detection(facts)))
     return tuple(out[:MOST])
+
+
+def controls_for(facts: Facts, suspect: Suspect) -> tuple[str, str]:
+    """Name the two controls that were missing: what let the cause in, what let it stay unseen."""
+    if suspect.subject == "label":
+        return LABEL_CONTROL
+    if suspect.category == "code" and facts.family in ("latency", "errors"):
+        return SLOW_CODE
+    return CONTROLS[suspect.category]
 
 
 def check_whys(whys: Sequence[Why]) -> tuple[WhyProblem, ...]:
