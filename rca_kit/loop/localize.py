@@ -36,7 +36,7 @@ def localize(
     windows: Windows | None = None,
     direction: str = "either",
     max_depth: int | None = None,
-    alpha: float = 0.01,
+    alpha: float = 0.005,
     max_segments: int = 20,
     merge: bool = False,
     resamples: int | None = None,
@@ -123,7 +123,7 @@ def localize(
 
 
 def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", direction: str = "either", max_depth: int | None = None,
-                    alpha: float = 0.01, max_segments: int = 20, merge: bool = False, resamples: int | None = None,
+                    alpha: float = 0.005, max_segments: int = 20, merge: bool = False, resamples: int | None = None,
                     seed: int = 0) -> Segments:
     """Search leaves that are summed already: the entry for step 3 of the loop.
 

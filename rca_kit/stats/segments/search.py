@@ -57,7 +57,7 @@ def search(
     *,
     max_depth: int = 3,
     direction: str = "either",
-    alpha: float = 0.01,
+    alpha: float = 0.005,
     max_segments: int = MAX_SEGMENTS,
     ordered: tuple[bool, ...] = (),
     merge: bool = False,
