@@ -14,7 +14,7 @@ from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.picture import Picture
 from rca_kit.loop.prepare import Prepared
-from rca_kit.loop.s3_scope import badness_of, badness_where, leaves, scope
+from rca_kit.loop.s3_scope import Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.ledger import probabilities
 from rca_kit.loop.s4_suspects.signatures import GROUP
@@ -140,11 +140,23 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
         )
         if bad is None or bad.direction == "either":
             continue
-        looked = _at_own_start(picture, name) if name == "label_share" else picture
-        found = scope(looked, prepared.frame, bad, name, _dimensions(prepared))
-        sure = [s for s in found.segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
+        if name == "label_share":
+            segments = _labels_missing(prepared, _at_own_start(picture, name), bad)
+        else:
+            segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
+        sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
         out += [f"{s}, {name} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)" for s in sure[:1]]
     return tuple(out)
+
+
+def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness) -> tuple[Segment, ...]:
+    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere."""
+    table = leaves(prepared.frame, picture, _dimensions(prepared), bad)
+    if table is None or table.n[1].sum() == 0:
+        return ()
+    usual = float(table.total[1].sum() / table.n[1].sum())
+    level = replace(table, n=(table.n[1], table.n[1]), total=(usual * table.n[1], table.total[1]))
+    return segments_of(look_for(level, bad), level)
 
 
 def _at_own_start(picture: Picture, name: str) -> Picture:

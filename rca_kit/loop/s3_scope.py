@@ -185,11 +185,16 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
     if table is None:
         return Scope(is_global=True, segments=(), metric=public(metric), because="There is no segment column to slice by.")
     result = look_for(table, bad)
-    segments = tuple(_segment(f, table) for f in result.found)
-    segments = merge_values(tuple(s for s in segments if (s.share_of_traffic or 0.0) < WHOLE))
+    segments = segments_of(result, table)
     singles = tuple(_segment(f, table) for f in result.singles[:MOST_SINGLES])
     because = "" if segments else "No segment stands out: all traffic is affected alike."
     return Scope(is_global=not segments, segments=segments, metric=public(metric), because=because, singles=singles)
+
+
+def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:
+    """Segments of a search in the columns' own values, those of one column joined; what is nearly all traffic is left out."""
+    found = (_segment(f, table) for f in result.found)
+    return merge_values(tuple(s for s in found if (s.share_of_traffic or 0.0) < WHOLE))
 
 
 def _segment(f: Found, table: Leaves) -> Segment:
