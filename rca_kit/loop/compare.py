@@ -18,7 +18,10 @@ from rca_kit.loop.compare_stats import stats_pair
 from rca_kit.loop.compare_table import table_checks
 from rca_kit.loop.compare_text import SAMPLED, is_text, may_be_text, text_change
 from rca_kit.sources.frames import is_path, to_lazy
-from rca_kit.stats.drift import LEVEL, NEGLIGIBLE, ColumnChange, compare_column, decide, lone_column
+from rca_kit.stats.drift import LEVEL, NEGLIGIBLE, ColumnChange, ColumnStats, compare_column, decide, lone_column
+
+# When so many columns show a season the others are compared with the same hours too: rare events show theirs too late.
+SEASONAL_COLUMNS, SEASONAL_SHARE = 2, 0.2
 
 
 def profile(table: Any, columns: Sequence[str] | None = None, *, time: str | None = None) -> TableProfile:
@@ -127,6 +130,7 @@ def compare_profiles(
     wanted = [c for c in names if columns is None or c in columns]
     changes: list[ColumnChange] = []
     schema: list[SchemaChange] = []
+    sides_of: dict[int, tuple[ColumnStats, ColumnStats]] = {}
     for name in wanted:
         if name not in after.names or name not in before.names:
             there = before if name in before.names else after
@@ -139,9 +143,15 @@ def compare_profiles(
         if left.dtype != right.dtype:
             schema.append(SchemaChange(name, "type", left.dtype, right.dtype))
         change = compare_column(left, right, season=season, judge=False)
+        sides_of[len(changes)] = left, right
         if rows is not None and may_be_text(before[name]) and may_be_text(after[name]):
             change = _text(change, name, rows)
         changes.append(change)
+    seasonal = [i for i in sides_of if changes[i].seasonal]
+    if len(seasonal) >= SEASONAL_COLUMNS and len(seasonal) >= SEASONAL_SHARE * len(sides_of):
+        for i in set(sides_of) - set(seasonal):
+            if changes[i].kind != "text":
+                changes[i] = compare_column(*sides_of[i], season="always", judge=False)
     judged = decide(changes, level=level, negligible=negligible)
     return DataComparison(tuple(_difference(c) for c in judged), before.rows, after.rows, tuple(schema),
                           table_checks(before, after), baseline=_baseline(before, judged))

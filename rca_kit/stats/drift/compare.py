@@ -20,7 +20,7 @@ PSI_BINS = 10  # deciles, the custom behind PSI's usual thresholds
 NUMERIC = ("number", "sequence")
 
 
-def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool = True, judge: bool = True) -> ColumnChange:
+def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool | str = True, judge: bool = True) -> ColumnChange:
     """Compare one column.
 
     Parameters
@@ -28,8 +28,9 @@ def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool = Tr
     before, after : ColumnStats
         Over the same edges if numeric. Several blocks in order of time let autocorrelation be seen; phases let the season be
         taken out.
-    season : bool
-        Whether before may be weighted to after's mix of phases, if the column has a season.
+    season : bool or "always"
+        Whether before may be weighted to after's mix of phases: if the column shows a season, never, or "always" (where the
+        other columns have one).
     judge : bool
         Decide about this column alone. Use False, and `decide` on all columns, when several are compared.
 
@@ -54,7 +55,7 @@ def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool = Tr
         return _basic(before, after, changed=True, reason=reason, effect=1.0, flags=("type",))
     comparable = before.kind in ("number", "category", "text") and after.kind == before.kind
     if not comparable:
-        change = _nulls_only(before, after)
+        change = _nulls_only(before, after, season)
     else:
         pair = make_pair(before, after, season=season)
         change = _numbers(pair, before, after) if before.edges is not None else _categories(pair, before, after)
@@ -109,15 +110,15 @@ def _categories(pair: Pair, before: ColumnStats, after: ColumnStats) -> ColumnCh
                   **_distances(pair, left, right), **_largest(pair))
 
 
-def _nulls_only(before: ColumnStats, after: ColumnStats) -> ColumnChange:
+def _nulls_only(before: ColumnStats, after: ColumnStats, season: bool | str) -> ColumnChange:
     def bare(side: ColumnStats) -> ColumnStats:
-        return ColumnStats(side.name, "other", side.counts.sum(1, keepdims=True), side.missing, phase=side.phase)
+        return ColumnStats(side.name, "other", side.counts.sum(1, keepdims=True), side.missing, phase=side.phase, span=side.span)
 
-    pair = make_pair(bare(before), bare(after))
+    pair = make_pair(bare(before), bare(after), season=season)
     tests = tuple(missing_test(pair, 1.0))
     note = "ever-growing values: only nulls are compared" if "sequence" in (before.kind, after.kind) else ""
     tests += tuple(duplicates_test(before, after))
-    change = _basic(before, after, tests=tests, flags=stuck(before, after))
+    change = _basic(before, after, tests=tests, flags=stuck(before, after), seasonal=pair.seasonal)
     return change if tests else replace(change, reason=note or "nothing is missing on either side")
 
 

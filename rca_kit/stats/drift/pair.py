@@ -79,8 +79,8 @@ def normal_scores(pooled: Floats) -> Floats:
     return np.asarray(ndtri(np.clip(rank / total, 0.5 / total, 1 - 0.5 / total)), float)
 
 
-def make_pair(before: ColumnStats, after: ColumnStats, *, season: bool = True) -> Pair:
-    """Bring both sides onto the same cells; weigh before by phase when the column has a season (and `season` allows it).
+def make_pair(before: ColumnStats, after: ColumnStats, *, season: bool | str = True) -> Pair:
+    """Bring both sides onto the same cells; weigh before by phase if the column has a season (True) or in any case ("always").
 
     Raises
     ------
@@ -96,7 +96,7 @@ def make_pair(before: ColumnStats, after: ColumnStats, *, season: bool = True) -
     if not season or before.phase is None or after.phase is None:
         return plain
     weights = season_weights(before.phase, after.phase, plain.every[0].rows, plain.every[1].rows)
-    if weights is None or not _has_season(plain, before.phase, after.phase):
+    if weights is None or not (season == "always" or _has_season(plain, before.phase, after.phase)):
         return plain
     phases = (before.phase, after.phase)
 
