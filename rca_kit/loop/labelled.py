@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 MARGIN = 0.005  # absolute, for shares and areas: half of the one percent that teams call a regression
 RELATIVE_MARGIN = 0.01  # of the first version's value, for losses and errors, which have no natural unit
-DRAWS = 100  # resamples of average precision, which does not decide: its standard error is then known to 7 %
-MAX_BOOTSTRAP = 20_000  # rows drawn for these: more would cost seconds and change the third digit
+DRAWS = 60  # resamples of average precision, which does not decide: its standard error is then known to 9 %
+MAX_BOOTSTRAP = 5_000  # rows drawn for these: more would cost seconds and change the third digit
 DECIDERS = ("auc", "log_loss", "accuracy", "mae", "rmse", "score")
 
 

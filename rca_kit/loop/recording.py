@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -10,7 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+import numpy as np
+
 from rca_kit.errors import BadInput
+
+PACKED = 1000  # answers of one call, above which they are packed; below, the file can be read by eye
 
 
 @dataclass
@@ -50,11 +55,11 @@ class Recording:
         """Answers that are already there, by sample id; failures are not, they are tried again."""
         return self.known.get((version, repeat), {})
 
-    def add(self, version: str, repeat: int, ids: Sequence[str], values: Sequence[Any], errors: dict[str, str]) -> None:
+    def add(self, version: str, repeat: int, ids: Sequence[str], values: Any, errors: dict[str, str]) -> None:
         """Append answers and failures of one chunk, and hand them to the operating system."""
         if self._file is None:
             return
-        line = {"version": version, "repeat": repeat, "ids": list(ids), "values": list(values), "errors": errors}
+        line = {"version": version, "repeat": repeat, "ids": list(ids), "values": _pack(values), "errors": errors}
         self._file.write(json.dumps(line, default=str) + "\n")
         self._file.flush()
 
@@ -74,7 +79,7 @@ class Recording:
                     self._check(line)
                 else:
                     store = self.known.setdefault((line["version"], line["repeat"]), {})
-                    store.update(zip(line["ids"], line["values"], strict=True))
+                    store.update(zip(line["ids"], _unpack(line["values"]), strict=True))
                 sound += len(raw)
         return sound
 
@@ -83,6 +88,19 @@ class Recording:
         if found != self.fingerprint:
             raise BadInput("this recording is of other samples or other models", file=str(self.path), found=str(found),
                            expected=self.fingerprint, hint="name another file, or remove this one")
+
+
+def _pack(values: Any) -> Any:
+    """Many floats as base64 of their bytes: to write them out as digits takes longer than many a model takes to give them."""
+    if values.dtype == np.float64 and len(values) > PACKED:
+        return {"f8": base64.b64encode(values.astype("<f8").tobytes()).decode()}
+    return values.tolist()
+
+
+def _unpack(values: Any) -> list[Any]:
+    if isinstance(values, dict):
+        return list(np.frombuffer(base64.b64decode(values["f8"]), dtype="<f8").tolist())
+    return list(values)
 
 
 def fingerprint(*parts: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
+import numpy as np
 import polars as pl
 
 from rca_kit.errors import BadInput, did_you_mean
@@ -16,7 +18,7 @@ from rca_kit.findings.replay import ReplayErrors
 from rca_kit.loop.progress import Report
 from rca_kit.loop.recording import Recording, fingerprint
 from rca_kit.loop.replay_verdict import Answered, judge_replay
-from rca_kit.loop.runner import Run, run_model
+from rca_kit.loop.runner import Run, Take, run_model
 from rca_kit.loop.tables import guess_dimensions, to_polars
 from rca_kit.models.answers import Model, name_of
 from rca_kit.models.load import load_model
@@ -100,26 +102,27 @@ def replay(golden: Any, current: Any, previous: Any, label: str = "label", id: s
         raise BadInput("repeats must be at least 1", found=str(repeats))
     models = {"current": _model(current, "current"), "previous": _model(previous, "previous")}
     samples = _samples(golden, label, id, features, cluster)
-    give = _giver(golden)
+    take = _taker(golden, samples)
     runs: dict[str, Run] = {}
     mark = fingerprint(samples.ids, samples.features, *(name_of(models[v], v) for v in models),
                        *(samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000] if record else ()))
     with Recording(Path(record) if record is not None else None, mark) as recording:
         for version in ("previous", "current"):
-            runs[version] = run_model(models[version], samples.frame.select(samples.features), samples.ids, give,
-                                      version=version, repeats=repeats, recording=recording, chunk=chunk, progress=progress)
+            runs[version] = run_model(models[version], take, samples.ids, version=version, repeats=repeats,
+                                      recording=recording, chunk=chunk, progress=progress)
     names = list(dimensions) if dimensions is not None else guess_dimensions(samples.frame, [label, id, cluster or ""])
     answered = Answered(samples.frame, samples.ids, label, id, runs["previous"].answers, runs["current"].answers,
                         tuple(samples.features), tuple(names), cluster)
-    return judge_replay(answered, models, give, _errors(samples, runs), task=task, threshold=threshold, margin=margin,
+    return judge_replay(answered, models, take, _errors(samples, runs), task=task, threshold=threshold, margin=margin,
                         decide_by=decide_by, served=served, seed=seed)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Labelled samples, each id once."""
+    """Labelled samples, each id once; `places` are their rows in the golden set."""
 
     frame: pl.DataFrame
+    places: Any
     ids: list[str]
     features: list[str]
     unlabelled: int
@@ -147,29 +150,44 @@ def _samples(golden: Any, label: str, id: str, features: Sequence[str] | None, c
             raise BadInput("the golden set has no such column", column=name, found=", ".join(frame.columns),
                            hint=did_you_mean(name, frame.columns))
     rows = frame.height
-    if frame[label].dtype.is_float():
-        frame = frame.filter(pl.col(label).is_not_nan())
-    frame = frame.filter(pl.col(label).is_not_null())
+    known = frame[label].is_not_null() & (frame[label].is_not_nan() if frame[label].dtype.is_float() else True)
+    places = np.flatnonzero(known.to_numpy())
+    frame = frame.filter(known)
     labelled = frame.height
     if not labelled:
         raise BadInput("the golden set has no labelled row", column=label, found=f"{rows} rows")
     if id in frame.columns:
-        frame = frame.filter(pl.col(id).is_first_distinct() | pl.col(id).is_null())
-        ids = [f"row {i}" if v is None else str(v) for i, v in enumerate(frame[id].to_list())]
+        first = frame[id].is_first_distinct() | frame[id].is_null()
+        places, frame = places[first.to_numpy()], frame.filter(first)
+        ids = [f"row {i}" if v is None else v for i, v in enumerate(_texts(frame[id]))]
     else:
         ids = [f"row {i}" for i in range(frame.height)]
     chosen = list(features) if features is not None else [c for c in frame.columns if c not in (label, id, cluster)]
     if not chosen:
         raise BadInput("the golden set has no feature column", found=", ".join(frame.columns))
-    return Samples(frame, ids, chosen, rows - labelled, labelled - frame.height)
+    return Samples(frame, places, ids, chosen, rows - labelled, labelled - frame.height)
 
 
-def _giver(golden: Any) -> Callable[[pl.DataFrame], Any]:
-    """Give models the kind of frame the user gave."""
+def _texts(column: pl.Series) -> list[str | None]:
+    try:
+        return column.cast(pl.String).to_list()
+    except pl.exceptions.PolarsError:  # structs and the like have no text of their own
+        return [None if v is None else str(v) for v in column.to_list()]
+
+
+def _taker(golden: Any, samples: Samples) -> Take:
+    """Give models the kind of frame the user gave; pandas frames are cut from the original, its dtypes untouched."""
     kind = kind_of(golden)
-    if kind.library in ("pandas", "pyarrow"):
-        return kind.give_back
-    return lambda frame: frame
+    if kind.library == "pandas":
+        native = nw.to_native(golden, pass_through=True)
+        names = [str(c) for c in native.columns]
+        at = [names.index(f) for f in samples.features]
+        table = native.iloc[samples.places, at]
+        return lambda rows: table.iloc[rows]
+    frame = samples.frame.select(samples.features)
+    if kind.library == "pyarrow":
+        return lambda rows: kind.give_back(frame[rows])
+    return lambda rows: frame[rows]
 
 
 def _errors(samples: Samples, runs: Mapping[str, Run]) -> ReplayErrors:

@@ -44,7 +44,7 @@ class Answered:
     cluster: str | None = None
 
 
-def judge_replay(a: Answered, models: Mapping[str, Any], give: Callable[[pl.DataFrame], Any], errors: ReplayErrors, *,
+def judge_replay(a: Answered, models: Mapping[str, Any], take: Callable[[Any], Any], errors: ReplayErrors, *,
                  task: str | None, threshold: float | Mapping[str, float] | None, margin: float | Mapping[str, float] | None,
                  decide_by: Sequence[str] | None, served: Any, seed: int) -> Replay:
     """Compute everything that a replay shows, on the samples that both versions answered every time."""
@@ -68,7 +68,7 @@ def judge_replay(a: Answered, models: Mapping[str, Any], give: Callable[[pl.Data
     return Replay(
         verdict=verdict, because=because, task=data.task, samples=len(rows), metrics=NamedRows(effects), deciders=tuple(deciders),
         flips=_flips(a, rows, data), segments=segments, singles=singles, calibration=_calibration(data),
-        features=_features(a, models, give, notes),
+        features=_features(a, models, take, notes),
         parity=feature_parity(a.frame, served, a.id, None) if served is not None else NamedRows(), errors=errors,
         needed_samples=needed, noise=(_noise(data.first), _noise(data.second)), notes=tuple(notes),
     )
@@ -252,19 +252,28 @@ def _calibration(data: Labelled) -> tuple[CalibrationPoint, ...]:
     return tuple(out)
 
 
-def _features(a: Answered, models: Mapping[str, Any], give: Callable[[pl.DataFrame], Any],
+def _features(a: Answered, models: Mapping[str, Any], take: Callable[[Any], Any],
               notes: list[str]) -> NamedRows[FeatureDifference]:
     """Features each version was given: what its preprocessing made, or the raw columns."""
     raw = a.frame.select(a.features).head(FEATURE_ROWS)
+    if not any(callable(getattr(m, "features", None)) for m in models.values()):
+        # both are given the same columns: only how many values are missing is news
+        return NamedRows(_same_feature(a.frame[f]) for f in a.features)
     made = {}
     for version in ("previous", "current"):
         step = getattr(models[version], "features", None)
         try:
-            made[version] = step(give(raw)) if callable(step) else raw
+            made[version] = step(take(np.arange(raw.height))) if callable(step) else raw
         except Exception as error:  # somebody else's code; its failing rows are counted by the run, the rest is still of use
             notes.append(f"features of the {version} version could not be made: {type(error).__name__}: {error}")
             return NamedRows()
     return compare_features(made["previous"], made["current"])
+
+
+def _same_feature(column: pl.Series) -> FeatureDifference:
+    missing = column.null_count() + (int(column.is_nan().sum() or 0) if column.dtype.is_float() else 0)
+    rate = missing / max(len(column), 1)
+    return FeatureDifference(column.name, rate, rate, 0.0, 0.0, str(column.dtype), str(column.dtype))
 
 
 def _verdict(effects: Sequence[Effect], deciders: Sequence[str], segments: Sequence[Segment],

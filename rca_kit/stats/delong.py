@@ -82,10 +82,17 @@ def auc_parts(label: Any, score: Any) -> AucParts:
     n_pos, n_neg = int(y.sum()), int((~y).sum())
     if not n_pos or not n_neg:
         return AucParts(float("nan"), np.zeros(len(y)), y)
-    overall = _midranks(s)
+    # one sort: below each group of equal scores lie so many of either class, and half of the group itself counts
+    order = np.argsort(s)  # equal scores are taken together, so that the order among them does not matter
+    ordered, positive = s[order], y[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    sizes = np.diff(np.append(starts, len(s)))
+    pos = np.add.reduceat(positive.astype(np.float64), starts)
+    neg = sizes - pos
+    of_positives = (np.cumsum(neg) - neg / 2) / n_neg  # share of negatives below a positive of this score
+    of_negatives = 1.0 - (np.cumsum(pos) - pos / 2) / n_pos  # share of positives above a negative of it
     placed = np.empty(len(s))
-    placed[y] = (overall[y] - _midranks(s[y])) / n_neg  # share of negatives below this positive
-    placed[~y] = 1.0 - (overall[~y] - _midranks(s[~y])) / n_pos  # share of positives above this negative
+    placed[order] = np.where(positive, np.repeat(of_positives, sizes), np.repeat(of_negatives, sizes))
     auc = float(placed[y].mean())
     n = len(y)
     influence = np.where(y, n / n_pos, n / n_neg) * (placed - auc)
@@ -135,15 +142,3 @@ def _se(influence: Floats, label: NDArray[np.bool_]) -> float:
         total += float(np.sum(influence[side] ** 2)) * rows / (rows - 1)
     return float(np.sqrt(total)) / n
 
-
-def _midranks(values: Floats) -> Floats:
-    """Ranks from 1, ties sharing their mean rank."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    n = len(values)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if n else np.zeros(0, dtype=np.intp)
-    ends = np.append(starts[1:], n)
-    group = np.repeat(np.arange(len(starts)), ends - starts)
-    out = np.empty(n)
-    out[order] = ((starts + ends + 1) / 2)[group]
-    return out
