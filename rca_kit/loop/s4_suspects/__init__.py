@@ -39,7 +39,7 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     onset = picture.onset.index if picture.onset else picture.grid.index(picture.windows[1].start)
     family = picture.series[room.main].family if room.main in picture.series else "unknown"
     components = tuple(dict.fromkeys(str(s.column) for s in room.picture.series.values() if s.family == "component"))
-    scene = Scene(family, onset, scope.segments, _current_version(room), components)
+    scene = Scene(family, onset, scope.segments, _current_version(room), components, room.columns.features)
     return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene)
 
 

@@ -41,6 +41,7 @@ class Scene:
     segments: tuple[Segment, ...]
     version: str = ""
     components: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
@@ -61,6 +62,7 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
     broken = {
         s for s, cs in by_subject.items() if s.startswith("feature:") and any(c.signature in (*FAULTS, "alone") for c in cs)
     }
+    nearest = min(fits, key=lambda f: abs(f.minutes), default=None)
     out = []
     for subject, cs in by_subject.items():
         lead = max(cs, key=lambda c: c.strength)
@@ -77,7 +79,8 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
                 x[f"together:{category}"] = 1.0
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
             out += [
-                Hypothesis(category, subject, f, tuple(cs), {**x, **_change_evidence(f, category, subject, cs)}) for f in fits
+                Hypothesis(category, subject, f, tuple(cs), {**x, **_change_evidence(f, category, subject, scene, f is nearest)})
+                for f in fits
             ]
     return [*out, OTHER]
 
@@ -128,11 +131,18 @@ def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], sce
     return x
 
 
-def _change_evidence(f: Fit, category: str, subject: str, cs: list[Clue]) -> dict[str, float]:
+def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest: bool) -> dict[str, float]:
     c = f.change
     x = {"change:time": f.time, f"kind:{c.kind}|{category}": 1.0, f"change:scope_{f.scope}": 1.0}
+    x[f"when:{_when(f.minutes)}"] = 1.0
+    if nearest:
+        x["change:nearest"] = 1.0
     if mentions(c, subject):
         x["change:names_subject"] = 1.0
+    elif any(mentions(c, f"feature:{n}") for n in scene.features):
+        x["change:names_other_feature"] = 1.0
+    if c.component in scene.components and subject != f"component:{c.component}":
+        x["change:other_component"] = 1.0
     if f.words.get(category):
         x["change:words"] = f.words[category] / 2
     others = max((v for k, v in f.words.items() if k != category), default=0.0)
@@ -144,3 +154,11 @@ def _change_evidence(f: Fit, category: str, subject: str, cs: list[Clue]) -> dic
         x["change:version_clash"] = 1.0
     x[f"subject:{subject.partition(':')[0]}|{c.kind}"] = 1.0
     return x
+
+
+def _when(minutes: float) -> str:
+    """Coarse class of the time from a change to the onset interval."""
+    if abs(minutes) <= 5:
+        return "at_onset"
+    side = "before" if minutes > 0 else "after"
+    return f"{side}:{'minutes' if abs(minutes) <= 45 else 'hours' if abs(minutes) <= 360 else 'days'}"

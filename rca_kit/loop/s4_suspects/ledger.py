@@ -84,7 +84,11 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         if minutes == 0
         else f"{abs(minutes):.0f} min {'before' if minutes > 0 else 'after'} the onset interval"
     )
-    time = weight("change:time") * h.x["change:time"]
+    time = (
+        weight("change:time") * h.x["change:time"]
+        + sum(weight(k) for k in h.x if k.startswith("when:"))
+        + weight("change:nearest") * h.x.get("change:nearest", 0.0)
+    )
     kind = weight(f"kind:{c.kind}|{h.category}") + weight(f"subject:{h.subject.partition(':')[0]}|{c.kind}")
     out = [
         Evidence("change_time", f"{c.id} ({c.description[:80]}) was logged {near}", round(time, 3), time >= 0),
@@ -94,6 +98,8 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:scope_match": "its scope is the affected segment",
         "change:scope_clash": "its scope is another segment",
         "change:scope_narrow": "its scope is narrower than the symptom",
+        "change:names_other_feature": "it names another feature",
+        "change:other_component": "it is about another component",
         "change:names_subject": "it names the subject",
         "change:version_match": "it brought this version",
         "change:version_clash": "it brought another version",
