@@ -61,9 +61,15 @@ def _module(name: str, extra: str) -> Any:
 def _duckdb(files: list[str]) -> Frame:
     duckdb = _module("duckdb", "duckdb")
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    _settle(connection)
     lazy: Frame = nw.from_native(connection.read_parquet(files))
     return lazy
+
+
+def _settle(connection: Any) -> None:
+    """Times in UTC; no progress bars, which DuckDB draws by itself inside notebooks, and so into reports."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
 
 
 def _spark(files: list[str]) -> Frame:
@@ -100,7 +106,7 @@ def _duckdb_table(path: Path, table: str, name: str) -> Scanned:
         if table not in known:
             raise BadInput(f"there is no table `{table}`", file=path.name, found=", ".join(known),
                            hint=did_you_mean(table, known))
-        connection.execute("SET TimeZone = 'UTC'")
+        _settle(connection)
         target = temporary_file("table.parquet")
         connection.table(table).write_parquet(str(target))
     except duckdb.Error as error:

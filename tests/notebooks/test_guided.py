@@ -30,7 +30,8 @@ SHOWS = {
     "07_settle": (r"SEV\d", r"verify: \S", r"Q \S", r"should have"),
     "08_bring_your_own_data": (r"actual_minutes", r"bias went down", r"Carried by partner = west", r"feature:distance_km", r"c2"),
     "09_golden_and_shadow": (r"Replay: worse", r"'same'", r"Shadow: different", r"Shadow: equivalent", r"exit code 1"),
-    "10_large_logs": (r"400,000 rows", r"found: +incident", r"same verdict: True \| same onset: True", r"kB"),
+    "10_large_logs": (r"\d parts", r"120,000 rows", r"found: code feature:route_seconds",
+                      r"same verdict: True \| same onset: True", r"kB", r"route_seconds \("),
     "11_llm_incident": (r"kpi:toxic went up", r"True\nFalse\nTrue", r"injected prompts", r"guard: "),
     "12_extend_the_kit": (r"found - mobile requests without a device", r"'worse'"),
 }
