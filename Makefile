@@ -41,7 +41,7 @@ lab: $(VENV)/.runtime ## open JupyterLab on the sample latency-embedding
 	$(BIN)/rca-kit lab data/samples/latency-embedding
 
 bench: $(VENV)/.dev ## speed and memory of `findings`, beside a bare Polars scan
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/speed.py --max 10000000
 
 bench-onset: $(VENV)/.dev ## change points: accuracy and speed beside other libraries
 	$(BIN)/python benchmarks/onset.py
