@@ -72,6 +72,11 @@ class Coding:
         """Number of codes: values, "(other)" and missing; ranges and missing."""
         return len(self.edges) + 2 if self.edges else len(self.values) + 2
 
+    @property
+    def bits(self) -> int:
+        """Bits a code takes."""
+        return (self.size - 1).bit_length()
+
 
 def learn_codings(rows: nw.LazyFrame[Any], within: nw.LazyFrame[Any], dimensions: tuple[str, ...], schema: dict[str, Any],
                   top: int, bins: int) -> list[Coding]:

@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 from rca_kit.aggregates.coding import OTHER, Coding, Leaves, condition_range
 
-KEY_LIMIT = 2**62
+KEY_BITS = 62
 
 
 def can_pack(codings: list[Coding]) -> bool:
     """Whether every dimension has a known list of values and their combinations fit one integer."""
-    space = 2
-    for c in codings:
-        if not c.edges and not c.values:
-            return False
-        space *= c.size
-    return space < KEY_LIMIT
+    return all(c.edges or c.values for c in codings) and sum(c.bits for c in codings) < KEY_BITS
 
 
 def packed_leaves(frame: pl.LazyFrame, codings: list[Coding], measures: dict[str, pl.Expr], window: pl.Expr | None,
@@ -41,7 +36,7 @@ def packed_leaves(frame: pl.LazyFrame, codings: list[Coding], measures: dict[str
     """
     key = pl.lit(0, dtype=pl.Int64)
     for coding in codings:
-        key = key * coding.size + code_of(coding)
+        key = key * (1 << coding.bits) + code_of(coding)
     if window is not None:
         key = key * 2 + window.cast(pl.Int64)
     columns = {f"m{i}": e for i, e in enumerate(measures.values())}
@@ -53,11 +48,9 @@ def packed_leaves(frame: pl.LazyFrame, codings: list[Coding], measures: dict[str
         if squares:
             sums.append((pl.col(m).cast(pl.Float64) ** 2).sum().alias(f"{m}_sq"))
     table = (frame.select(key.alias("key"), *[e.alias(m) for m, e in columns.items()]).group_by("key").agg(sums)
-             .collect(engine="streaming"))
+             .collect(engine="streaming").sort("key"))
     keys = table["key"].to_numpy()
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    read = {c: table[c].to_numpy().astype(np.float64)[order] for c in table.columns if c not in ("key", "rows")}
+    read = {c: table[c].to_numpy().astype(np.float64) for c in table.columns if c not in ("key", "rows")}
     rows = int(table["rows"].sum() or 0)
     out: dict[str, NDArray[np.float64]] = {}
     if window is None:
@@ -98,9 +91,10 @@ def code_of(coding: Coding) -> pl.Expr:
 
 def _unpacked(keys: NDArray[np.int64], codings: list[Coding], sums: dict[str, NDArray[np.float64]], rows: int) -> Leaves:
     codes = np.empty((len(keys), len(codings)), dtype=np.int32, order="F")
-    left = keys
+    shift = 0
     for i in range(len(codings) - 1, -1, -1):
-        left, codes[:, i] = np.divmod(left, codings[i].size)
+        codes[:, i] = (keys >> shift) & ((1 << codings[i].bits) - 1)
+        shift += codings[i].bits
     values: list[tuple[Any, ...]] = []
     for i, coding in enumerate(codings):
         names: list[Any] = ([condition_range(coding.edges, p) for p in range(len(coding.edges) + 1)] if coding.edges

@@ -142,8 +142,11 @@ def _tokens(text: str) -> list[_Token]:
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
-            raise BadInput("the condition cannot be read", found=f"`{text[at:].strip()[:20]}` in `{text}`",
-                           expected="for example country == 'DE' and age < 25")
+            raise BadInput(
+                "the condition cannot be read",
+                found=f"`{text[at:].strip()[:20]}` in `{text}`",
+                expected="for example country == 'DE' and age < 25",
+            )
         start, at = match.start(match.lastgroup or 0), match.end()
         kind = match.lastgroup or ""
         value: Any = match.group(kind)
@@ -179,9 +182,13 @@ class _Parser:
         return None
 
     def error(self, message: str, hint: str | None = None) -> BadInput:
-        shown = self.text[self.here.at:][:20] or "the end"
-        return BadInput(f"the condition cannot be read: {message}", found=f"`{shown}` in `{self.text}`",
-                        expected="for example country == 'DE' and age < 25", hint=hint)
+        shown = self.text[self.here.at :][:20] or "the end"
+        return BadInput(
+            f"the condition cannot be read: {message}",
+            found=f"`{shown}` in `{self.text}`",
+            expected="for example country == 'DE' and age < 25",
+            hint=hint,
+        )
 
     def either(self) -> nw.Expr:
         left = self.both()
@@ -251,8 +258,12 @@ class _Parser:
         if token.kind != "name":
             raise self.error("a column is missing", "text values stand in quotes")
         if token.value not in self.schema:
-            raise BadInput("column is missing", column=token.value, found=", ".join(self.schema),
-                           hint=did_you_mean(token.value, self.schema) or "text values stand in quotes")
+            raise BadInput(
+                "column is missing",
+                column=token.value,
+                found=", ".join(self.schema),
+                hint=did_you_mean(token.value, self.schema) or "text values stand in quotes",
+            )
         self.at += 1
         return str(token.value)
 
@@ -273,15 +284,21 @@ class _Parser:
             return value
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if dtype == nw.String and not isinstance(value, str):
-            raise BadInput("text is compared with a number", column=name, found=str(value), expected="text in quotes",
-                           hint=f"did you mean '{value}'?")
+            raise BadInput(
+                "text is compared with a number",
+                column=name,
+                found=str(value),
+                expected="text in quotes",
+                hint=f"did you mean '{value}'?",
+            )
         if dtype.is_numeric() and not number and not isinstance(value, bool):
             raise BadInput("a number is compared with text", column=name, found=repr(value), expected="a number without quotes")
         if dtype == nw.Boolean and not isinstance(value, bool):
             if value in (0, 1):
                 return bool(value)
-            raise BadInput("a yes/no column is compared with something else", column=name, found=repr(value),
-                           expected="true or false")
+            raise BadInput(
+                "a yes/no column is compared with something else", column=name, found=repr(value), expected="true or false"
+            )
         return _time(name, value, dtype) if dtype.is_temporal() else value
 
     def compare(self, name: str, operator: str, value: Any) -> nw.Expr:
@@ -296,7 +313,12 @@ class _Parser:
             different: nw.Expr = (column != value).fill_null(True)
             return different
         actions: dict[str, Callable[[Any], nw.Expr]] = {
-            "==": column.__eq__, "<": column.__lt__, "<=": column.__le__, ">": column.__gt__, ">=": column.__ge__}
+            "==": column.__eq__,
+            "<": column.__lt__,
+            "<=": column.__le__,
+            ">": column.__gt__,
+            ">=": column.__ge__,
+        }
         compared: nw.Expr = actions[operator](value).fill_null(False)
         return compared
 
@@ -305,8 +327,12 @@ def _time(name: str, value: Any, dtype: Any) -> Any:
     try:
         moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:
-        raise BadInput("a time is compared with something else", column=name, found=repr(value),
-                       expected="a time such as '2026-03-02T14:05:00Z'") from None
+        raise BadInput(
+            "a time is compared with something else",
+            column=name,
+            found=repr(value),
+            expected="a time such as '2026-03-02T14:05:00Z'",
+        ) from None
     if dtype == nw.Date:
         return date(moment.year, moment.month, moment.day)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -98,14 +98,24 @@ def localize(
     clash = used & set(names)
     if clash:
         raise BadInput("a column cannot be both dimension and measure", column=min(clash))
-    options: dict[str, Any] = {"direction": direction, "max_depth": max_depth, "alpha": alpha, "max_segments": max_segments,
-                               "merge": merge, "resamples": resamples, "seed": seed}
+    options: dict[str, Any] = {
+        "direction": direction,
+        "max_depth": max_depth,
+        "alpha": alpha,
+        "max_segments": max_segments,
+        "merge": merge,
+        "resamples": resamples,
+        "seed": seed,
+    }
     if windows is not None:
         return _of_log(frame, names, after, time, windows, options)
     if len(after) not in (1, 2, 3) or len(after) != len(before):
-        raise BadInput("actual and expected must name the same number of columns", found=f"{actual!r} and {expected!r}",
-                       expected='"real" and "predict", ("k_after", "n_after") and ("k_before", "n_before"), or (sum, sumsq, n)',
-                       hint="for a log with one row per request give time= and windows=")
+        raise BadInput(
+            "actual and expected must name the same number of columns",
+            found=f"{actual!r} and {expected!r}",
+            expected='"real" and "predict", ("k_after", "n_after") and ("k_before", "n_before"), or (sum, sumsq, n)',
+            hint="for a log with one row per request give time= and windows=",
+        )
     for name in (*after, *before):
         if name in schema and not (schema[name].is_numeric() or schema[name] == nw.Boolean):
             raise BadInput("measure is not numeric", column=name, found=str(schema[name]), expected="numbers")
@@ -122,9 +132,19 @@ def localize(
     return localize_leaves(cells, measure, title=title, **options)
 
 
-def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", direction: str = "either", max_depth: int | None = None,
-                    alpha: float = 0.005, max_segments: int = 20, merge: bool = False, resamples: int | None = None,
-                    seed: int = 0) -> Segments:
+def localize_leaves(
+    cells: Leaves,
+    measure: Measure,
+    *,
+    title: str = "",
+    direction: str = "either",
+    max_depth: int | None = None,
+    alpha: float = 0.005,
+    max_segments: int = 20,
+    merge: bool = False,
+    resamples: int | None = None,
+    seed: int = 0,
+) -> Segments:
     """Search leaves that are summed already: the entry for step 3 of the loop.
 
     Parameters
@@ -146,8 +166,19 @@ def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", directi
     # k of n counts what went wrong: a rise is the answer where there is one, even if something else fell by more
     ways = ("increase", "decrease") if direction == "either" and isinstance(measure, Counts) else (direction,)
     for way in ways:
-        result = search(cells.codes, cells.cardinalities, measure, max_depth=max_depth, direction=way, alpha=alpha / len(ways),
-                        max_segments=max_segments, ordered=cells.ordered, merge=merge, resamples=resamples, seed=seed)
+        result = search(
+            cells.codes,
+            cells.cardinalities,
+            measure,
+            max_depth=max_depth,
+            direction=way,
+            alpha=alpha / len(ways),
+            max_segments=max_segments,
+            ordered=cells.ordered,
+            merge=merge,
+            resamples=resamples,
+            seed=seed,
+        )
         if result.found:
             break
     return as_segments(result, cells, title, max_depth)
@@ -156,9 +187,18 @@ def localize_leaves(cells: Leaves, measure: Measure, *, title: str = "", directi
 def as_segments(result: SearchResult, cells: Leaves, title: str, max_depth: int) -> Segments:
     """Translate codes back into values."""
     return Segments(
-        tuple(_segment(f, cells) for f in result.found), result.is_global, result.because, title, cells.names,
-        result.before, result.after, result.total_p_value, result.looked_at, max_depth,
-        tuple(_segment(f, cells) for f in result.singles))
+        tuple(_segment(f, cells) for f in result.found),
+        result.is_global,
+        result.because,
+        title,
+        cells.names,
+        result.before,
+        result.after,
+        result.total_p_value,
+        result.looked_at,
+        max_depth,
+        tuple(_segment(f, cells) for f in result.singles),
+    )
 
 
 def where_of(conditions: Conditions, cells: Leaves) -> dict[str, Any]:
@@ -178,9 +218,19 @@ def _condition(cells: Leaves, dimension: int, codes: tuple[int, ...]) -> Any:
 
 def _segment(found: Found, cells: Leaves) -> Segment:
     return Segment(
-        where_of(found.conditions, cells), found.share_of_traffic, found.before, found.after, found.share_of_impact,
-        found.q_value, found.interval, round(found.n_before), round(found.n_after), found.score, found.stability,
-        tuple(where_of(a, cells) for a in found.aliases))
+        where_of(found.conditions, cells),
+        found.share_of_traffic,
+        found.before,
+        found.after,
+        found.share_of_impact,
+        found.q_value,
+        found.interval,
+        round(found.n_before),
+        round(found.n_after),
+        found.score,
+        found.stability,
+        tuple(where_of(a, cells) for a in found.aliases),
+    )
 
 
 def _names(columns: Columns | None) -> tuple[str, ...]:
@@ -189,8 +239,14 @@ def _names(columns: Columns | None) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
-def _of_log(frame: nw.LazyFrame[Any], names: list[str], after: tuple[str, ...], time: str | None, windows: Windows,
-            options: dict[str, Any]) -> Segments:
+def _of_log(
+    frame: nw.LazyFrame[Any],
+    names: list[str],
+    after: tuple[str, ...],
+    time: str | None,
+    windows: Windows,
+    options: dict[str, Any],
+) -> Segments:
     if len(after) != 1:
         raise BadInput("with windows, actual names one column of the log", found=repr(after), expected="one name")
     cells = leaves(frame, names, measures={"y": after[0]}, time=time, windows=windows, squares=True)

@@ -16,7 +16,7 @@ from rca_kit.loop.conditions import columns_in, parse_condition, where_expressio
 from rca_kit.sources import to_lazy
 from rca_kit.stats.mixrate import decompose
 from rca_kit.stats.segments import Counts, Means, Measure
-from rca_kit.stats.segments.evidence import group_columns
+from rca_kit.stats.segments.evidence import group_columns, sum_columns
 
 Where = str | Mapping[str, Any]
 # A value is worth naming as telling rows apart only if it stands in this many of the picked rows.
@@ -101,7 +101,7 @@ def drill_down(cells: Leaves, measure: Measure, where: Mapping[str, Any] | None 
     inside = inside_leaves(cells, chosen)
     parts = measure.parts()
     impact = measure.evidence("either").impact
-    whole = parts[inside].sum(axis=0)
+    whole = sum_columns(parts, inside)
     net = float(impact[inside].sum())
     at_rest = measure.unrest(inside)
     out: list[dict[str, Any]] = []
@@ -109,14 +109,23 @@ def drill_down(cells: Leaves, measure: Measure, where: Mapping[str, Any] | None 
         if name in chosen:
             continue
         column = cells.codes[inside, dim]
-        own = group_columns(column, parts[inside], len(cells.values[dim]))
+        own = group_columns(column, [p[inside] for p in parts], len(cells.values[dim]))
         moved = np.bincount(column, impact[inside], minlength=len(cells.values[dim]))
         for code in np.unique(column):
             contrast = measure.contrast(own[code], whole - own[code], at_rest)
-            out.append({"dimension": name, "value": _label(cells.values[dim][code]), "before": contrast.before,
-                        "after": contrast.after, "n_before": contrast.n_before, "n_after": contrast.n_after,
-                        "impact": float(moved[code]), "share_of_impact": float(moved[code]) / net if net else 0.0,
-                        "p_value": float(np.exp(contrast.log_p))})
+            out.append(
+                {
+                    "dimension": name,
+                    "value": _label(cells.values[dim][code]),
+                    "before": contrast.before,
+                    "after": contrast.after,
+                    "n_before": contrast.n_before,
+                    "n_after": contrast.n_after,
+                    "impact": float(moved[code]),
+                    "share_of_impact": float(moved[code]) / net if net else 0.0,
+                    "p_value": float(np.exp(contrast.log_p)),
+                }
+            )
     out.sort(key=lambda r: (-r["share_of_impact"], r["dimension"], r["value"]))
     title = describe_where(chosen)
     first = f"; most in {out[0]['dimension']} = {out[0]['value']} ({out[0]['share_of_impact']:.0%})" if out else ""
@@ -129,16 +138,26 @@ def heat_map(cells: Leaves, measure: Measure, first: str, second: str) -> Slices
     sizes = cells.cardinalities
     key = cells.codes[:, a].astype(np.int64) * sizes[b] + cells.codes[:, b]
     parts = measure.parts()
-    own, whole = group_columns(key, parts, sizes[a] * sizes[b]), parts.sum(axis=0)
+    own, whole = group_columns(key, parts, sizes[a] * sizes[b]), sum_columns(parts)
     impact = np.bincount(key, measure.evidence("either").impact, minlength=sizes[a] * sizes[b])
     unrest = measure.unrest(np.ones(len(key), dtype=bool))
     out = []
     for cell in np.unique(key):
         contrast = measure.contrast(own[cell], whole - own[cell], unrest)
         change = contrast.after - contrast.before if contrast.after is not None and contrast.before is not None else None
-        out.append({first: _label(cells.values[a][cell // sizes[b]]), second: _label(cells.values[b][cell % sizes[b]]),
-                    "before": contrast.before, "after": contrast.after, "change": change, "n_before": contrast.n_before,
-                    "n_after": contrast.n_after, "impact": float(impact[cell]), "p_value": float(np.exp(contrast.log_p))})
+        out.append(
+            {
+                first: _label(cells.values[a][cell // sizes[b]]),
+                second: _label(cells.values[b][cell % sizes[b]]),
+                "before": contrast.before,
+                "after": contrast.after,
+                "change": change,
+                "n_before": contrast.n_before,
+                "n_after": contrast.n_after,
+                "impact": float(impact[cell]),
+                "p_value": float(np.exp(contrast.log_p)),
+            }
+        )
     return Slices("heat_map", f"change by {first} and {second}", tuple(out))
 
 
@@ -211,8 +230,11 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
         cells = leaves(flagged, [name], measures={"picked": "rk_picked", "all": nw.lit(1)})
         inside, rest = cells.sums["picked"], cells.sums["all"] - cells.sums["picked"]
         if inside.sum() <= 0 or rest.sum() <= 0:
-            raise BadInput("the condition holds for all rows or for none", found=f"{inside.sum():g} of {cells.rows} rows",
-                           expected="some rows and a rest")
+            raise BadInput(
+                "the condition holds for all rows or for none",
+                found=f"{inside.sum():g} of {cells.rows} rows",
+                expected="some rows and a rest",
+            )
         a, b = inside / inside.sum(), rest / rest.sum()
         both = (a + b) / 2
         # the distance two samples of one distribution would show: half the mean absolute normal deviation per value
@@ -221,16 +243,30 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
         p = float(chi2_contingency(np.stack([inside, rest]), correction=False).pvalue) if len(inside) > 1 else 1.0
         over = np.where(inside >= LEAST_ROWS, a - b, -np.inf)
         top = int(np.argmax(over)) if np.isfinite(over).any() else int(np.argmax(a))
-        out.append({"column": name, "distance": distance, "q_value": p,
-                    "value": _label(cells.values[0][cells.codes[top, 0]]), "share_picked": float(a[top]),
-                    "share_rest": float(b[top]), "values": len(inside)})
+        out.append(
+            {
+                "column": name,
+                "distance": distance,
+                "q_value": p,
+                "value": _label(cells.values[0][cells.codes[top, 0]]),
+                "share_picked": float(a[top]),
+                "share_rest": float(b[top]),
+                "values": len(inside),
+            }
+        )
     for row, q in zip(out, _benjamini_hochberg([r["q_value"] for r in out]), strict=True):
         row["q_value"] = q
     out.sort(key=lambda r: (-r["distance"], r["q_value"], r["column"]))
     title = where if isinstance(where, str) else describe_where(dict(where))
     lead = out[0] if out and out[0]["q_value"] < 0.01 else None
-    words = (f"Rows with {title} differ most in {lead['column']}: {lead['value']} in {lead['share_picked']:.0%} of them, "
-             f"{lead['share_rest']:.0%} of the rest.") if lead else f"Rows with {title} look like the rest."
+    words = (
+        (
+            f"Rows with {title} differ most in {lead['column']}: {lead['value']} in {lead['share_picked']:.0%} of them, "
+            f"{lead['share_rest']:.0%} of the rest."
+        )
+        if lead
+        else f"Rows with {title} look like the rest."
+    )
     return Slices("difference", f"{title} against the rest", tuple(out), words)
 
 
@@ -255,8 +291,11 @@ def _meets(value: Any, condition: Any) -> bool:
 def _walk(dimension: str, before: float, steps: list[tuple[str, float]], after: float) -> Slices:
     size = max(abs(after - before), max((abs(v) for _, v in steps), default=0.0))
     shown = sorted(((s, v) for s, v in steps if abs(v) > 1e-6 * size), key=lambda s: (-abs(s[1]), s[0]))
-    rows = [{"step": "before", "value": before, "kind": "level"}, *({"step": s, "value": v, "kind": "step"} for s, v in shown),
-            {"step": "after", "value": after, "kind": "level"}]
+    rows = [
+        {"step": "before", "value": before, "kind": "level"},
+        *({"step": s, "value": v, "kind": "step"} for s, v in shown),
+        {"step": "after", "value": after, "kind": "level"},
+    ]
     return Slices("waterfall", f"from before to after by {dimension}", tuple(rows))
 
 
@@ -273,8 +312,9 @@ def _expression(frame: nw.LazyFrame[Any], where: Where) -> nw.Expr:
 
 def _index(cells: Leaves, name: str) -> int:
     if name not in cells.names:
-        raise BadInput("this is no dimension of the leaves", column=name, found=", ".join(cells.names),
-                       hint=did_you_mean(name, cells.names))
+        raise BadInput(
+            "this is no dimension of the leaves", column=name, found=", ".join(cells.names), hint=did_you_mean(name, cells.names)
+        )
     return cells.names.index(name)
 
 

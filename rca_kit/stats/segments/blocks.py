@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Floats, group_columns
+from rca_kit.stats.segments.evidence import Columns, group_columns
 
 EXTRA = 2  # a block has this many dimensions more than the deepest combination: few blocks cover all
 SMALLER = 2  # a block is worth making only if it has this many times fewer cells than there are leaves
@@ -20,11 +20,11 @@ class Block:
     """A rolled-up table: codes of all dimensions (0 where not in the block), sums, and the combinations to take from it."""
 
     codes: NDArray[np.integer]
-    sums: Floats
+    columns: Columns
     covers: tuple[tuple[int, ...], ...]
 
 
-def blocks(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: Floats,
+def blocks(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: Columns,
            wanted: list[tuple[int, ...]]) -> Iterator[Block]:
     """Cover the wanted combinations with blocks, each summed once from the leaves.
 
@@ -32,7 +32,7 @@ def blocks(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: 
     ----------
     codes : (n, d) array of int
     cardinalities : tuple of int
-    columns : (n, c) array
+    columns : sequence of (n,) array
         What to sum.
     wanted : list of tuple of int
         Combinations of dimensions.
@@ -40,7 +40,7 @@ def blocks(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: 
     Examples
     --------
     >>> codes = np.array([[0, 0], [0, 1], [1, 1]])
-    >>> [b.covers for b in blocks(codes, (2, 2), np.ones((3, 1)), [(0,), (1,)])]
+    >>> [b.covers for b in blocks(codes, (2, 2), [np.ones(3)], [(0,), (1,)])]
     [((0,), (1,))]
     """
     n, d = codes.shape
@@ -68,7 +68,7 @@ def _cover(d: int, deepest: int, cardinalities: tuple[int, ...], left: set[tuple
     return best[1] if best else None
 
 
-def _rolled(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: Floats, dims: tuple[int, ...],
+def _rolled(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns: Columns, dims: tuple[int, ...],
             covers: tuple[tuple[int, ...], ...]) -> Block:
     shape = tuple(cardinalities[i] for i in dims)
     key = np.zeros(len(codes), dtype=np.int64)
@@ -81,4 +81,4 @@ def _rolled(codes: NDArray[np.integer], cardinalities: tuple[int, ...], columns:
     out = np.zeros((len(used), codes.shape[1]), dtype=np.int32)
     for dim, values in zip(dims, np.unravel_index(used, shape), strict=True):
         out[:, dim] = values
-    return Block(out, sums[used], covers)
+    return Block(out, list(sums[used].T.copy()), covers)

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Evidence, Floats, Mask, columns_of, group_columns, group_rows
+from rca_kit.stats.segments.evidence import Evidence, Floats, Mask, group_columns, group_rows
 from rca_kit.stats.segments.found import Conditions, members
 
 Ints = NDArray[np.int64]
@@ -169,13 +169,13 @@ def build_large(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evid
     heavy = evidence.heavy if evidence.heavy is not None else np.zeros(0, dtype=np.int64)
     heavy_codes = codes[heavy]
     assert evidence.linear is not None and evidence.slopes is not None
-    columns = columns_of([np.ones(len(codes)), weight > 0, evidence.impact, *evidence.linear.T])
+    columns = [(weight > 0).astype(np.float64), np.ones(len(codes)), evidence.impact, *evidence.linear]
     for block in blocks(codes, cardinalities, columns, wanted):
         for dims in block.covers:
             key = keys_of(block.codes, cardinalities, dims)
             used, place = _compact(key, cardinalities, dims)
-            sums = group_columns(place, block.sums, len(used))
-            looked_at += int(np.count_nonzero(sums[:, 1] > 0))
+            sums = group_columns(place, block.columns, len(used))
+            looked_at += int(np.count_nonzero(sums[:, 0] > 0))
             gains = sums[:, 3:] @ evidence.slopes
             if len(heavy):
                 at = np.searchsorted(used, keys_of(heavy_codes, cardinalities, dims))
@@ -183,7 +183,7 @@ def build_large(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evid
             best = max(best, float(gains.max()))
             keep = gains.max(axis=1) >= max(floor, relative * best)
             if keep.any():
-                cuboids.append(Cuboid(dims, cardinalities, used[keep], sums[keep, 0].astype(np.int64), gains[keep],
+                cuboids.append(Cuboid(dims, cardinalities, used[keep], sums[keep, 1].astype(np.int64), gains[keep],
                                       sums[keep, 2], np.zeros(int(keep.sum()), dtype=bool)))
     cuboids.sort(key=lambda c: (len(c.dims), c.dims))
     return Cells(cuboids, looked_at)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 # Leaves of one affected segment do not all move by the same factor: their own factor varies by about sqrt(0.05) = 22 %.
 # Without it a table of a million requests is explained to the last leaf and no short segment ever wins.
@@ -55,6 +55,7 @@ class Counts:
     n_after: Floats
     dispersion: float = DISPERSION
     prior: Floats | None = None  # rate a leaf would have by its values one by one; filled in by `fitted`
+    between: float = 0.0  # how far the log rates of leaves lie apart; filled in by `fitted`
     least_gain: float = 4.0  # a Bayes factor of about 50
     relative_gate: float = 0.3  # further segments need this share of the first one's evidence and of its impact
 
@@ -75,14 +76,21 @@ class Counts:
     def fitted(self, codes: NDArray[np.integer], cardinalities: tuple[int, ...]) -> Counts:
         """Fit a rate before to every value of every dimension (iterative proportional fitting), for leaves hardly seen."""
         rate = self.rate_before()
-        prior = np.full(len(codes), rate)
+        pull = max(PRIOR_REQUESTS * rate, 1e-300)
+        seen = np.flatnonzero(self.n_before > 0)
+        columns = [codes[seen, dim] for dim in range(len(cardinalities))]
+        events = [np.bincount(c, self.k_before[seen], minlength=size) for c, size in zip(columns, cardinalities, strict=True)]
+        factors = [np.ones(size) for size in cardinalities]
+        fitted = self.n_before[seen] * rate
         for _ in range(FITTING_ROUNDS):
-            for dim, size in enumerate(cardinalities):
-                events = np.bincount(codes[:, dim], self.k_before, minlength=size)
-                fitted = np.bincount(codes[:, dim], self.n_before * prior, minlength=size)
-                pull = PRIOR_REQUESTS * rate
-                prior *= ((events + pull) / np.maximum(fitted + pull, 1e-300))[codes[:, dim]]
-        return replace(self, prior=np.clip(prior, 1e-9, 1.0))
+            for dim, column in enumerate(columns):
+                step = (events[dim] + pull) / (np.bincount(column, fitted, minlength=cardinalities[dim]) + pull)
+                factors[dim] *= step
+                fitted *= step[column]
+        prior = np.full(len(codes), rate)
+        for dim, factor in enumerate(factors):
+            prior *= factor[codes[:, dim]]
+        return replace(self, prior=np.clip(prior, 1e-9, 1.0), between=self._log_rate_spread())
 
     def expected(self) -> Floats:
         """Estimate the events each leaf would have had after, at its own rate before."""
@@ -103,8 +111,9 @@ class Counts:
             return Evidence(self._gains(expected, self.k_after, ratios), np.log(ratios), impact)
         # a leaf with few events is as good as Poisson, and Poisson leaves add up
         heavy = np.flatnonzero((expected > THIN_EXPECTED) | (self.k_after > THIN_EVENTS))
-        linear = columns_of([self.k_after, expected])
-        linear[heavy] = 0.0
+        linear = (self.k_after.copy(), expected.copy())
+        for column in linear:
+            column[heavy] = 0.0
         slopes = np.stack([np.log(ratios), 1.0 - ratios])
         return Evidence(self._gains(expected[heavy], self.k_after[heavy], ratios), np.log(ratios), impact, heavy, linear, slopes)
 
@@ -118,7 +127,7 @@ class Counts:
         """Give the requests after."""
         return self.n_after
 
-    def parts(self) -> Floats:
+    def parts(self) -> list[Floats]:
         """Give events and requests, the events squared, and each leaf's part in a stratified (Mantel-Haenszel) comparison."""
         n = self.n_before + self.n_after
         both = (self.n_before > 0) & (self.n_after > 0)
@@ -128,13 +137,11 @@ class Counts:
         before = np.where(both, self.k_before * self.n_after / safe, 0.0)
         variance = np.where(both, self.n_before * self.n_after * k / safe**2, 0.0)
         shared = np.where(both, self.n_after, 0.0)
-        between = self.log_rate_spread()
-        return columns_of([self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after,
-                                variance, shared, np.full(len(n), between / max(len(n), 1))])
+        return [self.k_before, self.n_before, self.k_after, self.n_after, self.k_after**2, before, after, variance, shared]
 
     def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
         """Test the change of the segment's log rate, alone, leaf by leaf, and against the rest."""
-        k0, n0, k1, n1, squares, mh_before, mh_after, variance, shared, between = (float(v) for v in inside)
+        k0, n0, k1, n1, squares, mh_before, mh_after, variance, shared = (float(v) for v in inside)
         r0, m0, r1, m1 = (float(v) for v in rest[:4])
         before, after = (k0 / n0 if n0 > 0 else None), (k1 / n1 if n1 > 0 else None)
         if n1 <= 0:
@@ -145,7 +152,7 @@ class Counts:
             # no past of its own, or a past of other leaves: where does its rate lie among the rates of the others?
             if r1 <= 0 or m1 <= 0:
                 return Contrast(before, after, interval, 0.0, n0, n1)
-            noise = _log_variance(k1, n1) + _log_variance(r1, m1) + between + float(rest[9])
+            noise = _log_variance(k1, n1) + _log_variance(r1, m1) + self.between
             log_p = log_p_of((_log_rate(k1, n1) - _log_rate(r1, m1)) / np.sqrt(noise))
             return Contrast(before, after, interval, max(log_p, _log_binomial(k1, n1, r1 / m1)), n0, n1)
         moved = _log_rate(k1, n1) - _log_rate(k0, n0)
@@ -176,7 +183,7 @@ class Counts:
         # a spread learnt from few leaves is uncertain, and the uncertainty counts against the segment
         return max(0.0, scaled**2 * (1.0 + 2.5 / float(np.sqrt(seen.sum()))) - float(np.median(noise)))
 
-    def log_rate_spread(self) -> float:
+    def _log_rate_spread(self) -> float:
         """Estimate how far the log rates of well-seen leaves lie apart (robust variance)."""
         large = self.k_after >= 5
         if large.sum() < 5:

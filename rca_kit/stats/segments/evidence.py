@@ -7,6 +7,7 @@ did a segment move against the rest of the leaves beyond chance, by how much.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,24 +22,33 @@ Z95 = 1.959964  # two-sided 95 % point of the normal distribution
 DIRECTIONS = ("increase", "decrease", "either")
 
 
-def columns_of(parts: list[NDArray[np.generic]]) -> Floats:
-    """Put vectors side by side, each contiguous: millions of rows are summed column by column."""
-    out = np.empty((len(parts[0]), len(parts)), order="F")
-    for i, part in enumerate(parts):
-        out[:, i] = part
-    return out
+Columns = Sequence[Floats]
+"""Vectors of equal length, side by side without being copied."""
 
 
-def group_columns(rows: NDArray[np.integer], values: Floats, size: int) -> Floats:
-    """Sum a few columns by group.
+def group_columns(rows: NDArray[np.integer], columns: Columns, size: int) -> Floats:
+    """Sum a few columns by group, (size, c).
 
     Examples
     --------
-    >>> group_columns(np.array([1, 0, 1]), np.array([[1.0], [2.0], [3.0]]), 2).tolist()
+    >>> group_columns(np.array([1, 0, 1]), [np.array([1.0, 2.0, 3.0])], 2).tolist()
     [[2.0], [4.0]]
     """
-    return np.column_stack([np.bincount(rows, values[:, i], minlength=size) for i in range(values.shape[1])]).astype(
-        np.float64, copy=False)
+    out = np.empty((size, len(columns)), order="F")
+    for i, column in enumerate(columns):
+        out[:, i] = np.bincount(rows, column, minlength=size)
+    return out
+
+
+def sum_columns(columns: Columns, inside: Mask | None = None) -> Floats:
+    """Sum every column, over the marked rows only where a mask is given.
+
+    Examples
+    --------
+    >>> sum_columns([np.array([1.0, 2.0]), np.array([3.0, 4.0])], np.array([True, False])).tolist()
+    [1.0, 3.0]
+    """
+    return np.array([c.sum() if inside is None else c[inside].sum() for c in columns], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +56,7 @@ class Evidence:
     """Log-likelihood gains per leaf and effect, and each leaf's part in the net change.
 
     A table of millions of leaves has mostly thin ones, whose gains are linear in two sufficient statistics; only the others
-    need a row of their own: ``gains of all leaves = linear @ slopes``, plus `gains` at the leaves in `heavy`.
+    need a row of their own: ``linear`` times ``slopes`` for all leaves, plus `gains` at the leaves in `heavy`.
 
     Attributes
     ----------
@@ -58,7 +68,7 @@ class Evidence:
         What each leaf adds to the change of the total.
     heavy : (h,) array of int, optional
         Ascending; None when every leaf has its row.
-    linear : (n, 2) array, optional
+    linear : two (n,) arrays, optional
         Sufficient statistics of the thin leaves, 0 for the heavy ones.
     slopes : (2, g) array, optional
     """
@@ -67,7 +77,7 @@ class Evidence:
     effects: Floats
     impact: Floats
     heavy: NDArray[np.int64] | None = None
-    linear: Floats | None = None
+    linear: tuple[Floats, Floats] | None = None
     slopes: Floats | None = None
 
     def by_group(self, rows: NDArray[np.integer], leaves: NDArray[np.integer] | None, size: int) -> Floats:
@@ -88,7 +98,7 @@ class Evidence:
         """
         if self.heavy is None or self.linear is None or self.slopes is None:
             return group_rows(rows, self.gains if leaves is None else self.gains[leaves], size)
-        thin = self.linear if leaves is None else self.linear[leaves]
+        thin = self.linear if leaves is None else [column[leaves] for column in self.linear]
         sums = group_columns(rows, thin, size) @ self.slopes
         if leaves is None:
             return np.asarray(sums + group_rows(rows[self.heavy], self.gains, size))
@@ -185,8 +195,8 @@ class Measure(Protocol):
         """Give the traffic of each leaf in the after-window, (n,)."""
         ...
 
-    def parts(self) -> Floats:
-        """Give the sufficient statistics of every leaf, (n, m): those of a segment are their sum."""
+    def parts(self) -> Columns:
+        """Give the sufficient statistics of every leaf, m vectors (n,): those of a segment are their sums."""
         ...
 
     def unrest(self, rest: Mask) -> float:

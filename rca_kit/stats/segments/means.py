@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 SHIFTS = np.exp(np.linspace(np.log(0.02), np.log(20.0), 24))  # effects in units of the pooled standard deviation of a row
 # Leaves of one affected segment share their shift up to this relative spread; they also drift apart a little on quiet days
@@ -91,9 +91,10 @@ class Means:
             return Evidence(gains, shifts, impact)
         # the spread between leaves is nothing against the noise of a thin leaf, and without it the gains are linear
         heavy = np.flatnonzero(seen & (noise < THIN_NOISE))
-        linear = columns_of([x / noise, 1.0 / noise])
-        linear[~seen] = 0.0
-        linear[heavy] = 0.0
+        linear = (x / noise, 1.0 / noise)
+        for column in linear:
+            column[~seen] = 0.0
+            column[heavy] = 0.0
         slopes = np.stack([shifts, -(shifts**2) / 2])
         return Evidence(_gains(x[heavy], noise[heavy], shifts), shifts, impact, heavy, linear, slopes)
 
@@ -101,10 +102,10 @@ class Means:
         """Give the requests after."""
         return self.n_after
 
-    def parts(self) -> Floats:
+    def parts(self) -> list[Floats]:
         """Give the moments of both windows and the squared count."""
-        return columns_of([self.sum_before, self.sumsq_before, self.n_before, self.sum_after, self.sumsq_after, self.n_after,
-                                self.n_after**2])
+        return [self.sum_before, self.sumsq_before, self.n_before, self.sum_after, self.sumsq_after, self.n_after,
+                self.n_after**2]
 
     def unrest(self, rest: Mask) -> float:
         """Give the variance by which the means of leaves drift on quiet days."""

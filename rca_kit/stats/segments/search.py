@@ -8,8 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
+from rca_kit.stats.segments.blocks import blocks
 from rca_kit.stats.segments.cells import Cells, Cuboid, build
-from rca_kit.stats.segments.evidence import DIRECTIONS, Contrast, Evidence, Floats, Mask, Measure, group_columns
+from rca_kit.stats.segments.evidence import (
+    DIRECTIONS,
+    Columns,
+    Contrast,
+    Evidence,
+    Floats,
+    Mask,
+    Measure,
+    group_columns,
+    sum_columns,
+)
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult, members
 from rca_kit.stats.segments.widen import widen
 
@@ -121,7 +132,7 @@ def search(
         raise BadInput("unknown direction", found=direction, expected=", ".join(DIRECTIONS))
     measure = measure.fitted(codes, cardinalities)
     parts = measure.parts()
-    whole = parts.sum(axis=0)
+    whole = sum_columns(parts)
     everything = np.ones(len(codes), dtype=bool)
     total = measure.contrast(whole, np.zeros_like(whole), measure.unrest(everything) if len(codes) else 0.0)
     if not len(codes) or not len(cardinalities):
@@ -146,12 +157,12 @@ def search(
                         float(np.exp(total.log_p)))
 
 
-def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, parts: Floats, alpha: float,
+def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, parts: Columns, alpha: float,
             most: int, keep_rivals: bool, joins: _Joins) -> list[tuple[Found, Pick]]:
     active = np.ones(len(codes), dtype=bool)
     whole = float(evidence.impact.sum())
     weight = measure.weight()
-    at_rest = parts.sum(axis=0)
+    at_rest = sum_columns(parts)
     picks: list[tuple[Found, Pick]] = []
     failures = 0
     while len(picks) < most and failures < PATIENCE:
@@ -165,7 +176,7 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
             inside = members(codes, wider)
             pick = replace(pick, inside=inside, score=float(evidence.total(inside & active).max()))
         inside = pick.inside & active
-        own = parts[inside].sum(axis=0)
+        own = sum_columns(parts, inside)
         contrast = measure.contrast(own, at_rest - own, measure.unrest(active & ~inside))
         q_value = float(np.exp(min(contrast.log_p + np.log(max(cells.looked_at, 1)), 0.0)))
         impact = float(evidence.impact[inside].sum())
@@ -274,18 +285,20 @@ def _describe(conditions: Conditions, score: float, q_value: float, contrast: Co
         contrast.n_before, contrast.n_after, None, aliases)
 
 
-def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, measure: Measure, parts: Floats,
+def _singles(codes: NDArray[np.integer], cardinalities: tuple[int, ...], evidence: Evidence, measure: Measure, parts: Columns,
              looked_at: int) -> tuple[Found, ...]:
     """Describe every single value, largest evidence first; at most 50 per dimension."""
-    net, whole, weight = float(evidence.impact.sum()), parts.sum(axis=0), measure.weight()
+    net, whole, weight = float(evidence.impact.sum()), sum_columns(parts), measure.weight()
     unrest = measure.unrest(np.ones(len(codes), dtype=bool))
     out: list[Found] = []
-    for dim, size in enumerate(cardinalities):
-        column = codes[:, dim]
-        impact = np.bincount(column, evidence.impact, minlength=size)
-        traffic = np.bincount(column, weight, minlength=size) / max(float(weight.sum()), 1e-300)
-        gains = np.maximum(evidence.by_group(column, None, size).max(axis=1), 0.0)
-        own = group_columns(column, parts, size)
+    columns = [evidence.impact, weight, *parts]
+    # of millions of leaves: rolled up to small tables first
+    tables = blocks(codes, cardinalities, columns, [(d,) for d in range(len(cardinalities))])
+    for dim, table in sorted(((dims[0], t) for t in tables for dims in t.covers), key=lambda pair: pair[0]):
+        size = cardinalities[dim]
+        grouped = group_columns(table.codes[:, dim], table.columns, size)
+        impact, traffic, own = grouped[:, 0], grouped[:, 1] / max(float(weight.sum()), 1e-300), grouped[:, 2:]
+        gains = np.maximum(evidence.by_group(codes[:, dim], None, size).max(axis=1), 0.0)
         for code in np.argsort(-np.abs(impact), kind="stable")[:MOST_SINGLES]:
             contrast = measure.contrast(own[code], whole - own[code], unrest)
             q_value = float(np.exp(min(contrast.log_p + np.log(max(looked_at, 1)), 0.0)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput
-from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, columns_of, log_p_of
+from rca_kit.stats.segments.evidence import Z95, Contrast, Evidence, Floats, Mask, log_p_of
 
 # Leaves of one affected segment deviate by a common relative amount, give or take this (standard deviation, of the larger of
 # actual and expected).
@@ -93,13 +93,13 @@ class Totals:
         """Give the expected totals."""
         return np.abs(self.expected)
 
-    def parts(self) -> Floats:
+    def parts(self) -> list[Floats]:
         """Give totals, precision-weighted deviations, and what bounds the noise of a total."""
         live = np.isfinite(self.noise)
         precision = np.where(live, 1.0 / np.where(live, self.noise, 1.0) ** 2, 0.0)
         size = np.where(live, np.maximum(np.abs(self.actual), np.abs(self.expected)), 0.0)
-        return columns_of([self.expected, self.actual, precision, precision * self.deviation, size,
-                                np.where(live, self.noise, 0.0) ** 2 * size**2])
+        return [self.expected, self.actual, precision, precision * self.deviation, size,
+                np.where(live, self.noise, 0.0) ** 2 * size**2]
 
     def contrast(self, inside: Floats, rest: Floats, unrest: float) -> Contrast:
         """Test the segment's deviation against the rest: of its leaves, weighted by precision, and of its total."""
