@@ -27,9 +27,19 @@ from rca_kit.loop.s7_settle.whys import check_whys, draft_whys
 __all__ = ["check_whys", "settle"]
 
 
-def settle(case: CaseFacts, signal: Signal, symptom: Symptom, scope: Scope, suspects: Suspects, samples: Samples,
-           simulation: Simulation, slos: Any = None, *, decision_table: str | Path | None = None,
-           value_per_unit: Mapping[str, float] | None = None) -> Settlement:
+def settle(
+    case: CaseFacts,
+    signal: Signal,
+    symptom: Symptom,
+    scope: Scope,
+    suspects: Suspects,
+    samples: Samples,
+    simulation: Simulation,
+    slos: Any = None,
+    *,
+    decision_table: str | Path | None = None,
+    value_per_unit: Mapping[str, float] | None = None,
+) -> Settlement:
     """Settle a case from the findings of steps 1 to 6. Nothing is computed from data here.
 
     Parameters
@@ -57,7 +67,13 @@ def settle(case: CaseFacts, signal: Signal, symptom: Symptom, scope: Scope, susp
     whys = draft_whys(facts)
     todo = actions(facts, guards)
     return Settlement(
-        severity=grade, mitigations=moves, guardrails=guards, whys=whys,
-        checklist=checklists(facts, moves, guards, whys, todo), actions=todo, fmea=fmea(facts, grade),
-        unknowns=unknowns(facts), really_found=really_found(facts, found_items(facts, guards)),
+        severity=grade,
+        mitigations=moves,
+        guardrails=guards,
+        whys=whys,
+        checklist=checklists(facts, moves, guards, whys, todo),
+        actions=todo,
+        fmea=fmea(facts, grade),
+        unknowns=unknowns(facts),
+        really_found=really_found(facts, found_items(facts, guards)),
     )

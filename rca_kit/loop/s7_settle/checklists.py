@@ -42,8 +42,13 @@ LINES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
 )
 
 
-def checklists(facts: Facts, mitigations: tuple[Mitigation, ...], guardrails: tuple[Guardrail, ...], whys: tuple[Why, ...],
-               actions: tuple[Action, ...]) -> tuple[CheckItem, ...]:
+def checklists(
+    facts: Facts,
+    mitigations: tuple[Mitigation, ...],
+    guardrails: tuple[Guardrail, ...],
+    whys: tuple[Why, ...],
+    actions: tuple[Action, ...],
+) -> tuple[CheckItem, ...]:
     """Fill all checklists; lines of the last two exist only for incidents."""
     out = [*_triage(facts, mitigations), *_from_checks(facts, PARITY), *_replay(facts)]
     out += [*_from_checks(facts, INFRA), *_changes(facts)]
@@ -94,8 +99,12 @@ def _guarded(guardrails: tuple[Guardrail, ...]) -> CheckItem:
     if not tested:
         return CheckItem(FOUND, "A guardrail exists", "open", f"{len(guardrails)} proposed, none back-tested yet")
     best = max(tested, key=lambda g: g.lead_minutes or 0.0)
-    return CheckItem(FOUND, "A guardrail exists", "open",
-                     f"proposed and back-tested: {best.metric} {best.rule}; it counts once it runs in production")
+    return CheckItem(
+        FOUND,
+        "A guardrail exists",
+        "open",
+        f"proposed and back-tested: {best.metric} {best.rule}; it counts once it runs in production",
+    )
 
 
 def _triage(facts: Facts, mitigations: tuple[Mitigation, ...]) -> list[CheckItem]:
@@ -109,20 +118,35 @@ def _triage(facts: Facts, mitigations: tuple[Mitigation, ...]) -> list[CheckItem
         when = CheckItem(TRIAGE, "Onset is known", "done" if symptom.onset else "open", onset)
         known = bool(facts.scope.segments) or facts.scope.is_global
         who = CheckItem(TRIAGE, "Who is affected is known", "done" if known else "open", facts.scope.says())
-    worse = [f"{r.metric} {number(r.metric, r.before)} -> {number(r.metric, r.after)}"
-             for r in facts.readings().values() if r.moved and r.worse and r.metric != facts.metric]
-    also = CheckItem(TRIAGE, "Other outcomes were looked at", "done" if signal.others else "open",
-                     "; ".join(worse[:3]) if worse else f"{len(signal.others)} metrics, none other got worse")
+    worse = [
+        f"{r.metric} {number(r.metric, r.before)} -> {number(r.metric, r.after)}"
+        for r in facts.readings().values()
+        if r.moved and r.worse and r.metric != facts.metric
+    ]
+    also = CheckItem(
+        TRIAGE,
+        "Other outcomes were looked at",
+        "done" if signal.others else "open",
+        "; ".join(worse[:3]) if worse else f"{len(signal.others)} metrics, none other got worse",
+    )
     near = f"{_nearby(facts)} of {len(facts.case.changes)} within a day before it"
-    logged = CheckItem(TRIAGE, "Changes near the onset were listed", "done" if facts.case.changes else "open",
-                       near if facts.case.changes else "no change log given")
+    logged = CheckItem(
+        TRIAGE,
+        "Changes near the onset were listed",
+        "done" if facts.case.changes else "open",
+        near if facts.case.changes else "no change log given",
+    )
     before, after = signal.label_share_before, signal.label_share_after
     if before is None or after is None:
         labels = CheckItem(TRIAGE, "Enough labels have arrived to judge quality", "not_applicable", "no labels in the log")
     else:
         enough = after >= LABELS_ENOUGH * before
-        labels = CheckItem(TRIAGE, "Enough labels have arrived to judge quality", "done" if enough else "failed",
-                           f"{after:.0%} of requests after the onset have one, {before:.0%} before")
+        labels = CheckItem(
+            TRIAGE,
+            "Enough labels have arrived to judge quality",
+            "done" if enough else "failed",
+            f"{after:.0%} of requests after the onset have one, {before:.0%} before",
+        )
     stable = CheckItem(TRIAGE, "Stabilised", "not_applicable", "nothing to stabilise")
     if facts.verdict == "incident" and mitigations:
         stable = CheckItem(TRIAGE, "Stabilised", "open", f"first: {mitigations[0].action} {mitigations[0].target}".strip())
@@ -192,14 +216,30 @@ def _done(facts: Facts, guardrails: tuple[Guardrail, ...], whys: tuple[Why, ...]
     detect = f"detected {minutes:.0f} min after the onset" if onset else "onset not known"
     confirmed = facts.simulation.confirmed
     return [
-        CheckItem(DONE, "Cause confirmed by a test, not only likely", "done" if confirmed else "open",
-                  "confirmed by simulation" if confirmed else (facts.first.next_test if facts.first else "no suspect")),
-        CheckItem(DONE, "5 Whys end at a process or control", "failed" if problems else "done",
-                  problems[0].says if problems else whys[-1].answer),
-        CheckItem(DONE, "A preventive action has an owner and a due date", "done" if owned else "open",
-                  "" if owned else "owner and due date are empty"),
-        CheckItem(DONE, "Each preventive action has a success metric", "done" if measured else "open",
-                  prevent[0].success_metric if prevent else "no preventive action"),
+        CheckItem(
+            DONE,
+            "Cause confirmed by a test, not only likely",
+            "done" if confirmed else "open",
+            "confirmed by simulation" if confirmed else (facts.first.next_test if facts.first else "no suspect"),
+        ),
+        CheckItem(
+            DONE,
+            "5 Whys end at a process or control",
+            "failed" if problems else "done",
+            problems[0].says if problems else whys[-1].answer,
+        ),
+        CheckItem(
+            DONE,
+            "A preventive action has an owner and a due date",
+            "done" if owned else "open",
+            "" if owned else "owner and due date are empty",
+        ),
+        CheckItem(
+            DONE,
+            "Each preventive action has a success metric",
+            "done" if measured else "open",
+            prevent[0].success_metric if prevent else "no preventive action",
+        ),
         CheckItem(DONE, "Time to detect and to recover are recorded", "open", f"{detect}; to recover: after `rca-kit verify`"),
         CheckItem(DONE, "A guardrail is live", "open", f"{len(guardrails)} written by `rca-kit guardrails`"),
         CheckItem(DONE, "Recovery verified per affected segment", "open", "`rca-kit verify CASE --since TIME`"),

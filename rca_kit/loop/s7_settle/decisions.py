@@ -17,10 +17,35 @@ from rca_kit.findings.suspects import CATEGORIES, Suspect
 from rca_kit.loop.s7_settle.facts import Facts
 from rca_kit.loop.s7_settle.severity import UNSAFE_WORDS
 
-ACTIONS = ("rollback", "fallback_model", "fail_open", "fail_closed", "throttle", "cached_features", "rules_only",
-           "quarantine_batch", "fix_forward", "change_monitoring", "none")
-WHEN = ("verdict", "category", "subject", "change_kind", "family", "task", "severity", "sign", "change", "global", "unsafe",
-        "min_probability", "max_probability")
+ACTIONS = (
+    "rollback",
+    "fallback_model",
+    "fail_open",
+    "fail_closed",
+    "throttle",
+    "cached_features",
+    "rules_only",
+    "quarantine_batch",
+    "fix_forward",
+    "change_monitoring",
+    "none",
+)
+WHEN = (
+    "verdict",
+    "category",
+    "subject",
+    "change_kind",
+    "family",
+    "task",
+    "severity",
+    "sign",
+    "change",
+    "global",
+    "unsafe",
+    "min_probability",
+    "max_probability",
+    "name",
+)
 FIELDS = ("subject", "column", "component", "change", "version_from", "version_to", "where", "metric", "onset")
 MIN_PROBABILITY = 0.15  # suspects below it propose nothing: each wrong mitigation costs minutes of an outage
 RIVAL = 0.5  # a suspect at less than half of the first one's probability waits until the first one's actions were tried
@@ -105,14 +130,20 @@ def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]
 
 def is_unsafe(facts: Facts) -> bool:
     """Whether outputs that harm people went up: a KPI that counts unsafe answers got worse."""
-    return any(m.startswith("kpi:") and r.moved and r.worse and any(w in m.lower() for w in UNSAFE_WORDS)
-               for m, r in facts.readings().items())
+    return any(
+        m.startswith("kpi:") and r.moved and r.worse and any(w in m.lower() for w in UNSAFE_WORDS)
+        for m, r in facts.readings().items()
+    )
 
 
 def _last_resort(facts: Facts) -> Mitigation:
-    return Mitigation("fallback_model", f"last known good for {facts.where}", reversible=True,
-                      why="No rule of the decision table fits; a known good path stops the loss while the next tests run.",
-                      verify=f"{facts.metric} recovers.")
+    return Mitigation(
+        "fallback_model",
+        f"last known good for {facts.where}",
+        reversible=True,
+        why="No rule of the decision table fits; a known good path stops the loss while the next tests run.",
+        verify=f"{facts.metric} recovers.",
+    )
 
 
 def _holds(when: dict[str, Any], suspect: Suspect | None, facts: Facts, level: str | None, *, leading: bool) -> bool:
@@ -134,6 +165,8 @@ def _holds(when: dict[str, Any], suspect: Suspect | None, facts: Facts, level: s
             ok = bool(suspect and suspect.probability >= float(wanted))
         elif key == "max_probability":
             ok = leading and (suspect is None or suspect.probability <= float(wanted))
+        elif key == "name":
+            ok = bool(suspect and any(str(w).lower() in suspect.subject.lower() for w in _listed(wanted)))
         elif key == "sign":
             words = " ".join(e.says.lower() for e in suspect.evidence if e.supports) if suspect else ""
             ok = any(str(w).lower() in words for w in _listed(wanted))
@@ -160,8 +193,9 @@ def _fill(rule: DecisionRule, suspect: Suspect | None, facts: Facts) -> Mitigati
         "metric": facts.metric,
         "onset": f"{iso(facts.symptom.onset)[:16].replace('T', ' ')} UTC" if facts.symptom.onset else "the onset",
     }
-    return Mitigation(rule.action, rule.target.format(**fields), rule.reversible, rule.why.format(**fields),
-                      rule.verify.format(**fields))
+    return Mitigation(
+        rule.action, rule.target.format(**fields), rule.reversible, rule.why.format(**fields), rule.verify.format(**fields)
+    )
 
 
 def _change_words(facts: Facts, suspect: Suspect | None) -> str:
@@ -197,19 +231,29 @@ def _rule(entry: Any, place: int, file: str) -> DecisionRule:
             raise BadInput(f"rule `{name}`: unknown key `{key}`", file=file, hint=did_you_mean(str(key), known))
     action = entry.get("action")
     if action not in ACTIONS:
-        raise BadInput(f"rule `{name}`: unknown action", file=file, found=str(action), expected="one of " + ", ".join(ACTIONS),
-                       hint=did_you_mean(str(action), ACTIONS))
+        raise BadInput(
+            f"rule `{name}`: unknown action",
+            file=file,
+            found=str(action),
+            expected="one of " + ", ".join(ACTIONS),
+            hint=did_you_mean(str(action), ACTIONS),
+        )
     when = entry.get("when") or {}
     if not isinstance(when, dict):
         raise BadInput(f"rule `{name}`: `when` is no mapping", file=file)
     for key in when:
         if key not in WHEN:
-            raise BadInput(f"rule `{name}`: unknown condition `{key}`", file=file, expected="one of " + ", ".join(WHEN),
-                           hint=did_you_mean(str(key), WHEN))
+            raise BadInput(
+                f"rule `{name}`: unknown condition `{key}`",
+                file=file,
+                expected="one of " + ", ".join(WHEN),
+                hint=did_you_mean(str(key), WHEN),
+            )
     for category in _listed(when.get("category", [])):
         if category not in CATEGORIES:
-            raise BadInput(f"rule `{name}`: unknown category `{category}`", file=file,
-                           hint=did_you_mean(str(category), CATEGORIES))
+            raise BadInput(
+                f"rule `{name}`: unknown category `{category}`", file=file, hint=did_you_mean(str(category), CATEGORIES)
+            )
     risk = entry.get("risk", 3)
     if not isinstance(risk, int) or not 1 <= risk <= 5:
         raise BadInput(f"rule `{name}`: `risk` is not 1 to 5", file=file, found=str(risk))
@@ -217,10 +261,15 @@ def _rule(entry: Any, place: int, file: str) -> DecisionRule:
     for key, text in texts.items():
         for used in _fields(text, name, file):
             if used not in FIELDS:
-                raise BadInput(f"rule `{name}`: `{key}` uses an unknown field `{{{used}}}`", file=file,
-                               expected="one of " + ", ".join(FIELDS), hint=did_you_mean(used, FIELDS))
-    return DecisionRule(name, when, str(action), texts["target"], risk, bool(entry.get("reversible", True)), texts["why"],
-                        texts["verify"])
+                raise BadInput(
+                    f"rule `{name}`: `{key}` uses an unknown field `{{{used}}}`",
+                    file=file,
+                    expected="one of " + ", ".join(FIELDS),
+                    hint=did_you_mean(used, FIELDS),
+                )
+    return DecisionRule(
+        name, when, str(action), texts["target"], risk, bool(entry.get("reversible", True)), texts["why"], texts["verify"]
+    )
 
 
 def _fields(text: str, rule: str, file: str) -> list[str]:

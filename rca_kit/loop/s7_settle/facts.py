@@ -15,8 +15,19 @@ from rca_kit.findings.suspects import Suspect, Suspects
 from rca_kit.findings.symptom import Symptom
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "quality": ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error", "mae",
-                "rmse", "bias"),
+    "quality": (
+        "auc",
+        "average_precision",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "log_loss",
+        "calibration_error",
+        "mae",
+        "rmse",
+        "bias",
+    ),
     "latency": ("latency_p50", "latency_p95", "latency_p99"),
     "errors": ("error_rate",),
     "volume": ("volume",),
@@ -24,8 +35,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "data": ("null_rate", "freshness", "psi"),
     "output": ("score_mean", "positive_rate"),
 }
-DEPLOYS = ("model_deploy", "code_deploy", "config_change", "flag_change", "experiment", "data_pipeline", "schema_change",
-           "infra_change")
+DEPLOYS = (
+    "model_deploy",
+    "code_deploy",
+    "config_change",
+    "flag_change",
+    "experiment",
+    "data_pipeline",
+    "schema_change",
+    "infra_change",
+)
 """Kinds of change that somebody made here and can take back."""
 
 UPSTREAM_DUTY = ("upstream_notice",)

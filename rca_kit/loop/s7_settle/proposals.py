@@ -22,8 +22,15 @@ def propose(facts: Facts) -> tuple[Guardrail, ...]:
     if facts.verdict == "no_change":
         return (Guardrail("alert", facts.metric, _quiet_rule(facts), "The alert fired on chance; this would have been silent."),)
     if facts.verdict == "benign_shift":
-        return (Guardrail("alert", facts.metric, "against a rolling baseline of the same hours of the last 7 days, and only "
-                          "together with a quality or KPI metric outside its SLO", "Drift without harm is no alarm."),)
+        return (
+            Guardrail(
+                "alert",
+                facts.metric,
+                "against a rolling baseline of the same hours of the last 7 days, and only "
+                "together with a quality or KPI metric outside its SLO",
+                "Drift without harm is no alarm.",
+            ),
+        )
     out = [_alert(facts, metric, rule, result) for metric, rule, result in alert_rules(facts)]
     for suspect in [s for s in facts.suspects.items[:2] if s.probability >= MIN_PROBABILITY or s.rank == 1]:
         out += _for_suspect(facts, suspect)
@@ -38,7 +45,9 @@ def alert_rules(facts: Facts) -> list[tuple[str, AlertRule, Backtest]]:
     onset = facts.symptom.onset
     if onset is None or facts.verdict != "incident":
         return []
-    names = list(dict.fromkeys([*_causal_metrics(facts), facts.metric]))
+    outcomes = [m for m, r in facts.readings().items() if r.moved and r.worse and family_of(m) in ("quality", "kpi", "errors")]
+    # a drift distance depends on its baseline and bins: a schema check watches that better than a threshold on a chart
+    names = [m for m in dict.fromkeys([*_causal_metrics(facts), facts.metric, *outcomes]) if not m.startswith("psi:")]
     found = []
     for name in names:
         series = series_of(facts.symptom, name)
@@ -76,14 +85,19 @@ def _causal_metrics(facts: Facts) -> list[str]:
     wanted = []
     if first is not None:
         kind, _, name = first.subject.partition(":")
-        near = {"feature": [f"null_rate:{name}", f"psi:{name}"], "component": [f"freshness:{name}", "error_rate"],
-                "stage": ["latency_p95", "latency_p99"], "label": [f"null_rate:{facts.case.roles.get('label')}"],
-                "threshold": ["positive_rate"], "routing": ["positive_rate"], "traffic": ["volume", "error_rate"],
-                "model": ["score_mean", "positive_rate"]}.get(kind, [])
+        near = {
+            "feature": [f"null_rate:{name}", f"psi:{name}"],
+            "component": [f"freshness:{name}", "error_rate"],
+            "stage": ["latency_p95", "latency_p99"],
+            "label": [f"null_rate:{facts.case.roles.get('label')}"],
+            "threshold": ["positive_rate"],
+            "routing": ["positive_rate"],
+            "traffic": ["volume", "error_rate"],
+            "model": ["score_mean", "positive_rate"],
+        }.get(kind, [])
         wanted = [m for m in near if m in charted]
     nulls = [o.metric for o in facts.symptom.onsets if o.metric.startswith(("null_rate:", "freshness:")) and o.metric in charted]
-    # a drift distance depends on its baseline and bins: a schema check watches that better than a threshold on a chart
-    return [m for m in wanted + nulls if not m.startswith("psi:")]
+    return wanted + nulls
 
 
 def _alert(facts: Facts, metric: str, rule: AlertRule, result: Backtest) -> Guardrail:
@@ -102,23 +116,53 @@ def _for_suspect(facts: Facts, suspect: Suspect) -> list[Guardrail]:
     change = facts.change_of(suspect)
     out = []
     for column in [name] if kind == "feature" else _broken_inputs(facts) if kind == "component" else []:
-        out.append(Guardrail("schema", f"feature:{column}", f"null share, range and values of {column} as on healthy days",
-                             "Stops a broken input at the door; runs on every batch, or on a sample of requests."))
+        out.append(
+            Guardrail(
+                "schema",
+                f"feature:{column}",
+                f"null share, range and values of {column} as on healthy days",
+                "Stops a broken input at the door; runs on every batch, or on a sample of requests.",
+            )
+        )
         if suspect.category in ("code", "config", "data", "upstream"):
-            out.append(Guardrail("parity_test", f"feature:{column}", f"offline and online values of {column} agree per request",
-                                 "A difference between training and serving shows before the release, not after."))
+            out.append(
+                Guardrail(
+                    "parity_test",
+                    f"feature:{column}",
+                    f"offline and online values of {column} agree per request",
+                    "A difference between training and serving shows before the release, not after.",
+                )
+            )
     aged = any("stale" in e.says or "freshness" in e.says for e in suspect.evidence)
     stale = kind == "component" and (suspect.category == "data" or aged)
     if stale or facts.metric.startswith("freshness:"):
         component = name or facts.metric.partition(":")[2]
-        out.append(Guardrail("freshness", f"freshness:{component}", f"age at most {STALE_FACTOR:g} x its usual maximum",
-                             "A job that does not run raises no error; only the age of what it writes tells."))
+        out.append(
+            Guardrail(
+                "freshness",
+                f"freshness:{component}",
+                f"age at most {STALE_FACTOR:g} x its usual maximum",
+                "A job that does not run raises no error; only the age of what it writes tells.",
+            )
+        )
     if kind in ("model", "threshold", "routing") or (change is not None and change.kind in DEPLOYS):
-        out.append(Guardrail("canary", facts.metric, f"{canary_rule(facts)}, at {CANARY_SHARE:.0%} of traffic",
-                             "Shows the next change to few users first, and takes it back by itself."))
+        out.append(
+            Guardrail(
+                "canary",
+                facts.metric,
+                f"{canary_rule(facts)}, at {CANARY_SHARE:.0%} of traffic",
+                "Shows the next change to few users first, and takes it back by itself.",
+            )
+        )
     if kind == "label":
-        out.append(Guardrail("schema", "label", "share of labels that arrive, and their positive rate, as on healthy days",
-                             "Quality metrics and training rest on labels; they need a check of their own."))
+        out.append(
+            Guardrail(
+                "schema",
+                "label",
+                "share of labels that arrive, and their positive rate, as on healthy days",
+                "Quality metrics and training rest on labels; they need a check of their own.",
+            )
+        )
     return out
 
 

@@ -10,6 +10,7 @@ from rca_kit.loop.s7_settle.facts import Facts, family_of, number
 
 LEVELS = ("SEV1", "SEV2", "SEV3", "SEV4")
 BROAD = 0.5  # half of the requests or more: "broad"
+EVERYONE = 0.75  # SEV1 is for harm that nearly everyone meets
 NARROW = 0.05
 # Harm steps (small, notable, large) per kind of metric. Quality in points, latency as a ratio, rates in points, KPIs as a share.
 # A KPI loss of 2 % is what teams page for, of 20 % what managers are woken for; 0.03 AUC is the usual gate of a release; 2 %
@@ -46,8 +47,10 @@ def severity(facts: Facts, value_per_unit: Mapping[str, float] | None = None) ->
         return Severity(None, ("nothing changed beyond chance and season",))
     if facts.verdict == "benign_shift":
         return Severity("SEV4", ("inputs or traffic mix moved, outcomes did not",))
-    harms = sorted(((min(harm(r), _most(r, facts)), r) for r in facts.readings().values() if _counts(r, facts)),
-                   key=lambda x: (-x[0], x[1].metric != facts.metric, x[1].metric))
+    harms = sorted(
+        ((min(harm(r), _most(r, facts)), r) for r in facts.readings().values() if _counts(r, facts)),
+        key=lambda x: (-x[0], x[1].metric != facts.metric, x[1].metric),
+    )
     worst = harms[0][0] if harms else 1
     breaches = [b for b in facts.breaches() if not b.before_too]
     because = [str(b) for b in breaches]
@@ -133,8 +136,11 @@ def requests_per_hour(facts: Facts) -> float | None:
     if windows is None:
         return None
     if series is not None and series.bucket_seconds:
-        inside = [v for t, v in zip(series.times, series.values, strict=True)
-                  if v is not None and windows[1].start <= t < windows[1].end]
+        inside = [
+            v
+            for t, v in zip(series.times, series.values, strict=True)
+            if v is not None and windows[1].start <= t < windows[1].end
+        ]
         if inside:
             return sum(inside) / len(inside) * HOUR / series.bucket_seconds
     # the metric over most rows (errors, latency) rests on every request; labels and classes on fewer
@@ -160,16 +166,15 @@ def _step(kind: str, size: float) -> int:
     return sum(size >= s - 1e-12 for s in STEPS[kind])
 
 
-def _level(worst: int, reach: float, breached: bool, burning: bool,
-           harms: list[tuple[int, MetricReading]]) -> int:
+def _level(worst: int, reach: float, breached: bool, burning: bool, harms: list[tuple[int, MetricReading]]) -> int:
     # slow answers alone hurt, but nobody is served wrongly: they reach SEV1 only beside another notable harm
     beyond_latency = any(h >= 2 and family_of(r.metric) != "latency" for h, r in harms)
     other_large = any(h == 3 and family_of(r.metric) != "latency" for h, r in harms)
     if burning and reach >= BROAD:
         worst = max(worst, 2)
     if worst == 3:
-        if reach >= BROAD:
-            return 1 if other_large or beyond_latency else 2
+        if reach >= EVERYONE and (other_large or beyond_latency):
+            return 1
         return 2 if reach >= NARROW else 3
     if worst == 2:
         kpi = any(h >= 2 and family_of(r.metric) == "kpi" for h, r in harms)

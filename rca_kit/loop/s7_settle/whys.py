@@ -16,23 +16,39 @@ FEWEST = 3
 
 # What was missing when such a cause reached users: (what let it in, what let it stay unseen).
 CONTROLS: dict[str, tuple[str, str]] = {
-    "data": ("no check on row counts, nulls and age stands between the job and the feature store",
-             "no alert watches the inputs, only the outcome"),
-    "model": ("the release gate does not replay a golden set by segment before a version takes traffic",
-              "the canary has no automatic rollback on quality"),
-    "code": ("no parity test compares features as trained with features as served before a release",
-             "the release goes to all traffic at once, without a canary"),
-    "infra": ("no load test at peak traffic with the real payload is part of a release",
-              "no alert on saturation fires before requests slow down"),
-    "config": ("no contract test and no review by impact covers settings, keys and flags",
-               "settings reach all traffic at once, without a canary"),
-    "upstream": ("no contract test checks the supplier's schema and null rates at the boundary",
-                 "no circuit breaker falls back when the supplier's answers degrade"),
-    "external": ("no calendar of campaigns and seasons, and no abuse limits, feed the alerts and the model's training",
-                 "quality is not watched by segment, so a new population hides in the average"),
+    "data": (
+        "no check on row counts, nulls and age stands between the job and the feature store",
+        "no alert watches the inputs, only the outcome",
+    ),
+    "model": (
+        "the release gate does not replay a golden set by segment before a version takes traffic",
+        "the canary has no automatic rollback on quality",
+    ),
+    "code": (
+        "no parity test compares features as trained with features as served before a release",
+        "the release goes to all traffic at once, without a canary",
+    ),
+    "infra": (
+        "no load test at peak traffic with the real payload is part of a release",
+        "no alert on saturation fires before requests slow down",
+    ),
+    "config": (
+        "no contract test and no review by impact covers settings, keys and flags",
+        "settings reach all traffic at once, without a canary",
+    ),
+    "upstream": (
+        "no contract test checks the supplier's schema and null rates at the boundary",
+        "no circuit breaker falls back when the supplier's answers degrade",
+    ),
+    "external": (
+        "no calendar of campaigns and seasons, and no abuse limits, feed the alerts and the model's training",
+        "quality is not watched by segment, so a new population hides in the average",
+    ),
 }
-LABEL_CONTROL = ("no check on the share and the rate of labels stands between the label job and evaluation",
-                 "quality dashboards do not say on how many labels they rest")
+LABEL_CONTROL = (
+    "no check on the share and the rate of labels stands between the label job and evaluation",
+    "quality dashboards do not say on how many labels they rest",
+)
 PEOPLE = re.compile(
     r"(?i)\b(human error|operator error|careless\w*|negligen\w*|incompeten\w*|sloppy|lazy|stupid|fault of|to blame|blame\w*|"
     r"should have known|should have been more careful|someone forgot|(?:he|she|they|engineer|developer|analyst|operator|"
@@ -40,15 +56,23 @@ PEOPLE = re.compile(
     r"(?:forgot|failed to|did(?:n't| not) (?:check|test|notice|read|follow)|ignored|"
     r"made an? (?:mistake|error)|messed up|broke|overlooked|was careless))\b"
 )
-_LACK = (r"(?:no|missing|lack(?:s|ing)?|without|absent|never|does not|do not|nothing|not (?:tested|covered|checked|"
-         r"monitored|reviewed|watched|part of))")
-_CONTROL = (r"(?:test|check|alert|monitor|review|gate|canary|contract|control|process|policy|runbook|limit|calendar|breaker|"
-            r"validation|guardrail|approval|checklist|watch|owner|training|step|rollback|dashboard)(?!-out)")
-PROCESS = re.compile(rf"(?i)\b{_LACK}\b.*\b{_CONTROL}|\b{_CONTROL}\w*\b.*\b{_LACK}\b|"
-                     r"\bnot (?:tested|covered|checked|monitored|reviewed|watched)\b")
+_LACK = (
+    r"(?:no|missing|lack(?:s|ing)?|without|absent|never|does not|do not|nothing|not (?:tested|covered|checked|"
+    r"monitored|reviewed|watched|part of))"
+)
+_CONTROL = (
+    r"(?:test|check|alert|monitor|review|gate|canary|contract|control|process|policy|runbook|limit|calendar|breaker|"
+    r"validation|guardrail|approval|checklist|watch|owner|training|step|rollback|dashboard)(?!-out)"
+)
+PROCESS = re.compile(
+    rf"(?i)\b{_LACK}\b.*\b{_CONTROL}|\b{_CONTROL}\w*\b.*\b{_LACK}\b|"
+    r"\bnot (?:tested|covered|checked|monitored|reviewed|watched)\b"
+)
 MIN_WORDS = 4
-SLOW_CODE = ("no load test with the real payload is part of a release",
-             "the release goes to all traffic at once, without a canary on latency")
+SLOW_CODE = (
+    "no load test with the real payload is part of a release",
+    "the release goes to all traffic at once, without a canary on latency",
+)
 
 
 @dataclass(frozen=True)
