@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
+
 from rca_kit.errors import BadInput, did_you_mean
-from rca_kit.findings.replay import Replay
+from rca_kit.findings.replay import GoldenHealth, Replay
 from rca_kit.findings.shadow import Shadow
+from rca_kit.loop.golden_health import golden_health
 from rca_kit.loop.progress import Report
 from rca_kit.loop.replay import replay
 from rca_kit.loop.shadow import compare_shadow
+from rca_kit.loop.triggers import TriggerHistory, evaluate_trigger
+from rca_kit.loop.watch import Watch, watch_shadow
 from rca_kit.models.load import load_model
 from rca_kit.sources.open import OpenCase, open_case
 
 PASS, FAIL, UNDECIDED = 0, 1, 3
 EXIT_CODES = {"same": PASS, "better": PASS, "equivalent": PASS, "worse": FAIL, "different": FAIL, "inconclusive": UNDECIDED}
+TRAFFIC_ROWS = 200_000  # rows of current traffic a golden set is held against
 RECORDS = "replay"  # folder beside incident.yaml with the recorded answers
 
 
-def replay_case(folder: str | Path, *, record: bool = True, progress: Report | bool | None = True,
-                trusted: bool = False) -> tuple[Replay, int]:
+def replay_case(
+    folder: str | Path, *, record: bool = True, progress: Report | bool | None = True, trusted: bool = False
+) -> tuple[Replay, int]:
     """Replay the golden set of a case through its `current` and `previous` model.
 
     Parameters
@@ -55,8 +63,9 @@ def replay_case(folder: str | Path, *, record: bool = True, progress: Report | b
     return replay_opened(opened, record=record, progress=progress, trusted=trusted)
 
 
-def replay_opened(opened: OpenCase, *, record: bool = False, progress: Report | bool | None = None,
-                  trusted: bool = False) -> tuple[Replay, int]:
+def replay_opened(
+    opened: OpenCase, *, record: bool = False, progress: Report | bool | None = None, trusted: bool = False
+) -> tuple[Replay, int]:
     """Replay a case that is open already; see `replay_case`."""
     import polars as pl
 
@@ -75,8 +84,18 @@ def replay_opened(opened: OpenCase, *, record: bool = False, progress: Report | 
         golden = golden.with_columns((pl.col(label) == str(positive)).cast(pl.Int8).alias(label))
     segments = [s for s in roles.segments if s in names]
     task = opened.task if opened.task in ("binary", "multiclass", "regression") else None
-    found = replay(golden, models["current"], models["previous"], label, sample_id, features, task=task,
-                   dimensions=segments or None, record=home / RECORDS / "answers.jsonl" if record else None, progress=progress)
+    found = replay(
+        golden,
+        models["current"],
+        models["previous"],
+        label,
+        sample_id,
+        features,
+        task=task,
+        dimensions=segments or None,
+        record=home / RECORDS / "answers.jsonl" if record else None,
+        progress=progress,
+    )
     if record and not found.errors:
         (home / RECORDS / "answers.jsonl").replace(home / RECORDS / "last.jsonl")
     return found, EXIT_CODES[found.verdict]
@@ -118,6 +137,58 @@ def shadow_opened(opened: OpenCase) -> tuple[Shadow, int]:
     return found, EXIT_CODES[found.verdict]
 
 
+def health_case(folder: str | Path) -> GoldenHealth:
+    """Check the golden set of a case against its current traffic.
+
+    Raises
+    ------
+    BadInput
+        When the case has no golden set.
+    """
+    opened = open_case(folder)
+    _require(opened.golden is not None, opened, "golden", "a golden set: labelled known samples")
+    assert opened.golden is not None
+    golden = opened.golden.collect(backend="polars").to_native()
+    roles, names = opened.roles, golden.columns
+    label = _first((roles.label, "label"), names) or "label"
+    features = [f for f in roles.features if f in names]
+    dimensions = [s for s in roles.segments if s in names]
+    wanted = [c for c in dict.fromkeys([*features, *dimensions]) if c in opened.predictions.collect_schema().names()]
+    step = max(1, opened.row_count // TRAFFIC_ROWS)
+    traffic = None
+    if wanted:
+        late = opened.predictions.filter(nw.col(roles.time) >= nw.lit(_late(opened.time_range)))
+        traffic = late.select(wanted).collect(backend="polars").to_native().gather_every(step)
+    return golden_health(
+        golden,
+        label,
+        _first(("sample_id", roles.request_id, "id"), names) or "sample_id",
+        features or None,
+        dimensions or None,
+        traffic,
+        label_time=_first((roles.label_time,), names),
+    )
+
+
+def watch_case(folder: str | Path, every: int = 100) -> Watch:
+    """Watch the shadow table of a case in order of time; see `rca_kit.loop.watch.watch_shadow`."""
+    opened = open_case(folder)
+    _require(opened.shadow is not None, opened, "shadow", "the same requests answered by two models")
+    assert opened.shadow is not None
+    table = opened.shadow.collect(backend="polars").to_native()
+    return watch_shadow(
+        table,
+        secondary="secondary" if "secondary" in table.columns else None,
+        every=every,
+        id=_first(("request_id", opened.roles.request_id), table.columns) or "request_id",
+    )
+
+
+def _late(span: tuple[datetime, datetime]) -> datetime:
+    """Start of the last quarter of a log: what traffic is like now."""
+    return span[1] - (span[1] - span[0]) / 4
+
+
 def _first(wanted: tuple[str | None, ...], names: list[str]) -> str | None:
     return next((w for w in wanted if w is not None and w in names), None)
 
@@ -126,5 +197,75 @@ def _require(there: bool, opened: OpenCase, what: str, expected: str, hint: str 
     if not there:
         models: Mapping[str, Any] = opened.case.incident.models
         found = ", ".join(models) if what.startswith("models") else None
-        raise BadInput(f"the case has no `{what}`", file=str(opened.case.folder / "incident.yaml"), found=found or "nothing",
-                       expected=expected, hint=hint)
+        raise BadInput(
+            f"the case has no `{what}`",
+            file=str(opened.case.folder / "incident.yaml"),
+            found=found or "nothing",
+            expected=expected,
+            hint=hint,
+        )
+
+
+def canary_case(
+    folder: str | Path,
+    rule: str = "precision < -5% or p99 +50 ms for 5 min",
+    *,
+    primary: str = "",
+    candidate: str = "",
+    bucket_seconds: float = 60.0,
+    window_seconds: float | None = None,
+) -> TriggerHistory:
+    """Run a rollback trigger over the request log of a case, to see whether and when it would have stopped the rollout.
+
+    Parameters
+    ----------
+    folder : path
+        The case folder; its log needs a model version.
+    rule : str
+        See `rca_kit.loop.triggers`.
+    primary, candidate : str, optional
+        The two versions; when absent, the newest to appear is the candidate and the most frequent other one the primary.
+    bucket_seconds, window_seconds
+        As for `evaluate_trigger`.
+
+    Raises
+    ------
+    BadInput
+        When the log has no version column, fewer than two versions, or lacks what the rule needs.
+    """
+    import polars as pl
+
+    opened = open_case(folder)
+    roles = opened.roles
+    _require(roles.model_version is not None, opened, "roles: model_version", "a column that tells the versions apart")
+    version = str(roles.model_version)
+    names = (roles.time, version, roles.score, roles.decision, roles.label, roles.error, roles.latency_ms)
+    wanted = [c for c in dict.fromkeys(names) if c is not None]
+    log: pl.DataFrame = opened.predictions.select(wanted).collect(backend="polars").to_native()
+    for role, column in (("decision", roles.decision), ("label", roles.label)):
+        yes = opened.positive.get(role)
+        if column is not None and yes is not None and not log.schema[column].is_numeric():
+            log = log.with_columns((pl.col(column).cast(pl.String) == str(yes)).cast(pl.Int8).alias(column))
+    seen = log.filter(pl.col(version).is_not_null()).group_by(version).agg(pl.len(), pl.col(roles.time).min().alias("_first"))
+    seen = seen.sort(["_first", version], descending=[True, False])
+    if seen.height < 2 and not (primary and candidate):
+        raise BadInput("the log holds fewer than two versions", column=version, found=", ".join(map(str, seen[version])))
+    new = candidate or str(seen[version][0])
+    others = seen.filter(pl.col(version).cast(pl.String) != new).sort(["len", version], descending=[True, False])
+    old = primary or str(others[version][0])
+    log = log.with_columns(pl.col(version).cast(pl.String))
+    return evaluate_trigger(
+        rule,
+        log,
+        version=version,
+        primary=old,
+        candidate=new,
+        time=roles.time,
+        score=roles.score,
+        decision=roles.decision,
+        label=roles.label,
+        error=roles.error,
+        latency=roles.latency_ms,
+        bucket_seconds=bucket_seconds,
+        window_seconds=window_seconds,
+    )

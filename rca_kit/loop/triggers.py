@@ -21,12 +21,38 @@ from rca_kit.findings.base import Finding, iso
 from rca_kit.loop.tables import numbers, to_polars
 from rca_kit.stats.rowmetrics import auc, decision_metrics, log_losses
 
-METRICS = ("precision", "recall", "f1", "accuracy", "positive_rate", "auc", "log_loss", "score_mean", "error_rate", "p50", "p95",
-           "p99", "mean_ms", "volume")
+METRICS = (
+    "precision",
+    "recall",
+    "f1",
+    "accuracy",
+    "positive_rate",
+    "auc",
+    "log_loss",
+    "score_mean",
+    "error_rate",
+    "p50",
+    "p95",
+    "p99",
+    "mean_ms",
+    "volume",
+)
 ALIASES = {"latency_p50": "p50", "latency_p95": "p95", "latency_p99": "p99", "errors": "error_rate"}
-UNITS = {"s": 1, "sec": 1, "second": 1, "seconds": 1, "m": 60, "min": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600,
-         "hours": 3600}
+UNITS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "seconds": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "minutes": 60,
+    "h": 3600,
+    "hour": 3600,
+    "hours": 3600,
+}
 CONDITION = re.compile(r"^\s*([a-z_0-9]+)\s*(<=?|>=?)?\s*([+-]?\s*\d+(?:\.\d+)?)\s*(%|pp|ms|s)?\s*$", re.I)
+MIN_BELOW = 10  # yes decisions (labels) under a precision (recall): a share of three is no measurement
 MIN_COUNT = 20  # requests of each version in a bucket before it may say anything; with fewer, single errors are 5 %
 
 
@@ -98,8 +124,19 @@ class TriggerHistory(Finding):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per bucket and condition."""
-        return [{"time": r.time, "condition": r.condition, "primary": r.primary, "candidate": r.candidate, "change": r.change,
-                 "crossed": r.crossed, "n_primary": r.n_primary, "n_candidate": r.n_candidate} for r in self.readings]
+        return [
+            {
+                "time": r.time,
+                "condition": r.condition,
+                "primary": r.primary,
+                "candidate": r.candidate,
+                "change": r.change,
+                "crossed": r.crossed,
+                "n_primary": r.n_primary,
+                "n_candidate": r.n_candidate,
+            }
+            for r in self.readings
+        ]
 
 
 def parse_trigger(text: str) -> Trigger:
@@ -129,13 +166,17 @@ def parse_trigger(text: str) -> Trigger:
 def _condition(text: str, rule: str) -> Condition:
     match = CONDITION.match(text)
     if not match:
-        raise BadInput("a condition of the trigger is not understood", found=text.strip() or rule,
-                       expected="metric, < or >, a change: `precision < -5%`, `p99 +50 ms`")
+        raise BadInput(
+            "a condition of the trigger is not understood",
+            found=text.strip() or rule,
+            expected="metric, < or >, a change: `precision < -5%`, `p99 +50 ms`",
+        )
     name, sign, number, unit = match.groups()
     name = ALIASES.get(name.lower(), name.lower())
     if name not in METRICS:
-        raise BadInput("metric of the trigger not known", found=name, expected=", ".join(METRICS),
-                       hint=did_you_mean(name, METRICS))
+        raise BadInput(
+            "metric of the trigger not known", found=name, expected=", ".join(METRICS), hint=did_you_mean(name, METRICS)
+        )
     limit = float(number.replace(" ", ""))
     below = sign.startswith("<") if sign else limit < 0
     if (unit or "").lower() == "s":
@@ -143,10 +184,23 @@ def _condition(text: str, rule: str) -> Condition:
     return Condition(name, below, limit, (unit or "").lower())
 
 
-def evaluate_trigger(rule: str | Trigger, log: Any, *, version: str = "model_version", primary: Any, candidate: Any,
-                     time: str = "time", score: str | None = None, decision: str | None = None, label: str | None = None,
-                     error: str | None = None, latency: str | None = None, bucket_seconds: float = 60.0,
-                     window_seconds: float | None = None, min_count: int = MIN_COUNT) -> TriggerHistory:
+def evaluate_trigger(
+    rule: str | Trigger,
+    log: Any,
+    *,
+    version: str = "model_version",
+    primary: Any,
+    candidate: Any,
+    time: str = "time",
+    score: str | None = None,
+    decision: str | None = None,
+    label: str | None = None,
+    error: str | None = None,
+    latency: str | None = None,
+    bucket_seconds: float = 60.0,
+    window_seconds: float | None = None,
+    min_count: int = MIN_COUNT,
+) -> TriggerHistory:
     """Run a trigger over a canary's log and say when it would have fired.
 
     Parameters
@@ -230,8 +284,9 @@ def evaluate_trigger(rule: str | Trigger, log: Any, *, version: str = "model_ver
     if fired is None:
         return TriggerHistory(str(trigger), None, "it would not have fired.", tuple(readings), skipped)
     at = start_time + timedelta(seconds=fired[0] - float(when[0]))
-    return TriggerHistory(str(trigger), at, f"it would have fired at {iso(at)} by {' and '.join(map(str, fired[1]))}.",
-                          tuple(readings), skipped)
+    return TriggerHistory(
+        str(trigger), at, f"it would have fired at {iso(at)} by {' and '.join(map(str, fired[1]))}.", tuple(readings), skipped
+    )
 
 
 def _needs(metric: str) -> Sequence[str]:
@@ -239,8 +294,13 @@ def _needs(metric: str) -> Sequence[str]:
         return ("latency",)
     if metric in ("precision", "recall", "f1", "accuracy"):
         return ("decision", "label")
-    return {"positive_rate": ("decision",), "auc": ("score", "label"), "log_loss": ("score", "label"), "score_mean": ("score",),
-            "error_rate": ("error",)}.get(metric, ())
+    return {
+        "positive_rate": ("decision",),
+        "auc": ("score", "label"),
+        "log_loss": ("score", "label"),
+        "score_mean": ("score",),
+        "error_rate": ("error",),
+    }.get(metric, ())
 
 
 def _column(frame: pl.DataFrame, role: str, name: str) -> Any:
@@ -273,6 +333,9 @@ def _metric(name: str, arrays: dict[str, Any], rows: slice, side: Any) -> float:
         return auc(values[1] > 0, values[0]).value
     if name == "log_loss":
         return float(log_losses(values[1] > 0, values[0]).mean())
+    below = {"precision": values[0], "recall": values[1], "f1": values[0] + values[1]}.get(name)
+    if below is not None and below.sum() < MIN_BELOW:
+        return float("nan")
     return decision_metrics(values[1], values[0])[name].value
 
 

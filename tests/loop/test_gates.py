@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,7 +10,10 @@ import pytest
 import yaml
 
 from rca_kit.errors import BadInput
-from rca_kit.loop.gates import replay_case, shadow_case
+from rca_kit.loop.gates import canary_case, health_case, replay_case, shadow_case, watch_case
+from rca_kit.run import run_investigation
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 MODELS = """
 import numpy as np
@@ -76,3 +81,35 @@ def test_what_a_case_lacks_is_named(case):
         replay_case(case(models=False))
     with pytest.raises(BadInput, match="shadow"):
         shadow_case(case(tables=("golden",)))
+
+
+def test_the_canary_of_the_sample_would_have_been_stopped():
+    history = canary_case(SAMPLES / "fraud-canary", window_seconds=3600, bucket_seconds=300)
+    assert history.fired_at is not None
+    assert history.fired_at < datetime(2026, 3, 1, 20, 45, tzinfo=UTC)  # when people noticed
+
+
+def test_watching_ends_as_the_whole_table_does():
+    got = watch_case(SAMPLES / "fraud-canary")
+    assert got.verdict == "different"
+    assert got.pairs < 2000
+    assert watch_case(SAMPLES / "latency-embedding").verdict == "equivalent"
+
+
+def test_health_of_a_case(case):
+    checks = health_case(case()).checks
+    assert checks["size"].status == "fine"
+    assert checks["coverage"].status == "fine"
+
+
+@pytest.mark.parametrize(("template", "sample"), [("golden_replay", "auc-drop-null-feature"), ("shadow_compare", "fraud-canary"),
+                                                  ("canary", "fraud-canary")])
+def test_templates_run(template, sample, tmp_path):
+    folder = tmp_path / "case"
+    shutil.copytree(SAMPLES / sample, folder)
+    parameters = {"bucket_minutes": 5.0, "window_minutes": 60.0} if template == "canary" else {}
+    result = run_investigation(folder, tmp_path / "out", template, parameters)
+    assert result.failure == ""
+    assert result.exit_code == 0
+    text = (tmp_path / "out" / "summary.md").read_text()
+    assert {"golden_replay": "worse", "shadow_compare": "different", "canary": "would have fired"}[template] in text
