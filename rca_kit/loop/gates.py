@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 
 from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.findings.base import Window
 from rca_kit.findings.replay import GoldenHealth, Replay
 from rca_kit.findings.shadow import Shadow
 from rca_kit.loop.golden_health import golden_health
 from rca_kit.loop.progress import Report
 from rca_kit.loop.replay import replay
+from rca_kit.loop.sampling import sample_rows
 from rca_kit.loop.shadow import compare_shadow
 from rca_kit.loop.triggers import TriggerHistory, evaluate_trigger
 from rca_kit.loop.watch import Watch, watch_shadow
@@ -23,7 +24,7 @@ from rca_kit.sources.open import OpenCase, open_case
 
 PASS, FAIL, UNDECIDED = 0, 1, 3
 EXIT_CODES = {"same": PASS, "better": PASS, "equivalent": PASS, "worse": FAIL, "different": FAIL, "inconclusive": UNDECIDED}
-TRAFFIC_ROWS = 200_000  # rows of current traffic a golden set is held against
+TRAFFIC_ROWS = 50_000  # rows of current traffic a golden set is held against
 RECORDS = "replay"  # folder beside incident.yaml with the recorded answers
 
 
@@ -154,11 +155,11 @@ def health_case(folder: str | Path) -> GoldenHealth:
     features = [f for f in roles.features if f in names]
     dimensions = [s for s in roles.segments if s in names]
     wanted = [c for c in dict.fromkeys([*features, *dimensions]) if c in opened.predictions.collect_schema().names()]
-    step = max(1, opened.row_count // TRAFFIC_ROWS)
     traffic = None
     if wanted:
-        late = opened.predictions.filter(nw.col(roles.time) >= nw.lit(_late(opened.time_range)))
-        traffic = late.select(wanted).collect(backend="polars").to_native().gather_every(step)
+        start, end = opened.time_range
+        late = Window(end - (end - start) / 4, end)  # what traffic is like now
+        traffic = sample_rows(opened.predictions, roles.time, late, wanted, TRAFFIC_ROWS, opened.row_count / 4)
     return golden_health(
         golden,
         label,
@@ -182,11 +183,6 @@ def watch_case(folder: str | Path, every: int = 100) -> Watch:
         every=every,
         id=_first(("request_id", opened.roles.request_id), table.columns) or "request_id",
     )
-
-
-def _late(span: tuple[datetime, datetime]) -> datetime:
-    """Start of the last quarter of a log: what traffic is like now."""
-    return span[1] - (span[1] - span[0]) / 4
 
 
 def _first(wanted: tuple[str | None, ...], names: list[str]) -> str | None:
@@ -239,21 +235,28 @@ def canary_case(
     roles = opened.roles
     _require(roles.model_version is not None, opened, "roles: model_version", "a column that tells the versions apart")
     version = str(roles.model_version)
-    names = (roles.time, version, roles.score, roles.decision, roles.label, roles.error, roles.latency_ms)
-    wanted = [c for c in dict.fromkeys(names) if c is not None]
-    log: pl.DataFrame = opened.predictions.select(wanted).collect(backend="polars").to_native()
+    grouped = opened.predictions.filter(~nw.col(version).is_null()).group_by(version)
+    counted = grouped.agg(nw.len().alias("_rows"), nw.col(roles.time).min().alias("_first"))
+    seen: pl.DataFrame = counted.collect(backend="polars").to_native().sort(["_first", version], descending=[True, False])
+    seen = seen.with_columns(pl.col(version).cast(pl.String).alias("_name"))
+    if seen.height < 2:
+        raise BadInput("the log holds fewer than two versions", column=version, found=", ".join(seen["_name"]))
+    new = candidate or seen["_name"][0]
+    others = seen.filter(pl.col("_name") != new).sort(["_rows", "_name"], descending=[True, False])
+    old = primary or others["_name"][0]
+    for given in (new, old):
+        if given not in seen["_name"]:
+            raise BadInput("the log has no such version", column=version, found=given, expected=", ".join(seen["_name"]))
+    # before the candidate's first request there is nothing to compare
+    start = seen.filter(pl.col("_name") == new)["_first"][0]
+    columns = (roles.time, version, roles.score, roles.decision, roles.label, roles.error, roles.latency_ms)
+    part = opened.predictions.filter(nw.col(roles.time) >= nw.lit(start))
+    part = part.select([c for c in dict.fromkeys(columns) if c is not None])
+    log: pl.DataFrame = part.collect(backend="polars").to_native().with_columns(pl.col(version).cast(pl.String))
     for role, column in (("decision", roles.decision), ("label", roles.label)):
         yes = opened.positive.get(role)
         if column is not None and yes is not None and not log.schema[column].is_numeric():
             log = log.with_columns((pl.col(column).cast(pl.String) == str(yes)).cast(pl.Int8).alias(column))
-    seen = log.filter(pl.col(version).is_not_null()).group_by(version).agg(pl.len(), pl.col(roles.time).min().alias("_first"))
-    seen = seen.sort(["_first", version], descending=[True, False])
-    if seen.height < 2 and not (primary and candidate):
-        raise BadInput("the log holds fewer than two versions", column=version, found=", ".join(map(str, seen[version])))
-    new = candidate or str(seen[version][0])
-    others = seen.filter(pl.col(version).cast(pl.String) != new).sort(["len", version], descending=[True, False])
-    old = primary or str(others[version][0])
-    log = log.with_columns(pl.col(version).cast(pl.String))
     return evaluate_trigger(
         rule,
         log,
