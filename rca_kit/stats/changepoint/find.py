@@ -60,7 +60,7 @@ def find_changes(values: Any, trials: Any = None, times: Any = None, period: int
         return ChangePoints((), s.n, note="constant")
     centre = float(np.median(s.y))
     y = (s.y - centre) / scale
-    precision = known_precision(s, s.y - running_median(s.y, HALF_WINDOW), None)
+    precision = known_precision(s, s.y - running_median(s.y, HALF_WINDOW), None) if s.known else s.precision
     model = search(y, precision, s, period)
     if model.lines is not None:
         found = line_changes(model, model.lines, s)

@@ -82,13 +82,14 @@ def fit_ramp(part: Grid, phi: float) -> Ramp:
     start, length = int(starts[i]), int(lengths_fine[j])
     shape = np.clip((np.arange(n) - start + 1) / length, 0.0, 1.0)
     base = float(np.average(part.y - height[i, j] * shape, weights=part.precision**2))
-    low, high = _start_interval(part, phi, np.unique(np.concatenate([lengths, lengths_fine])))
-    return Ramp(start, min(start + length, n), base, base + float(height[i, j]), (min(low, start), max(high, start + 1)),
-                float(rss[i, j]))
+    return Ramp(start, min(start + length, n), base, base + float(height[i, j]), (start, start + 1), float(rss[i, j]))
 
 
-def _start_interval(part: Grid, phi: float, lengths: Index) -> tuple[int, int]:
-    """Interval that holds 90% of the posterior of the start, over all lengths."""
+def start_interval(part: Grid, phi: float, ramp: Ramp) -> tuple[int, int]:
+    """Give the interval that holds 90% of the posterior of the start, over all lengths."""
+    near = np.linspace(0.5, 1.5, POSITIONS) * (ramp.end - ramp.start)
+    lengths: Index = np.unique(np.concatenate([np.geomspace(1, part.n - 1, POSITIONS), near]).astype(np.int64))
+    lengths = lengths[(lengths >= 1) & (lengths < part.n)]
     starts: Index = np.arange(1, part.n - 1, max(1, part.n // 100), dtype=np.int64)
     rss, _ = _scan(part, phi, starts, lengths)
     log_p = -0.5 * part.n * np.log(rss / rss.min())
@@ -99,7 +100,7 @@ def _start_interval(part: Grid, phi: float, lengths: Index) -> tuple[int, int]:
     count = int(np.searchsorted(np.cumsum(p[order]) / p.sum(), LEVEL)) + 1
     chosen = starts[order[:count]]
     pitch = int(starts[1] - starts[0]) if len(starts) > 1 else 1
-    return int(chosen.min()), min(int(chosen.max()) + pitch, part.n)
+    return min(int(chosen.min()), ramp.start), max(min(int(chosen.max()) + pitch, part.n), ramp.start + 1)
 
 
 def find_ramps(grid: Grid, cuts: tuple[int, ...], levels: Array, phi: float) -> list[Ramp]:
@@ -130,7 +131,7 @@ def _replace_run(grid: Grid, phi: float, run: tuple[int, ...], a: int, b: int) -
     ramp = fit_ramp(part, part.at(phi).phi)
     if (ramp.end - ramp.start) * block < SHORTEST or not _pays(grid.n, part.n, steps, ramp.rss, len(run)):
         return None
-    low, high = ramp.interval
+    low, high = start_interval(part, part.at(phi).phi, ramp)
     return replace(ramp, start=a + ramp.start * block, end=a + ramp.end * block, interval=(a + low * block, a + high * block))
 
 

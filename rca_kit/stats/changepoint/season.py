@@ -102,6 +102,14 @@ def phase_sums(z: Array, weight: Array, index: Index, period: int) -> tuple[Arra
     return np.bincount(phase, weight * z, period).astype(np.float64), np.bincount(phase, weight, period).astype(np.float64)
 
 
+def harmonics_of(effects: Array, count: int) -> Array:
+    """Keep the first harmonics of one cycle."""
+    spectrum = np.fft.rfft(effects)
+    spectrum[0] = 0.0
+    spectrum[count + 1 :] = 0.0
+    return np.asarray(np.fft.irfft(spectrum, len(effects)))
+
+
 def fit_season(z: Array, precision: Array, index: Index, period: int, block: int = 0, *,
                screen: bool = False) -> Season:
     """Estimate the phase effects of `z`, which has no level left: one per phase, or harmonics, or one per block of phases.
@@ -122,8 +130,11 @@ def fit_season(z: Array, precision: Array, index: Index, period: int, block: int
         left = (z - effects[index % period]) * precision
         return _whitened_gain(z * precision, left) - PRICE * parameters * float(np.log(m))
 
-    if screen and gain_of(raw, 0) < (SEARCH_PRICE + 2 * PRICE) * np.log(m):
-        return Season(period, raw, -np.inf, period - 1)
+    if screen:
+        least = SEARCH_PRICE * np.log(m)
+        smooth = harmonics_of(raw, MAX_HARMONICS)
+        if gain_of(smooth, 0) < least + 2 * PRICE * np.log(m) and gain_of(raw, period - 1) < least:
+            return Season(period, raw, -np.inf, period - 1)
     residual = (z - raw[index % period]) * precision
     sd = float(np.median(np.abs(residual))) * 1.4826
     if sd > 0:  # once more without outliers
@@ -132,11 +143,8 @@ def fit_season(z: Array, precision: Array, index: Index, period: int, block: int
         raw = np.divide(total, mass, out=np.zeros(period), where=mass > 0)
     raw = raw - float(np.average(raw, weights=np.maximum(mass, 1e-12)))
     best = Season(period, raw, gain_of(raw, period - 1), period - 1)
-    spectrum = np.fft.rfft(raw)
     for harmonics in range(1, min(MAX_HARMONICS, (period - 1) // 2) + 1):
-        kept = np.zeros_like(spectrum)
-        kept[1 : harmonics + 1] = spectrum[1 : harmonics + 1]
-        smooth = np.fft.irfft(kept, period)
+        smooth = harmonics_of(raw, harmonics)
         gain = gain_of(smooth, 2 * harmonics)
         if gain > best.gain:
             best = Season(period, smooth, gain, 2 * harmonics)
