@@ -16,7 +16,7 @@ from rca_kit.loop.picture import Picture
 from rca_kit.loop.prepare import Prepared
 from rca_kit.loop.s3_scope import Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
-from rca_kit.loop.s4_suspects.ledger import probabilities
+from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.stats.mixrate import decompose
@@ -42,8 +42,8 @@ def scope_of(
     if verdict.verdict == "benign_shift":
         return grown(picture, outcomes, main)
     hypotheses = weigh_up(room, outcomes, main, found)
-    p = probabilities(hypotheses)
-    best = hypotheses[int(np.argmax(p[:-1]))] if len(hypotheses) > 1 else None
+    accused = charges(hypotheses)
+    best = accused[0].best if accused else None
     marked = [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE] if best else []
     if best is not None and best.subject in ("population", "traffic"):
         marked += [

@@ -30,6 +30,7 @@ CHARTED = (
     "mix",
 )
 MOST_CHARTS = 14  # a report is read at night: the alerted metric, and what moved with it
+CERTAIN = -40.0  # log p below which a metric that moved at another time is listed too
 SLACK = timedelta(minutes=10)  # people write change logs by hand
 
 
@@ -76,7 +77,17 @@ def shape(move: Move) -> str:
 
 
 def _moved(picture: Picture) -> list[Move]:
-    return [m for n, m in picture.moves.items() if m.moved and m.series.family != "helper" and picture.reading(n).moved]
+    """Every series that moved by an amount that matters: with the symptom or at a time of its own."""
+    own_time = ("input", "nulls", "quality", "service", "kpi")
+    out = []
+    for name, m in picture.moves.items():
+        if not m.moved or m.series.family == "helper":
+            continue
+        r = picture.reading(name)
+        apart = m.series.family in own_time and m.scan.kind == "step" and picture.matters(name, r.before or 0.0, m.fit.height)
+        if r.moved or (apart and m.scan.log_p < CERTAIN):
+            out.append(m)
+    return out
 
 
 def _onset(picture: Picture, move: Move) -> Onset:

@@ -5,15 +5,16 @@ One file per kind of check in `checks/`; `hypotheses` writes down what could be;
 
 from __future__ import annotations
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Suspect, Suspects
 from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.s4_suspects.changes import fits
+from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
-from rca_kit.loop.s4_suspects.ledger import evidence, probabilities
+from rca_kit.loop.s4_suspects.ledger import charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import Verdict
@@ -39,8 +40,14 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     onset = picture.onset.index if picture.onset else picture.grid.index(picture.windows[1].start)
     family = picture.series[room.main].family if room.main in picture.series else "unknown"
     components = tuple(dict.fromkeys(str(s.column) for s in room.picture.series.values() if s.family == "component"))
-    scene = Scene(family, onset, scope.segments, _current_version(room), components, room.columns.features)
-    return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene)
+    day = max(DAY_S // picture.grid.width_s, 1)
+    scene = Scene(family, onset, scope.segments, _current_version(room), components, room.columns.features, day)
+    grid = picture.grid
+
+    def refit(bucket: int) -> list[Fit]:
+        return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)
+
+    return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene, refit)
 
 
 def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom, verdict: Verdict) -> Suspects:
@@ -58,25 +65,25 @@ def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
         return Suspects((), checks, status, verdict.verdict, verdict.because, 1.0)
     found = weigh_up(room, outcomes, scope, symptom)
     p = probabilities(found)
-    order = sorted(range(len(found) - 1), key=lambda i: (-p[i], found[i].subject, found[i].category, found[i].change_id or ""))
     by_category = {c: sum(float(p[i]) for i, h in enumerate(found) if h.category == c) for c in CATEGORIES}
-    chosen = [i for i in order if p[i] >= LEAST_PROBABILITY][:MOST_SUSPECTS] or order[:1]
-    ranked = [found[i] for i in chosen]
+    accused = charges(found)
+    chosen = [c for c in accused if c.probability >= LEAST_PROBABILITY][:MOST_SUSPECTS] or accused[:1]
+    ranked = [c.best for c in chosen]
     items = tuple(
         Suspect(
-            rank,
-            h.category,
-            h.subject,
-            h.change_id,
-            float(p[i]),
-            evidence(h),
-            next_test(h, ranked[1 if rank == 1 else 0] if len(ranked) > 1 else None),
-            title(h),
-            refuted_by(h),
-            _explains(h),
-            chain(h, symptom.metric, outcomes),
+            rank=rank,
+            category=h.category,
+            subject=h.subject,
+            change_id=h.change_id,
+            probability=charge.probability,
+            evidence=evidence(h),
+            next_test=next_test(h, _rival(ranked, rank)),
+            title=title(h),
+            refuted_by=refuted_by(h),
+            explains_share=_explains(h),
+            chain=chain(h, symptom.metric, outcomes),
         )
-        for rank, (i, h) in enumerate(zip(chosen, ranked, strict=True), 1)
+        for rank, (charge, h) in enumerate(zip(chosen, ranked, strict=True), 1)
     )
     return Suspects(
         items,
@@ -86,6 +93,12 @@ def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
         verdict.because,
         float(1 - sum(s.probability for s in items)),
     )
+
+
+def _rival(ranked: list[Hypothesis], rank: int) -> Hypothesis | None:
+    """The suspect that a test should tell this one from: the second for the first, the first for all others."""
+    other = 1 if rank == 1 else 0
+    return ranked[other] if other < len(ranked) else None
 
 
 def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], ranked: list[Hypothesis]) -> CategoryStatus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rca_kit.findings.scope import Segment
@@ -42,13 +42,20 @@ class Scene:
     version: str = ""
     components: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    day: int | None = None  # fine buckets in a day
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
 
 
-def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hypothesis]:
-    """Write down every hypothesis with its evidence; the last one is "something not logged or measured"."""
+def hypotheses(
+    clues: Iterable[Clue], fits: list[Fit], scene: Scene, refit: Callable[[int], list[Fit]] | None = None
+) -> list[Hypothesis]:
+    """Write down every hypothesis with its evidence; the last one is "something not logged or measured".
+
+    `refit` judges the changes against another onset: a subject that moved long before or after the symptom is explained by
+    what happened at its own time.
+    """
     by_subject: dict[str, list[Clue]] = defaultdict(list)
     told = explained_away(list(clues))
     for clue in told:
@@ -62,9 +69,11 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
     broken = {
         s for s, cs in by_subject.items() if s.startswith("feature:") and any(c.signature in (*FAULTS, "alone") for c in cs)
     }
-    nearest = min(fits, key=lambda f: abs(f.minutes), default=None)
     out = []
     for subject, cs in by_subject.items():
+        own = _own_onset(cs, scene)
+        judged = refit(own) if own is not None and refit is not None else fits
+        nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
@@ -80,9 +89,17 @@ def hypotheses(clues: Iterable[Clue], fits: list[Fit], scene: Scene) -> list[Hyp
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
             out += [
                 Hypothesis(category, subject, f, tuple(cs), {**x, **_change_evidence(f, category, subject, scene, f is nearest)})
-                for f in fits
+                for f in judged
             ]
     return [*out, OTHER]
+
+
+def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
+    """Onset of a subject that clearly moved at another time than the symptom."""
+    starts = [c.onset for c in cs if c.onset is not None]
+    if not starts or scene.onset is None or scene.day is None:
+        return None
+    return min(starts) if min(abs(s - scene.onset) for s in starts) > scene.day else None
 
 
 def explained_away(clues: list[Clue]) -> list[Clue]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
@@ -16,6 +17,7 @@ from rca_kit.loop.s4_suspects.prior import prior_weight
 from rca_kit.stats.logit import softmax
 
 WEIGHTS_FILE = "weights.json"
+SHARPEN = 1.3  # the ridge pulls weights towards the prior and probabilities towards even; set by cross-validated Brier score
 SHOWN_LEAST = 0.15  # log-odds below which a piece of evidence is noise to a reader
 
 
@@ -35,7 +37,36 @@ def weight(name: str) -> float:
 
 def probabilities(found: Sequence[Hypothesis]) -> NDArray[np.float64]:
     """Probability of each hypothesis; they sum to 1, the last being "something not logged or measured"."""
-    return softmax(np.array([score(h) for h in found]))
+    return softmax(SHARPEN * np.array([score(h) for h in found]))
+
+
+@dataclass(frozen=True)
+class Charge:
+    """All hypotheses that accuse one logged change, or one subject when no change is accused, as one suspect.
+
+    `best` is the likeliest of them in the likeliest category; `probability` is that of all together.
+    """
+
+    best: Hypothesis
+    probability: float
+
+
+def charges(found: Sequence[Hypothesis]) -> list[Charge]:
+    """Suspects, likeliest first; "something not logged or measured" is not among them."""
+    p = probabilities(found)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, h in enumerate(found[:-1]):
+        groups.setdefault(("change", h.change_id) if h.change_id is not None else ("subject", h.subject), []).append(i)
+    out = []
+    for members in groups.values():
+        by_category: dict[str, float] = {}
+        for i in members:
+            by_category[found[i].category] = by_category.get(found[i].category, 0.0) + float(p[i])
+        category = max(sorted(by_category), key=lambda c: by_category[c])
+        inside = [i for i in members if found[i].category == category]
+        best = max(inside, key=lambda i: (float(p[i]), found[i].subject))
+        out.append(Charge(found[best], float(p[members].sum())))
+    return sorted(out, key=lambda c: (-c.probability, c.best.subject, c.best.change_id or ""))
 
 
 def score(h: Hypothesis) -> float:

@@ -19,6 +19,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "segment_lost": ("data", "infra", "upstream", "code"),
     "segment_surge": ("external",),
     "version": ("model", "code", "config"),
+    "came_alive": ("upstream", "code", "config", "data"),
     "rerouted": ("config", "model"),
     "zeroed": ("code", "config", "data", "upstream", "infra"),
     "score_function": ("model", "code", "config"),
@@ -56,6 +57,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
 }
 GROUP: dict[str, str] = {
     **dict.fromkeys(("nulls", "default", "frozen", "zeroed"), "missing"),
+    "came_alive": "broken",
     "stale": "stale",
     "metric:stale": "stale",
     **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "new_category", "clock", "alone"), "broken"),
@@ -88,6 +90,19 @@ GROUP: dict[str, str] = {
     "text_length": "text",
 }
 
-FAULTS = ("nulls", "default", "frozen", "zeroed", "stale", "range", "unit", "renamed", "permuted", "clock", "truncated")
+FAULTS = (
+    "nulls",
+    "default",
+    "frozen",
+    "zeroed",
+    "came_alive",
+    "stale",
+    "range",
+    "unit",
+    "renamed",
+    "permuted",
+    "clock",
+    "truncated",
+)
 """Signatures that say how a feature broke; they explain that it drifted."""
 DRIFTS = ("drift", "alone", "rescaled", "new_category", "mix")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rca_kit.loop.s4_suspects.checks import categories, clock, model, service, texts, traffic, values
+from rca_kit.loop.s4_suspects.checks import alive, categories, clock, model, service, texts, traffic, values
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
 CHECKS: tuple[Callable[[Room], Outcome], ...] = (
     values.nulls,
     values.values,
+    alive.alive,
     categories.categories,
     clock.clock,
     model.versions,
