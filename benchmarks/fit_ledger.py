@@ -86,8 +86,12 @@ def accuracy(cases: list[tuple[Key, list[Row]]], weights: dict[str, float]) -> d
         top = [rows[i] for i in np.argsort(-p[:-1])[:3]]
         logged = {c for c in (key.change_id, *key.changes_ok) if c}
         guilty = [t[2] in logged or (t[2] not in key.innocent and t[1] in {key.subject, *key.subjects_ok}) for t in top]
-        got.append((top[0][0] in {key.category, *key.categories_ok}, guilty[0], any(guilty), (float(p[:-1].max()) - guilty[0]) ** 2))
-    return dict(zip(("category", "first", "among three", "brier"), np.mean(np.array(got, float), axis=0).round(3).tolist(), strict=True))
+        got.append(
+            (top[0][0] in {key.category, *key.categories_ok}, guilty[0], any(guilty), (float(p[:-1].max()) - guilty[0]) ** 2)
+        )
+    return dict(
+        zip(("category", "first", "among three", "brier"), np.mean(np.array(got, float), axis=0).round(3).tolist(), strict=True)
+    )
 
 
 def fitted(cases: list[tuple[Key, list[Row]]], ridge: float) -> dict[str, float]:
@@ -115,8 +119,14 @@ def main() -> None:
     print("prior alone     ", accuracy(cases, {}))
     print("cross-validated ", {k: round(float(np.mean([h[k] for h in held_out])), 3) for k in held_out[0]})
     if args.write:
-        note = {"fitted_on": f"generated incidents, seeds {args.start}..{args.start + args.seeds - 1}", "ridge": args.ridge, "version": 1}
-        WEIGHTS.write_text(json.dumps({**note, "weights": fitted(cases, args.ridge)}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        note = {
+            "fitted_on": f"generated incidents, seeds {args.start}..{args.start + args.seeds - 1}",
+            "ridge": args.ridge,
+            "version": 1,
+        }
+        WEIGHTS.write_text(
+            json.dumps({**note, "weights": fitted(cases, args.ridge)}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
         print(f"wrote {WEIGHTS.relative_to(ROOT)}")
 
 

@@ -55,7 +55,8 @@ def value_key(feature: FeaturePlan, dtype: Any) -> nw.Expr:
 
 def flag(name: str, positive: Any) -> nw.Expr:
     """1 where the column equals its positive value, 0 elsewhere, null where null."""
-    return (nw.col(name) == positive).cast(nw.Int64)
+    equal: nw.Expr = nw.col(name) == positive
+    return equal.cast(nw.Int64)
 
 
 def outcome_columns(plan: Plan, schema: dict[str, Any]) -> dict[str, nw.Expr]:

@@ -98,8 +98,9 @@ def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at
     return Backtest(fired, lead, false, healthy_s / 86400, weekly)
 
 
-def suggest_rule(series: MetricSeries, onset: datetime, detected_at: datetime,
-                 before: float | None = None, after: float | None = None) -> tuple[AlertRule, Backtest] | None:
+def suggest_rule(
+    series: MetricSeries, onset: datetime, detected_at: datetime, before: float | None = None, after: float | None = None
+) -> tuple[AlertRule, Backtest] | None:
     """Choose threshold and duration: fewest false alarms first, then the earliest alarm, then the middle of the gap.
 
     Parameters

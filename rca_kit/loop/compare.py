@@ -108,8 +108,16 @@ def compare(
         return found
     from rca_kit.loop.compare_deep import deepen
 
-    return deepen(found, before, after, columns, time=time, by=by, multivariate=multivariate,
-                  options={"season": season, "level": level, "negligible": negligible})
+    return deepen(
+        found,
+        before,
+        after,
+        columns,
+        time=time,
+        by=by,
+        multivariate=multivariate,
+        options={"season": season, "level": level, "negligible": negligible},
+    )
 
 
 def compare_profiles(
@@ -153,8 +161,14 @@ def compare_profiles(
             if changes[i].kind != "text":
                 changes[i] = compare_column(*sides_of[i], season="always", judge=False)
     judged = decide(changes, level=level, negligible=negligible)
-    return DataComparison(tuple(_difference(c) for c in judged), before.rows, after.rows, tuple(schema),
-                          table_checks(before, after), baseline=_baseline(before, judged))
+    return DataComparison(
+        tuple(_difference(c) for c in judged),
+        before.rows,
+        after.rows,
+        tuple(schema),
+        table_checks(before, after),
+        baseline=_baseline(before, judged),
+    )
 
 
 def _text(change: ColumnChange, name: str, tables: tuple[Any, Any]) -> ColumnChange:
@@ -180,8 +194,9 @@ def _profiled(table: Any, columns: Sequence[str] | None, time: str | None, like:
     except BadInput as error:
         if error.file or is_path(table):
             raise
-        raise BadInput(error.message, file=side, column=error.column, found=error.found, expected=error.expected,
-                       hint=error.hint) from None
+        raise BadInput(
+            error.message, file=side, column=error.column, found=error.found, expected=error.expected, hint=error.hint
+        ) from None
 
 
 def _difference(change: ColumnChange) -> ColumnDifference:

@@ -18,8 +18,15 @@ SEGMENTS = 12  # most frequent values compared by themselves
 
 
 def deepen(
-    found: DataComparison, before: Any, after: Any, columns: Sequence[str] | None, *, time: str | None, by: str | None,
-    multivariate: bool, options: dict[str, Any],
+    found: DataComparison,
+    before: Any,
+    after: Any,
+    columns: Sequence[str] | None,
+    *,
+    time: str | None,
+    by: str | None,
+    multivariate: bool,
+    options: dict[str, Any],
 ) -> DataComparison:
     """Add segments and multivariate results to a comparison."""
     frames = []
@@ -33,8 +40,14 @@ def deepen(
     if multivariate:
         from rca_kit.loop.compare_together import classify, relation_breaks
 
-        usable = [c.column for c in found.columns if c.kind in ("number", "category")
-                  and "new column" not in c.flags and "lost column" not in c.flags and "type" not in c.flags]
+        usable = [
+            c.column
+            for c in found.columns
+            if c.kind in ("number", "category")
+            and "new column" not in c.flags
+            and "lost column" not in c.flags
+            and "type" not in c.flags
+        ]
         left, right = (sample_rows(f, usable, SAMPLED) for f in frames)
         numbers = [c.column for c in found.columns if c.kind == "number" and c.column in usable]
         found = replace(found, classifier=classify(left, right, usable), relations=relation_breaks(left, right, numbers))
@@ -42,7 +55,11 @@ def deepen(
 
 
 def _segments(
-    before: nw.LazyFrame[Any], after: nw.LazyFrame[Any], columns: Sequence[str] | None, by: str, time: str | None,
+    before: nw.LazyFrame[Any],
+    after: nw.LazyFrame[Any],
+    columns: Sequence[str] | None,
+    by: str,
+    time: str | None,
     options: dict[str, Any],
 ) -> tuple[tuple[str, DataComparison], ...]:
     """Compare inside each of the frequent values; the level is shared among them."""

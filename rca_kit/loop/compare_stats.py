@@ -46,9 +46,15 @@ def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, span: float |
     if column.kind == "number":
         assert column.grid is not None
         edges = column.grid.edges()
-        more = {"sums": np.array([column.total + column.finite * column.grid.center]), "squares": np.array([column.squares]),
-                "center": column.grid.center, "repeats": column.repeats / pairs, "falls": column.falls / pairs,
-                "minimum": column.minimum, "maximum": column.maximum}
+        more = {
+            "sums": np.array([column.total + column.finite * column.grid.center]),
+            "squares": np.array([column.squares]),
+            "center": column.grid.center,
+            "repeats": column.repeats / pairs,
+            "falls": column.falls / pairs,
+            "minimum": column.minimum,
+            "maximum": column.maximum,
+        }
     if column.distinct is not None and len(column.distinct.hashes) and not column.distinct.repeating:
         rows = int(column.distinct.rows.sum())
         more["duplicates"] = (rows - len(column.distinct.hashes), rows)
@@ -56,9 +62,20 @@ def _stats(column: ColumnProfile, phase: NDArray[np.int64] | None, span: float |
     if column.kind == "number" and column.minimum is not None and column.minimum == column.maximum and not column.infinite:
         distinct = 1.0
     return ColumnStats(
-        column.name, "sequence" if growing else column.kind, counts, column.missing, edges,
+        column.name,
+        "sequence" if growing else column.kind,
+        counts,
+        column.missing,
+        edges,
         tuple(OTHER if x == PROFILE_OTHER else x for x in column.labels) if column.labels is not None else None,
-        phase, span, nan=column.nan, infinite=column.infinite, distinct=distinct, dtype=column.dtype, **more)
+        phase,
+        span,
+        nan=column.nan,
+        infinite=column.infinite,
+        distinct=distinct,
+        dtype=column.dtype,
+        **more,
+    )
 
 
 def _grows(column: ColumnProfile) -> bool:

@@ -22,8 +22,9 @@ def _volume(before: TableProfile, after: TableProfile) -> TableCheck:
     title = "rows per minute"
     rates = [_rate(t) for t in (before, after)]
     if rates[0] is None or rates[1] is None:
-        return TableCheck("volume", title, "not_applicable",
-                          f"Rows {before.rows:,} -> {after.rows:,}; without times no rate is known.")
+        return TableCheck(
+            "volume", title, "not_applicable", f"Rows {before.rows:,} -> {after.rows:,}; without times no rate is known."
+        )
     says = f"Rows per minute {rates[0]:.4g} -> {rates[1]:.4g}."
     if rates[0] > 0 and (rates[1] < 0.5 * rates[0] or rates[1] > 2 * rates[0]):
         return TableCheck("volume", title, "found", says)

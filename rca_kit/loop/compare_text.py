@@ -19,8 +19,20 @@ MOSTLY_OTHER = 0.5  # share of rows whose value is not named, above which a colu
 LONG = 20  # characters on average that make free text of strings with spaces
 BLOCKS = 60
 CELLS = 64
-OF_LENGTH = ("psi", "js", "kl", "ks", "wasserstein", "mean_before", "mean_after", "spread_before", "spread_after",
-             "mean_change_sigma", "mean_change_low", "mean_change_high")  # what the row of a text column shows of its length
+OF_LENGTH = (
+    "psi",
+    "js",
+    "kl",
+    "ks",
+    "wasserstein",
+    "mean_before",
+    "mean_after",
+    "spread_before",
+    "spread_after",
+    "mean_change_sigma",
+    "mean_change_low",
+    "mean_change_high",
+)  # what the row of a text column shows of its length
 WORD = re.compile(r"\w{2,}", re.UNICODE)
 
 
@@ -65,8 +77,11 @@ def text_change(base: ColumnChange, before: list[str | None], after: list[str | 
     share = 1.0 / max(len(changes), 1)
     for measure, change in changes:
         name = measure.replace("_", " ")
-        tests += [replace(t, name=f"{measure} {t.name}", share=t.share * share, says=f"{name}: {_in_words(t.says, change)}")
-                  for t in change.tests if t.name not in ("missing", "shape", "value", "range", "spread")]
+        tests += [
+            replace(t, name=f"{measure} {t.name}", share=t.share * share, says=f"{name}: {_in_words(t.says, change)}")
+            for t in change.tests
+            if t.name not in ("missing", "shape", "value", "range", "spread")
+        ]
     length = next((c for m, c in changes if m == "length"), None)
     more: dict[str, Any] = {}
     if length is not None:
@@ -110,8 +125,15 @@ def _number(name: str, values: NDArray[Any], edges: NDArray[np.float64]) -> Colu
     joint = block[there] * cells + np.searchsorted(edges, x, side="right")
     counts = np.bincount(joint, minlength=BLOCKS * cells).reshape(BLOCKS, cells)
     more: dict[str, Any] = {"minimum": float(x.min()), "maximum": float(x.max())} if len(x) else {}
-    return ColumnStats.number(name, edges, counts, np.bincount(block[~there], minlength=BLOCKS), sums=np.array([x.sum()]),
-                              squares=np.array([x @ x]), **more)
+    return ColumnStats.number(
+        name,
+        edges,
+        counts,
+        np.bincount(block[~there], minlength=BLOCKS),
+        sums=np.array([x.sum()]),
+        squares=np.array([x @ x]),
+        **more,
+    )
 
 
 def _words_stats(name: str, before: NDArray[Any], after: NDArray[Any]) -> tuple[ColumnStats, ColumnStats] | None:

@@ -46,8 +46,9 @@ def classify(before: Any, after: Any, columns: list[str]) -> DomainClassifier | 
     with threadpool_limits(1):  # threads that wait for each other cost more than these small trees, and change the sums
         for k in range(FOLDS):
             test = fold == k
-            model = HistGradientBoostingClassifier(max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False,
-                                                   random_state=0)
+            model = HistGradientBoostingClassifier(
+                max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False, random_state=0
+            )
             model.fit(rows[~test], label[~test], sample_weight=weight[~test])
             held, truth = rows[test], label[test]
             auc = float(roc_auc_score(truth, model.predict_proba(held)[:, 1]))
@@ -83,8 +84,11 @@ def relation_breaks(before: Any, after: Any, columns: list[str]) -> tuple[Relati
     p = 2 * stdtr(PARTS - 1, -np.abs(change) / np.hypot(*errors))
     i, j = np.triu_indices(len(columns), 1)
     adjusted = holm(p[i, j])
-    found = [RelationBreak(columns[a], columns[b], float(means[0][a, b]), float(means[1][a, b]), float(q))
-             for a, b, q in zip(i, j, adjusted, strict=True) if q < LEVEL and abs(change[a, b]) >= LEAST_CHANGE]
+    found = [
+        RelationBreak(columns[a], columns[b], float(means[0][a, b]), float(means[1][a, b]), float(q))
+        for a, b, q in zip(i, j, adjusted, strict=True)
+        if q < LEVEL and abs(change[a, b]) >= LEAST_CHANGE
+    ]
     return tuple(sorted(found, key=lambda r: (r.q_value, -abs(r.after - r.before))))
 
 

@@ -12,8 +12,18 @@ from rca_kit.findings.shadow import Effect
 from rca_kit.stats.paired import MIN_PAIRS, PairedMean, holm, mean_interval, needed_pairs
 
 
-def effect(name: str, values: Any, margin: float, *, clusters: Any = None, first: float | None = None,
-           second: float | None = None, one_sided: bool = False, note: str = "", seed: int = 0) -> Effect:
+def effect(
+    name: str,
+    values: Any,
+    margin: float,
+    *,
+    clusters: Any = None,
+    first: float | None = None,
+    second: float | None = None,
+    one_sided: bool = False,
+    note: str = "",
+    seed: int = 0,
+) -> Effect:
     """Mean of paired differences as an effect; with `one_sided`, only a mean above zero is a difference.
 
     Examples
@@ -21,16 +31,39 @@ def effect(name: str, values: Any, margin: float, *, clusters: Any = None, first
     >>> effect("bias", [0.2, 0.3, 0.2, 0.3, 0.2, 0.3, 0.25, 0.25, 0.2], margin=0.01).state
     'different'
     """
-    return from_mean(name, mean_interval(values, clusters, seed=seed), margin, first=first, second=second,
-                     one_sided=one_sided, note=note)
+    return from_mean(
+        name, mean_interval(values, clusters, seed=seed), margin, first=first, second=second, one_sided=one_sided, note=note
+    )
 
 
-def from_mean(name: str, mean: PairedMean, margin: float, *, first: float | None = None, second: float | None = None,
-              one_sided: bool = False, note: str = "", worse: bool | None = None, p_value: float | None = None) -> Effect:
+def from_mean(
+    name: str,
+    mean: PairedMean,
+    margin: float,
+    *,
+    first: float | None = None,
+    second: float | None = None,
+    one_sided: bool = False,
+    note: str = "",
+    worse: bool | None = None,
+    p_value: float | None = None,
+) -> Effect:
     """Effect of an estimate that is already there; `p_value` replaces the t test's own (an exact test, say)."""
     p = p_value if p_value is not None else mean.p_greater() if one_sided else mean.p_value
-    base = Effect(name, mean.estimate, mean.interval, margin, p, "inconclusive", mean.n,
-                  needed_pairs(mean.se, mean.n, margin, mean.estimate), first, second, worse, note)
+    base = Effect(
+        name,
+        mean.estimate,
+        mean.interval,
+        margin,
+        p,
+        "inconclusive",
+        mean.n,
+        needed_pairs(mean.se, mean.n, margin, mean.estimate),
+        first,
+        second,
+        worse,
+        note,
+    )
     return judge(base, p, one_sided=one_sided)
 
 

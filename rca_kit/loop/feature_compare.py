@@ -26,8 +26,13 @@ DIFFERENT_SHARE = 0.001  # share of matched rows that may differ before a featur
 MAX_CODES = 1000  # distinct values of a categorical feature looked at for permutations
 
 
-def compare_features(previous: Any, current: Any, names: Sequence[str] | None = None, matched: bool = True,
-                     words: tuple[str, str] = ("previous", "current")) -> NamedRows[FeatureDifference]:
+def compare_features(
+    previous: Any,
+    current: Any,
+    names: Sequence[str] | None = None,
+    matched: bool = True,
+    words: tuple[str, str] = ("previous", "current"),
+) -> NamedRows[FeatureDifference]:
     """Compare features column by column.
 
     Parameters
@@ -87,8 +92,10 @@ def feature_parity(offline: Any, online: Any, id: str, features: Sequence[str] |
         if id not in frame.columns:
             raise BadInput(f"the {side} table has no such column", column=id, found=", ".join(frame.columns))
     wanted = list(features) if features is not None else [c for c in left.columns if c in right.columns and c != id]
-    left, right = (f.filter(pl.col(id).is_not_null()).unique(id, keep="first", maintain_order=True).with_columns(
-        pl.col(id).cast(pl.String)) for f in (left, right))
+    left, right = (
+        f.filter(pl.col(id).is_not_null()).unique(id, keep="first", maintain_order=True).with_columns(pl.col(id).cast(pl.String))
+        for f in (left, right)
+    )
     keys = left.select(id).join(right.select(id), on=id, maintain_order="left")
     a, b = (keys.join(f, on=id, how="left", maintain_order="left") for f in (left, right))
     return compare_features(a, b, wanted, matched=True, words=("offline", "online"))
@@ -108,9 +115,17 @@ def _one(name: str, left: pl.DataFrame, right: pl.DataFrame, matched: bool, word
         there = left if name in left.columns else right
         nulls = float(_nulls(there[name]).mean()) if there.height else 0.0  # type: ignore[arg-type]
         missing_left = name not in left.columns
-        return FeatureDifference(name, None if missing_left else nulls, nulls if missing_left else None, None, None,
-                                 "" if missing_left else str(left.schema[name]), str(right.schema[name]) if missing_left else "",
-                                 f"not given to {side}", True)
+        return FeatureDifference(
+            name,
+            None if missing_left else nulls,
+            nulls if missing_left else None,
+            None,
+            None,
+            "" if missing_left else str(left.schema[name]),
+            str(right.schema[name]) if missing_left else "",
+            f"not given to {side}",
+            True,
+        )
     a, b = left[name], right[name]
     null_a, null_b = _nulls(a).to_numpy(), _nulls(b).to_numpy()
     share, relation = None, ""
@@ -120,8 +135,11 @@ def _one(name: str, left: pl.DataFrame, right: pl.DataFrame, matched: bool, word
         relation = _relation(a, b, null_a, null_b, words) if share > 0 else ""
     index, chance = psi(a, b)
     rate_a, rate_b = (float(x.mean()) if len(x) else 0.0 for x in (null_a, null_b))
-    changed = bool(relation) or (share is not None and share > DIFFERENT_SHARE) or (
-        share is None and index is not None and index > PSI_MOVED + chance)
+    changed = (
+        bool(relation)
+        or (share is not None and share > DIFFERENT_SHARE)
+        or (share is None and index is not None and index > PSI_MOVED + chance)
+    )
     if not relation and _family(a) != _family(b):
         relation, changed = f"{words[0]} is {_family(a)}, {words[1]} is {_family(b)}", True
     return FeatureDifference(name, rate_a, rate_b, index, share, str(a.dtype), str(b.dtype), relation, changed)
@@ -143,8 +161,12 @@ def psi(a: pl.Series, b: pl.Series) -> tuple[float | None, float]:
         x, y = numbers(a), numbers(b)
         known = x[~np.isnan(x)]
         edges = np.unique(np.quantile(known, np.linspace(0, 1, PSI_BINS + 1)[1:-1])) if len(known) else np.zeros(0)
-        counts = [np.append(np.bincount(np.searchsorted(edges, v[~np.isnan(v)], side="right"), minlength=len(edges) + 1),
-                            np.isnan(v).sum()) for v in (x, y)]
+        counts = [
+            np.append(
+                np.bincount(np.searchsorted(edges, v[~np.isnan(v)], side="right"), minlength=len(edges) + 1), np.isnan(v).sum()
+            )
+            for v in (x, y)
+        ]
     else:
         if a.dtype.is_nested() or b.dtype.is_nested():
             return None, 0.0
@@ -165,7 +187,7 @@ def _family(s: pl.Series) -> str:
         return "number"
     if s.dtype in (pl.String, pl.Categorical) or isinstance(s.dtype, pl.Enum):
         return "text"
-    return {pl.Boolean: "boolean", pl.Null: "number"}.get(s.dtype.base_type(), str(s.dtype))  # type: ignore[call-overload, no-any-return]
+    return {pl.Boolean: "boolean", pl.Null: "number"}.get(s.dtype.base_type(), str(s.dtype))
 
 
 def _differs(a: pl.Series, b: pl.Series, null_a: Any, null_b: Any) -> Any:
@@ -190,8 +212,11 @@ def _relation(a: pl.Series, b: pl.Series, null_a: Any, null_b: Any, words: tuple
     both = ~null_a & ~null_b
     found = []
     if both.sum() >= MIN_ROWS:
-        found.append(_numeric(numbers(a)[both], numbers(b)[both], words) if a.dtype.is_numeric() and b.dtype.is_numeric()
-                     else _codes(a.filter(pl.Series(both)), b.filter(pl.Series(both)), words))
+        found.append(
+            _numeric(numbers(a)[both], numbers(b)[both], words)
+            if a.dtype.is_numeric() and b.dtype.is_numeric()
+            else _codes(a.filter(pl.Series(both)), b.filter(pl.Series(both)), words)
+        )
     filled = null_a & ~null_b
     if filled.sum() >= max(3, 0.5 * null_a.sum()):
         value, share = _most_common(b.filter(pl.Series(filled)))

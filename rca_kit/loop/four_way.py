@@ -22,9 +22,17 @@ from rca_kit.stats.rowmetrics import LOWER_IS_BETTER, RowMetric
 LARGE_SHARE = 0.25  # of the total: an effect smaller than this is not what carries the loss
 
 
-def four_way(old_model: Callable[[Any], Any], new_model: Callable[[Any], Any], old_data: Any, new_data: Any, label: str = "label",
-             features: Sequence[str] | None = None, metric: str = "auc", threshold: float | None = None,
-             margin: float | Mapping[str, float] | None = None) -> FourWay:
+def four_way(
+    old_model: Callable[[Any], Any],
+    new_model: Callable[[Any], Any],
+    old_data: Any,
+    new_data: Any,
+    label: str = "label",
+    features: Sequence[str] | None = None,
+    metric: str = "auc",
+    threshold: float | None = None,
+    margin: float | Mapping[str, float] | None = None,
+) -> FourWay:
     """Score both data with both models and split the change into model, data and their interaction.
 
     Parameters
@@ -86,14 +94,17 @@ def _measured(metric: str, rows: Rows, score: Any, threshold: float | None, whic
     decision = rows.decision if threshold is None else np.where(np.isnan(score), np.nan, (score >= threshold).astype(np.float64))
     found = measure(metric, rows.having(score=score, decision=decision))
     if found is None:
-        raise BadInput(f"{metric} of the {which} model on the {when} data cannot be computed",
-                       expected=f"at least {MIN_ROWS} labelled and answered rows of both classes",
-                       hint="a decision metric needs `threshold`" if threshold is None else None)
+        raise BadInput(
+            f"{metric} of the {which} model on the {when} data cannot be computed",
+            expected=f"at least {MIN_ROWS} labelled and answered rows of both classes",
+            hint="a decision metric needs `threshold`" if threshold is None else None,
+        )
     return found
 
 
-def _split(metric: str, cells: Mapping[tuple[str, str], RowMetric], sizes: Mapping[str, int],
-           margin: float | Mapping[str, float] | None) -> FourWay:
+def _split(
+    metric: str, cells: Mapping[tuple[str, str], RowMetric], sizes: Mapping[str, int], margin: float | Mapping[str, float] | None
+) -> FourWay:
     def effect(name: str, signs: Mapping[tuple[str, str], float]) -> Effect:
         """Linear combination of the four cells; cells of the same data are correlated row by row."""
         value = sum(w * cells[c].value for c, w in signs.items())
@@ -103,8 +114,9 @@ def _split(metric: str, cells: Mapping[tuple[str, str], RowMetric], sizes: Mappi
             if rows:
                 variance += float(np.var(np.sum(rows, axis=0))) / sizes[when]
         se = float(np.sqrt(variance))
-        mean = PairedMean(value, se, (value - 1.96 * se, value + 1.96 * se), two_sided(value, se, np.inf), min(sizes.values()),
-                          np.inf)
+        mean = PairedMean(
+            value, se, (value - 1.96 * se, value + 1.96 * se), two_sided(value, se, np.inf), min(sizes.values()), np.inf
+        )
         return from_mean(name, mean, default_margin(metric, cells["old", "old"].value, margin))
 
     oo, on, no, nn = ("old", "old"), ("old", "new"), ("new", "old"), ("new", "new")
@@ -128,15 +140,21 @@ def _split(metric: str, cells: Mapping[tuple[str, str], RowMetric], sizes: Mappi
         verdict = "both"
     else:
         verdict = "model" if carries(model) else "data" if carries(data) else "none"
-    words = {"none": "no difference beyond chance and margin",
-             "model": "the model carries it: on the same data the new one differs",
-             "data": "the data carry it: both models change with them", "both": "model and data each carry a part",
-             "interaction": "only the new model on the new data differs: something that only this model reads has changed"}
-    because = (f"{metric} {cells[oo].value:.4g} -> {cells[nn].value:.4g}: {words[verdict]}; model {model.estimate:+.4g}, "
-               f"data {data.estimate:+.4g}, interaction {interaction.estimate:+.4g}, new model on the new data "
-               f"{on_new.estimate:+.4g}; {'lower' if lower else 'higher'} is better.")
-    shown = tuple((m, d, cells[m, d].value, _interval(cells[m, d], sizes[d]), sizes[d])
-                  for m in ("old", "new") for d in ("old", "new"))
+    words = {
+        "none": "no difference beyond chance and margin",
+        "model": "the model carries it: on the same data the new one differs",
+        "data": "the data carry it: both models change with them",
+        "both": "model and data each carry a part",
+        "interaction": "only the new model on the new data differs: something that only this model reads has changed",
+    }
+    because = (
+        f"{metric} {cells[oo].value:.4g} -> {cells[nn].value:.4g}: {words[verdict]}; model {model.estimate:+.4g}, "
+        f"data {data.estimate:+.4g}, interaction {interaction.estimate:+.4g}, new model on the new data "
+        f"{on_new.estimate:+.4g}; {'lower' if lower else 'higher'} is better."
+    )
+    shown = tuple(
+        (m, d, cells[m, d].value, _interval(cells[m, d], sizes[d]), sizes[d]) for m in ("old", "new") for d in ("old", "new")
+    )
     return FourWay(metric, verdict, because, shown, model, data, interaction, total)
 
 

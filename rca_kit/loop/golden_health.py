@@ -24,9 +24,17 @@ STALE = timedelta(days=180)  # age of the median label beyond which the world ha
 MAX_LISTED = 5
 
 
-def golden_health(golden: Any, label: str = "label", id: str = "sample_id", features: Sequence[str] | None = None,
-                  dimensions: Sequence[str] | None = None, traffic: Any = None, training_ids: Sequence[Any] | None = None,
-                  label_time: str | None = None, now: datetime | None = None) -> GoldenHealth:
+def golden_health(
+    golden: Any,
+    label: str = "label",
+    id: str = "sample_id",
+    features: Sequence[str] | None = None,
+    dimensions: Sequence[str] | None = None,
+    traffic: Any = None,
+    training_ids: Sequence[Any] | None = None,
+    label_time: str | None = None,
+    now: datetime | None = None,
+) -> GoldenHealth:
     """Check a golden set.
 
     Parameters
@@ -65,9 +73,15 @@ def golden_health(golden: Any, label: str = "label", id: str = "sample_id", feat
     chosen = list(features) if features is not None else [c for c in frame.columns if c not in (label, id, label_time)]
     names = list(dimensions) if dimensions is not None else guess_dimensions(frame.select(chosen))
     current = to_polars(traffic, name="the traffic") if traffic is not None else None
-    checks = [_size(frame, label), _classes(frame, label), _duplicates(frame, id, chosen, label),
-              _leakage(frame, id, training_ids),
-              _stale(frame, label_time, now), _coverage(frame, names, current), _drift(frame, chosen, current)]
+    checks = [
+        _size(frame, label),
+        _classes(frame, label),
+        _duplicates(frame, id, chosen, label),
+        _leakage(frame, id, training_ids),
+        _stale(frame, label_time, now),
+        _coverage(frame, names, current),
+        _drift(frame, chosen, current),
+    ]
     return GoldenHealth(NamedRows(checks))
 
 
@@ -88,8 +102,11 @@ def _classes(frame: pl.DataFrame, label: str) -> HealthCheck:
     listed = ", ".join(f"{v} ({n})" for v, n in few.head(MAX_LISTED).iter_rows())
     if counts.height < 2:
         return HealthCheck("classes", "weak", "there is one class only")
-    return HealthCheck("classes", "weak" if few.height else "fine",
-                       f"fewer than {MIN_CLASS} samples of class {listed}" if few.height else f"{counts.height} classes covered")
+    return HealthCheck(
+        "classes",
+        "weak" if few.height else "fine",
+        f"fewer than {MIN_CLASS} samples of class {listed}" if few.height else f"{counts.height} classes covered",
+    )
 
 
 def _duplicates(frame: pl.DataFrame, id: str, features: Sequence[str], label: str) -> HealthCheck:
@@ -100,9 +117,12 @@ def _duplicates(frame: pl.DataFrame, id: str, features: Sequence[str], label: st
     if plain and same.any():
         conflicting = frame.filter(same).group_by(plain).agg(pl.col(label).n_unique().alias("_k")).filter(pl.col("_k") > 1).height
     weak = ids > 0 or conflicting > 0 or same.sum() > 0.05 * frame.height
-    return HealthCheck("duplicates", "weak" if weak else "fine",
-                       f"{ids:,} samples share an id, {int(same.sum()):,} have the features of another, {conflicting:,} of these "
-                       "groups have labels that disagree")
+    return HealthCheck(
+        "duplicates",
+        "weak" if weak else "fine",
+        f"{ids:,} samples share an id, {int(same.sum()):,} have the features of another, {conflicting:,} of these "
+        "groups have labels that disagree",
+    )
 
 
 def _leakage(frame: pl.DataFrame, id: str, training_ids: Sequence[Any] | None) -> HealthCheck:
@@ -125,8 +145,11 @@ def _stale(frame: pl.DataFrame, label_time: str | None, now: datetime | None) ->
         return HealthCheck("stale labels", "not_applicable", f"{label_time} is empty")
     ages = (pl.Series([end]).cast(pl.Datetime("us"))[0] - naive).dt.total_days()
     median, old = float(ages.median()), float((ages > STALE.days).mean())
-    return HealthCheck("stale labels", "weak" if median > STALE.days else "fine",
-                       f"the median label is {median:.0f} days old, {old:.0%} are older than {STALE.days}")
+    return HealthCheck(
+        "stale labels",
+        "weak" if median > STALE.days else "fine",
+        f"the median label is {median:.0f} days old, {old:.0%} are older than {STALE.days}",
+    )
 
 
 def _coverage(frame: pl.DataFrame, names: Sequence[str], current: pl.DataFrame | None) -> HealthCheck:
@@ -141,11 +164,21 @@ def _coverage(frame: pl.DataFrame, names: Sequence[str], current: pl.DataFrame |
         for value, n in traffic.sort(["len", "v"], descending=[True, False]).iter_rows():
             share = n / max(current.height, 1)
             if share >= TRAFFIC_SHARE and have.get(value, 0) < MIN_SEGMENT:
-                missing.append((share, f"{name} = {value if value is not None else 'missing'} ({share:.0%} of traffic, "
-                                       f"{have.get(value, 0)} samples)"))
+                missing.append(
+                    (
+                        share,
+                        f"{name} = {value if value is not None else 'missing'} ({share:.0%} of traffic, "
+                        f"{have.get(value, 0)} samples)",
+                    )
+                )
     listed = "; ".join(text for _, text in sorted(missing, key=lambda m: (-m[0], m[1]))[:MAX_LISTED])
-    return HealthCheck("coverage", "weak" if missing else "fine", f"too few samples of {listed}" if missing
-                       else f"every value with {TRAFFIC_SHARE:.0%} of traffic has {MIN_SEGMENT} samples")
+    return HealthCheck(
+        "coverage",
+        "weak" if missing else "fine",
+        f"too few samples of {listed}"
+        if missing
+        else f"every value with {TRAFFIC_SHARE:.0%} of traffic has {MIN_SEGMENT} samples",
+    )
 
 
 def _drift(frame: pl.DataFrame, features: Sequence[str], current: pl.DataFrame | None) -> HealthCheck:
@@ -158,5 +191,8 @@ def _drift(frame: pl.DataFrame, features: Sequence[str], current: pl.DataFrame |
             if index is not None and index > PSI_MOVED + chance:
                 moved.append((index, f"{f} ({index:.2f})"))
     listed = ", ".join(text for _, text in sorted(moved, key=lambda m: (-m[0], m[1]))[:MAX_LISTED])
-    return HealthCheck("like traffic", "weak" if moved else "fine", f"PSI against current traffic: {listed}" if moved
-                       else "features are distributed as in current traffic")
+    return HealthCheck(
+        "like traffic",
+        "weak" if moved else "fine",
+        f"PSI against current traffic: {listed}" if moved else "features are distributed as in current traffic",
+    )

@@ -43,8 +43,13 @@ class Labelled:
     clusters: Any = None
 
 
-def label_effects(data: Labelled, margin: float | Mapping[str, float] | None = None, alpha: float = 0.05,
-                  decide_by: Sequence[str] | None = None, seed: int = 0) -> tuple[list[Effect], list[str]]:
+def label_effects(
+    data: Labelled,
+    margin: float | Mapping[str, float] | None = None,
+    alpha: float = 0.05,
+    decide_by: Sequence[str] | None = None,
+    seed: int = 0,
+) -> tuple[list[Effect], list[str]]:
     """Give every metric of the task as an effect (second less first), and the names of those that decide."""
     first = _metrics(data, data.first, data.thresholds[0])
     second = _metrics(data, data.second, data.thresholds[1])
@@ -68,6 +73,7 @@ def label_effects(data: Labelled, margin: float | Mapping[str, float] | None = N
 
 def row_losses(data: Labelled) -> tuple[str, Floats, Floats]:
     """Per-row loss of both versions (mean over repeats) for the search by segment, and its name."""
+
     def loss(answers: Sequence[Any], threshold: float | None) -> tuple[str, Floats]:
         if data.task == "regression":
             return "mae", np.mean([np.abs(a - data.label) for a in answers], axis=0)
@@ -127,8 +133,14 @@ def _once(data: Labelled, a: Any, threshold: float | None) -> dict[str, rm.RowMe
     return out
 
 
-def _effect(data: Labelled, name: str, first: list[rm.RowMetric], second: list[rm.RowMetric],
-            margin: float | Mapping[str, float] | None, seed: int) -> Effect:
+def _effect(
+    data: Labelled,
+    name: str,
+    first: list[rm.RowMetric],
+    second: list[rm.RowMetric],
+    margin: float | Mapping[str, float] | None,
+    seed: int,
+) -> Effect:
     v1, v2 = float(np.mean([m.value for m in first])), float(np.mean([m.value for m in second]))
     i1, i2 = np.mean([m.influence for m in first], axis=0), np.mean([m.influence for m in second], axis=0)
     n = len(i1)
@@ -160,8 +172,9 @@ def _run_variance(runs: list[rm.RowMetric]) -> float:
 def _widen(mean: PairedMean, variance: float) -> PairedMean:
     se = float(np.sqrt(mean.se**2 + variance))
     half = t_quantile(0.975, mean.df) * se
-    return PairedMean(mean.estimate, se, (mean.estimate - half, mean.estimate + half), two_sided(mean.estimate, se, mean.df),
-                      mean.n, mean.df)
+    return PairedMean(
+        mean.estimate, se, (mean.estimate - half, mean.estimate + half), two_sided(mean.estimate, se, mean.df), mean.n, mean.df
+    )
 
 
 def _bonett_price(lost: int, gained: int, n: int) -> PairedMean:
@@ -189,8 +202,9 @@ def _resampled(data: Labelled, margin: float | Mapping[str, float] | None, seed:
     y, n = data.label, len(data.label)
     rows = np.arange(n) if n <= MAX_BOOTSTRAP else np.random.default_rng(seed).choice(n, MAX_BOOTSTRAP, replace=False)
     values = rm.average_precision(y, first), rm.average_precision(y, second)
-    got = rm.paired_bootstrap(rm.average_precision_of(y[rows], first[rows]), rm.average_precision_of(y[rows], second[rows]),
-                              y[rows], DRAWS, seed)
+    got = rm.paired_bootstrap(
+        rm.average_precision_of(y[rows], first[rows]), rm.average_precision_of(y[rows], second[rows]), y[rows], DRAWS, seed
+    )
     shrink = np.sqrt(len(rows) / n)
 
     def normal(value: float, spread: Floats) -> tuple[float, tuple[float, float]]:
@@ -199,8 +213,13 @@ def _resampled(data: Labelled, margin: float | Mapping[str, float] | None, seed:
 
     se, interval = normal(values[1] - values[0], got[:, 1] - got[:, 0])
     mean = PairedMean(values[1] - values[0], se, interval, two_sided(values[1] - values[0], se, np.inf), n, np.inf)
-    made = from_mean("average_precision", mean, default_margin("average_precision", values[0], margin), first=finite(values[0]),
-                     second=finite(values[1]))
+    made = from_mean(
+        "average_precision",
+        mean,
+        default_margin("average_precision", values[0], margin),
+        first=finite(values[0]),
+        second=finite(values[1]),
+    )
     return [replace(made, first_interval=normal(values[0], got[:, 0])[1], second_interval=normal(values[1], got[:, 1])[1])]
 
 

@@ -42,8 +42,15 @@ class Pairs:
         return self.frame.height
 
 
-def pair(table: Any, primary: str, candidate: str, secondary: str | None, id: str | None, kind: str | None = None,
-         errors: Mapping[str, str] | None = None) -> Pairs:
+def pair(
+    table: Any,
+    primary: str,
+    candidate: str,
+    secondary: str | None,
+    id: str | None,
+    kind: str | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Pairs:
     """Read a shadow table, one row per request, and keep the rows that both versions answered.
 
     Rows delivered twice count once (for each column the first value that is there); a row without an id is a request of
@@ -52,8 +59,12 @@ def pair(table: Any, primary: str, candidate: str, secondary: str | None, id: st
     frame = to_polars(table, name="the shadow table")
     for name in (primary, candidate, *([secondary] if secondary else [])):
         if name not in frame.columns:
-            raise BadInput("the shadow table has no such column", column=name, found=", ".join(frame.columns),
-                           hint=did_you_mean(name, frame.columns))
+            raise BadInput(
+                "the shadow table has no such column",
+                column=name,
+                found=", ".join(frame.columns),
+                hint=did_you_mean(name, frame.columns),
+            )
     rows = frame.height
     frame = _once(frame, id)
     named = [primary, candidate] + ([secondary] if secondary and secondary != candidate else [])
@@ -67,7 +78,9 @@ def pair(table: Any, primary: str, candidate: str, secondary: str | None, id: st
         has[name] &= ~rows_failed
     both = has[primary] & has[candidate]
     counts = [
-        Pairing("rows", rows), Pairing("pairs", int(both.sum())), Pairing("duplicates", rows - frame.height),
+        Pairing("rows", rows),
+        Pairing("pairs", int(both.sum())),
+        Pairing("duplicates", rows - frame.height),
         Pairing("primary_unanswered", int((~has[primary]).sum())),
         Pairing("candidate_unanswered", int((~has[candidate]).sum())),
         Pairing("unmatched", int((has[primary] ^ has[candidate]).sum())),
@@ -75,13 +88,20 @@ def pair(table: Any, primary: str, candidate: str, secondary: str | None, id: st
     if secondary:
         counts.append(Pairing("secondary_unanswered", int((~has[secondary] & both).sum())))
     keep = np.flatnonzero(both)
-    return Pairs(kind, frame[keep], take(parsed[primary], keep), take(parsed[candidate], keep),
-                 take(parsed[secondary], keep) if secondary else None,
-                 (failed[primary], failed[candidate]) if primary in failed and candidate in failed else None, NamedRows(counts))
+    return Pairs(
+        kind,
+        frame[keep],
+        take(parsed[primary], keep),
+        take(parsed[candidate], keep),
+        take(parsed[secondary], keep) if secondary else None,
+        (failed[primary], failed[candidate]) if primary in failed and candidate in failed else None,
+        NamedRows(counts),
+    )
 
 
-def pair_logs(primary: Any, candidate: Any, secondary: Any = None, *, id: str = "request_id", score: str = "score",
-              keep: Sequence[str] = ()) -> pl.DataFrame:
+def pair_logs(
+    primary: Any, candidate: Any, secondary: Any = None, *, id: str = "request_id", score: str = "score", keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Join the request logs of two versions into a shadow table, for `compare_shadow`.
 
     Parameters
@@ -106,6 +126,7 @@ def pair_logs(primary: Any, candidate: Any, secondary: Any = None, *, id: str = 
     >>> pair_logs(a, b).sort("request_id")["candidate"].to_list()
     [None, 0.3, 0.4]
     """
+
     def log(table: Any, name: str, extra: Sequence[str] = ()) -> pl.DataFrame:
         frame = to_polars(table, [id, score, *extra], name=f"the {name} log")
         return frame.rename({id: "request_id", score: name}).unique("request_id", keep="first", maintain_order=True)
@@ -155,13 +176,22 @@ def infer_kind(frame: pl.DataFrame, names: Sequence[str]) -> str:
         return "class" if short and column.n_unique() <= max(CLASS_VALUES, 2) else "text"
     if column.dtype.is_numeric():
         return _numeric_kind(frame, names)
-    raise BadInput("answers of this type cannot be compared", column=names[0], found=str(column.dtype),
-                   expected="numbers, booleans, texts, lists or structs")
+    raise BadInput(
+        "answers of this type cannot be compared",
+        column=names[0],
+        found=str(column.dtype),
+        expected="numbers, booleans, texts, lists or structs",
+    )
 
 
 def _numeric_kind(frame: pl.DataFrame, names: Sequence[str]) -> str:
-    values = np.concatenate([numbers(frame[n]) for n in names if frame[n].dtype == pl.String or frame[n].dtype.is_numeric()
-                             or frame[n].dtype == pl.Boolean])
+    values = np.concatenate(
+        [
+            numbers(frame[n])
+            for n in names
+            if frame[n].dtype == pl.String or frame[n].dtype.is_numeric() or frame[n].dtype == pl.Boolean
+        ]
+    )
     values = values[~np.isnan(values)]
     if len(values) and np.isin(values, (0.0, 1.0)).all():
         return "class"

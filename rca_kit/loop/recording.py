@@ -86,8 +86,13 @@ class Recording:
     def _check(self, line: Any) -> None:
         found = line.get("fingerprint") if isinstance(line, dict) else None
         if found != self.fingerprint:
-            raise BadInput("this recording is of other samples or other models", file=str(self.path), found=str(found),
-                           expected=self.fingerprint, hint="name another file, or remove this one")
+            raise BadInput(
+                "this recording is of other samples or other models",
+                file=str(self.path),
+                found=str(found),
+                expected=self.fingerprint,
+                hint="name another file, or remove this one",
+            )
 
 
 def _pack(values: Any) -> Any:

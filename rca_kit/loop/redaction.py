@@ -140,7 +140,7 @@ def redact_text(text: str) -> str:
     """
     out, at = [], 0
     for leak in find_leaks(text):
-        out.append(text[at:leak.start] + f"[{leak.kind}]")
+        out.append(text[at : leak.start] + f"[{leak.kind}]")
         at = leak.end
     return "".join(out) + text[at:]
 
@@ -309,5 +309,10 @@ def _phones(text: str) -> Spans:
 
 
 _SEARCHES: tuple[tuple[str, Callable[[str], Spans]], ...] = (
-    ("e-mail", _emails), ("token", _tokens), ("IBAN", _ibans), ("card", _cards), ("IP", _ips), ("phone", _phones),
+    ("e-mail", _emails),
+    ("token", _tokens),
+    ("IBAN", _ibans),
+    ("card", _cards),
+    ("IP", _ips),
+    ("phone", _phones),
 )

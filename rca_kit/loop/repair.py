@@ -162,17 +162,30 @@ def repair_trials(bench: Bench, suspects: Sequence[str]) -> tuple[list[Trial], b
         fixed, broken = bench.effect(some), bench.symptom(some)
         if fixed is None:
             continue
-        says = (f"With healthy values of {f}, {m} goes from {fixed.after:.4g} to {fixed.changed:.4g} "
-                f"(before {fixed.before:.4g}): {fixed.share:.0%} returns, by the {bench.by}.")
+        says = (
+            f"With healthy values of {f}, {m} goes from {fixed.after:.4g} to {fixed.changed:.4g} "
+            f"(before {fixed.before:.4g}): {fixed.share:.0%} returns, by the {bench.by}."
+        )
         verdict = verdict_of(fixed.share, fixed.interval)
         trials.append(Trial("repair", f"feature:{f}", verdict, says, m, fixed.share, fixed.interval))
         if broken is None:
             continue
-        says = (f"With the bad values of {f} in healthy rows, {m} goes from {broken.after:.4g} to {broken.changed:.4g}: "
-                f"{broken.share:.0%} of the symptom appears, by the {bench.by}.")
+        says = (
+            f"With the bad values of {f} in healthy rows, {m} goes from {broken.after:.4g} to {broken.changed:.4g}: "
+            f"{broken.share:.0%} of the symptom appears, by the {bench.by}."
+        )
         appears = verdict_of(broken.share, broken.interval)
-        trials.append(Trial("inject", f"feature:{f}", {"restores": "appears", "part": "part"}.get(appears, appears), says, m,
-                            broken.share, broken.interval))
+        trials.append(
+            Trial(
+                "inject",
+                f"feature:{f}",
+                {"restores": "appears", "part": "part"}.get(appears, appears),
+                says,
+                m,
+                broken.share,
+                broken.interval,
+            )
+        )
         # only the model itself can confirm: a copy cannot vouch for what it was not fitted on
         if bench.model is not None and verdict == "restores" and appears == "restores" and bench.holds_everywhere(some):
             confirmed = True
@@ -192,11 +205,20 @@ def shares_among(bench: Bench, suspects: Sequence[str]) -> list[Trial]:
         found = bench.effect(some)
         return found.share if found is not None else 0.0
 
-    return [Trial("repair", f"feature:{s.name}", "shapley",
-                  f"Among {len(suspects)} suspects, {s.name} carries {s.value:.0%} of the change"
-                  + (f" (sampled, +- {1.96 * s.error:.0%})" if s.error else "") + ".", bench.metric, s.value,
-                  (s.value - 1.96 * s.error, s.value + 1.96 * s.error))
-            for s in shapley(suspects, worth, bench.seed)]
+    return [
+        Trial(
+            "repair",
+            f"feature:{s.name}",
+            "shapley",
+            f"Among {len(suspects)} suspects, {s.name} carries {s.value:.0%} of the change"
+            + (f" (sampled, +- {1.96 * s.error:.0%})" if s.error else "")
+            + ".",
+            bench.metric,
+            s.value,
+            (s.value - 1.96 * s.error, s.value + 1.96 * s.error),
+        )
+        for s in shapley(suspects, worth, bench.seed)
+    ]
 
 
 def model_trials(bench: Bench, previous: Callable[[Any], Any] | None) -> list[Trial]:
@@ -209,16 +231,24 @@ def model_trials(bench: Bench, previous: Callable[[Any], Any] | None) -> list[Tr
     if both.sum() >= MIN_ROWS and np.std(own[both]) > 0 and np.std(bench.after.score[both]) > 0:
         r2 = float(np.corrcoef(own[both], bench.after.score[both])[0, 1] ** 2)
         good = r2 >= REPRODUCES
-        says = (f"The current model gives the logged scores of the logged features (R2 {r2:.2f})." if good else
-                f"The current model does not give the logged scores of the logged features (R2 {r2:.2f}): something between "
-                "features and score differs from the model that was handed over.")
+        says = (
+            f"The current model gives the logged scores of the logged features (R2 {r2:.2f})."
+            if good
+            else f"The current model does not give the logged scores of the logged features (R2 {r2:.2f}): something between "
+            "features and score differs from the model that was handed over."
+        )
         trials.append(Trial("replay", "stage:score", "same" if good else "different", says))
     if previous is not None:
         old = replace(bench, model=previous)
         got = restored(bench.metric, bench.before, bench.rescored[1], old.scored(bench.after, bench.after.frame, None))
         if got is not None:
-            says = (f"The previous model on the rows of after has {bench.metric} {got.changed:.4g}, the current one "
-                    f"{got.after:.4g} (before {got.before:.4g}): {got.share:.0%} returns.")
-            trials.append(Trial("replay", "model:previous", verdict_of(got.share, got.interval), says, bench.metric, got.share,
-                                got.interval))
+            says = (
+                f"The previous model on the rows of after has {bench.metric} {got.changed:.4g}, the current one "
+                f"{got.after:.4g} (before {got.before:.4g}): {got.share:.0%} returns."
+            )
+            trials.append(
+                Trial(
+                    "replay", "model:previous", verdict_of(got.share, got.interval), says, bench.metric, got.share, got.interval
+                )
+            )
     return trials

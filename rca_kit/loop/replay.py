@@ -17,7 +17,8 @@ from rca_kit.findings.replay import Replay as ReplayFinding
 from rca_kit.findings.replay import ReplayErrors
 from rca_kit.loop.progress import Report
 from rca_kit.loop.recording import Recording, fingerprint
-from rca_kit.loop.replay_verdict import Answered, judge_replay
+from rca_kit.loop.replay_answers import Answered
+from rca_kit.loop.replay_verdict import judge_replay
 from rca_kit.loop.runner import Run, Take, run_model
 from rca_kit.loop.tables import guess_dimensions, to_polars
 from rca_kit.models.answers import Model, name_of
@@ -25,12 +26,27 @@ from rca_kit.models.load import load_model
 from rca_kit.sources.frames import kind_of
 
 
-def replay(golden: Any, current: Any, previous: Any, label: str = "label", id: str = "sample_id",
-           features: Sequence[str] | None = None, repeats: int = 1, *, task: str | None = None,
-           threshold: float | Mapping[str, float] | None = None, margin: float | Mapping[str, float] | None = None,
-           decide_by: Sequence[str] | None = None, dimensions: Sequence[str] | None = None, cluster: str | None = None,
-           record: str | Path | None = None, progress: Report | bool | None = None, served: Any = None,
-           chunk: int | None = None, seed: int = 0) -> ReplayFinding:
+def replay(
+    golden: Any,
+    current: Any,
+    previous: Any,
+    label: str = "label",
+    id: str = "sample_id",
+    features: Sequence[str] | None = None,
+    repeats: int = 1,
+    *,
+    task: str | None = None,
+    threshold: float | Mapping[str, float] | None = None,
+    margin: float | Mapping[str, float] | None = None,
+    decide_by: Sequence[str] | None = None,
+    dimensions: Sequence[str] | None = None,
+    cluster: str | None = None,
+    record: str | Path | None = None,
+    progress: Report | bool | None = None,
+    served: Any = None,
+    chunk: int | None = None,
+    seed: int = 0,
+) -> ReplayFinding:
     """Run labelled samples through two versions and say whether the current one is worse.
 
     Parameters
@@ -104,17 +120,48 @@ def replay(golden: Any, current: Any, previous: Any, label: str = "label", id: s
     samples = _samples(golden, label, id, features, cluster)
     take = _taker(golden, samples)
     runs: dict[str, Run] = {}
-    mark = fingerprint(samples.ids, samples.features, *(name_of(models[v], v) for v in models),
-                       *(samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000] if record else ()))
+    mark = fingerprint(
+        samples.ids,
+        samples.features,
+        *(name_of(models[v], v) for v in models),
+        *(samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000] if record else ()),
+    )
     with Recording(Path(record) if record is not None else None, mark) as recording:
         for version in ("previous", "current"):
-            runs[version] = run_model(models[version], take, samples.ids, version=version, repeats=repeats,
-                                      recording=recording, chunk=chunk, progress=progress)
+            runs[version] = run_model(
+                models[version],
+                take,
+                samples.ids,
+                version=version,
+                repeats=repeats,
+                recording=recording,
+                chunk=chunk,
+                progress=progress,
+            )
     names = list(dimensions) if dimensions is not None else guess_dimensions(samples.frame, [label, id, cluster or ""])
-    answered = Answered(samples.frame, samples.ids, label, id, runs["previous"].answers, runs["current"].answers,
-                        tuple(samples.features), tuple(names), cluster)
-    return judge_replay(answered, models, take, _errors(samples, runs), task=task, threshold=threshold, margin=margin,
-                        decide_by=decide_by, served=served, seed=seed)
+    answered = Answered(
+        samples.frame,
+        samples.ids,
+        label,
+        id,
+        runs["previous"].answers,
+        runs["current"].answers,
+        tuple(samples.features),
+        tuple(names),
+        cluster,
+    )
+    return judge_replay(
+        answered,
+        models,
+        take,
+        _errors(samples, runs),
+        task=task,
+        threshold=threshold,
+        margin=margin,
+        decide_by=decide_by,
+        served=served,
+        seed=seed,
+    )
 
 
 @dataclass(frozen=True)
@@ -139,16 +186,23 @@ def _model(given: Any, version: str) -> Model:
         from rca_kit.models.python import as_model
 
         return as_model(given, version)
-    raise BadInput(f"the {version} version is no model", found=type(given).__name__,
-                   expected="a callable from frame to scores, an object with predict, or an entry as in incident.yaml")
+    raise BadInput(
+        f"the {version} version is no model",
+        found=type(given).__name__,
+        expected="a callable from frame to scores, an object with predict, or an entry as in incident.yaml",
+    )
 
 
 def _samples(golden: Any, label: str, id: str, features: Sequence[str] | None, cluster: str | None) -> Samples:
     frame = to_polars(golden, name="the golden set")
     for name in (label, *(features or ()), *([cluster] if cluster else [])):
         if name not in frame.columns:
-            raise BadInput("the golden set has no such column", column=name, found=", ".join(frame.columns),
-                           hint=did_you_mean(name, frame.columns))
+            raise BadInput(
+                "the golden set has no such column",
+                column=name,
+                found=", ".join(frame.columns),
+                hint=did_you_mean(name, frame.columns),
+            )
     rows = frame.height
     known = frame[label].is_not_null() & (frame[label].is_not_nan() if frame[label].dtype.is_float() else True)
     places = np.flatnonzero(known.to_numpy())
@@ -191,10 +245,21 @@ def _taker(golden: Any, samples: Samples) -> Take:
 
 
 def _errors(samples: Samples, runs: Mapping[str, Run]) -> ReplayErrors:
-    reasons = [(version, reason, count) for version in ("current", "previous")
-               for reason, count in Counter(runs[version].errors.values()).most_common(10)]
-    examples = [(version, samples.ids[row], reason) for version in ("current", "previous")
-                for row, reason in sorted(runs[version].errors.items())[:20]]
-    return ReplayErrors(len(runs["current"].errors), len(runs["previous"].errors),
-                        tuple(sorted(reasons, key=lambda r: (-r[2], r[0], r[1]))), tuple(examples), samples.unlabelled,
-                        samples.duplicates)
+    reasons = [
+        (version, reason, count)
+        for version in ("current", "previous")
+        for reason, count in Counter(runs[version].errors.values()).most_common(10)
+    ]
+    examples = [
+        (version, samples.ids[row], reason)
+        for version in ("current", "previous")
+        for row, reason in sorted(runs[version].errors.items())[:20]
+    ]
+    return ReplayErrors(
+        len(runs["current"].errors),
+        len(runs["previous"].errors),
+        tuple(sorted(reasons, key=lambda r: (-r[2], r[0], r[1]))),
+        tuple(examples),
+        samples.unlabelled,
+        samples.duplicates,
+    )

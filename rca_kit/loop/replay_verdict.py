@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from rca_kit.errors import BadInput
 from rca_kit.findings.base import NotApplicable
 from rca_kit.findings.replay import CalibrationPoint, FeatureDifference, FlipExample, Replay, ReplayErrors, ReplayFlips
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.findings.shadow import Effect, NamedRows
 from rca_kit.loop.feature_compare import compare_features, feature_parity
 from rca_kit.loop.labelled import Labelled, default_margin, label_effects, row_losses
-from rca_kit.loop.tables import encode, numbers
+from rca_kit.loop.replay_answers import Answered, read_labels
+from rca_kit.loop.tables import encode
 from rca_kit.stats.paired import mcnemar, mean_interval
 from rca_kit.stats.paired_segments import CellDifference, find_carriers
 from rca_kit.stats.rowmetrics import calibration_bins
@@ -25,35 +24,28 @@ ALPHA = 0.04  # of the 5 % false alarms; the rest is for segments
 ALPHA_SEGMENTS = 0.01
 EXAMPLES = 20  # flips shown each way
 FEATURE_ROWS = 20_000  # rows on which the features of two preprocessing steps are compared
-MAX_CLASSES = 50  # whole-number labels with more values than this are quantities
-YES = ({"1", "0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"})
 
 
-@dataclass(frozen=True)
-class Answered:
-    """Samples with the answers of both versions, one array per repeat."""
-
-    frame: pl.DataFrame
-    ids: list[str]
-    label: str
-    id: str
-    previous: tuple[Any, ...]
-    current: tuple[Any, ...]
-    features: tuple[str, ...]
-    dimensions: tuple[str, ...]
-    cluster: str | None = None
-
-
-def judge_replay(a: Answered, models: Mapping[str, Any], take: Callable[[Any], Any], errors: ReplayErrors, *,
-                 task: str | None, threshold: float | Mapping[str, float] | None, margin: float | Mapping[str, float] | None,
-                 decide_by: Sequence[str] | None, served: Any, seed: int) -> Replay:
+def judge_replay(
+    a: Answered,
+    models: Mapping[str, Any],
+    take: Callable[[Any], Any],
+    errors: ReplayErrors,
+    *,
+    task: str | None,
+    threshold: float | Mapping[str, float] | None,
+    margin: float | Mapping[str, float] | None,
+    decide_by: Sequence[str] | None,
+    served: Any,
+    seed: int,
+) -> Replay:
     """Compute everything that a replay shows, on the samples that both versions answered every time."""
     keep = np.ones(a.frame.height, dtype=bool)
     for answers in (*a.previous, *a.current):
         keep &= ~np.isnan(answers) if answers.dtype != object else np.asarray([v is not None for v in answers], dtype=bool)
     rows = np.flatnonzero(keep)
     notes: list[str] = []
-    data = _labelled(a, rows, task, threshold, notes)
+    data = read_labels(a, rows, task, threshold, notes)
     effects: list[Effect] = []
     deciders: list[str] = []
     segments: tuple[Segment, ...] = ()
@@ -62,99 +54,29 @@ def judge_replay(a: Answered, models: Mapping[str, Any], take: Callable[[Any], A
         effects, deciders = label_effects(data, margin, ALPHA, decide_by, seed)
         segments, singles = _segments(a, rows, data, margin)
     if errors.count:
-        notes.append(f"left out: {errors.current:,} samples without an answer of the current version, {errors.previous:,} "
-                     "without one of the previous")
+        notes.append(
+            f"left out: {errors.current:,} samples without an answer of the current version, {errors.previous:,} "
+            "without one of the previous"
+        )
     verdict, because, needed = _verdict(effects, deciders, segments, len(rows))
     return Replay(
-        verdict=verdict, because=because, task=data.task, samples=len(rows), metrics=NamedRows(effects), deciders=tuple(deciders),
-        flips=_flips(a, rows, data), segments=segments, singles=singles, calibration=_calibration(data),
+        verdict=verdict,
+        because=because,
+        task=data.task,
+        samples=len(rows),
+        metrics=NamedRows(effects),
+        deciders=tuple(deciders),
+        flips=_flips(a, rows, data),
+        segments=segments,
+        singles=singles,
+        calibration=_calibration(data),
         features=_features(a, models, take, notes),
-        parity=feature_parity(a.frame, served, a.id, None) if served is not None else NamedRows(), errors=errors,
-        needed_samples=needed, noise=(_noise(data.first), _noise(data.second)), notes=tuple(notes),
+        parity=feature_parity(a.frame, served, a.id, None) if served is not None else NamedRows(),
+        errors=errors,
+        needed_samples=needed,
+        noise=(_noise(data.first), _noise(data.second)),
+        notes=tuple(notes),
     )
-
-
-def _labelled(a: Answered, rows: Any, task: str | None, threshold: float | Mapping[str, float] | None,
-              notes: list[str]) -> Labelled:
-    column = a.frame[a.label][rows]
-    first, second = tuple(x[rows] for x in a.previous), tuple(x[rows] for x in a.current)
-    numeric = all(x.dtype != object for x in (*first, *second))
-    task = task or _task(column, first + second, numeric)
-    clusters = None if a.cluster is None else a.frame[a.cluster][rows].rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    if task == "regression":
-        if not numeric or not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            raise BadInput("regression needs numbers as labels and as answers", column=a.label, found=str(column.dtype))
-        return Labelled("regression", numbers(column), first, second, clusters=clusters)
-    if task == "binary" and numeric:
-        y = _zero_one(column, a.label)
-        decisions = all(np.isin(x, (0.0, 1.0)).all() for x in (*first, *second))
-        probabilities = not decisions and all(len(x) == 0 or (x.min() >= 0 and x.max() <= 1) for x in (*first, *second))
-        cut = _thresholds(threshold, y, first, decisions, probabilities, notes)
-        return Labelled("binary", y, first, second, probabilities, not decisions, cut, clusters)
-    if task not in ("binary", "multiclass"):
-        raise BadInput("replay cannot score this task", found=task, expected="binary, multiclass or regression",
-                       hint="compare_shadow compares texts and rankings without labels")
-    as_text = [np.asarray([_class(v) for v in x], dtype=object) for x in (*first, *second)]
-    y = np.asarray([_class(v) for v in column.to_list()], dtype=object)
-    return Labelled("multiclass", y, tuple(as_text[: len(first)]), tuple(as_text[len(first):]), continuous=False,
-                    clusters=clusters)
-
-
-def _task(column: pl.Series, answers: Sequence[Any], numeric: bool) -> str:
-    if not numeric:
-        return "multiclass"
-    if column.dtype == pl.Boolean:
-        return "binary"
-    if not column.dtype.is_numeric():
-        return "binary" if {str(v).lower() for v in column.unique().to_list()} in YES else "multiclass"
-    values = np.unique(numbers(column))
-    if np.isin(values, (0.0, 1.0)).all():
-        return "binary"
-    whole = bool((values == np.round(values)).all()) and len(values) <= MAX_CLASSES
-    return "multiclass" if whole and all(np.isin(x, values).all() for x in answers) else "regression"
-
-
-def _zero_one(column: pl.Series, name: str) -> Any:
-    if column.dtype == pl.Boolean or column.dtype.is_numeric():
-        y = numbers(column)
-        if np.isin(y, (0.0, 1.0)).all():
-            return y
-    else:
-        text = [str(v).lower() for v in column.to_list()]
-        if any(set(text) <= pair for pair in YES):
-            return np.asarray([t in ("1", "true", "yes", "y") for t in text], dtype=np.float64)
-    found = ", ".join(str(v) for v in column.unique().sort().head(5).to_list())
-    raise BadInput("a binary label must be 0 or 1", column=name, found=found)
-
-
-def _class(value: Any) -> str:
-    """Name a class alike whether it came as 1, 1.0 or True."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(int(value))
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _thresholds(threshold: float | Mapping[str, float] | None, y: Any, previous: Sequence[Any], decisions: bool,
-                probabilities: bool, notes: list[str]) -> tuple[float | None, float | None]:
-    if decisions:
-        return (None, None)
-    if isinstance(threshold, Mapping):
-        unknown = [k for k in threshold if k not in ("current", "previous")]
-        if unknown:
-            raise BadInput("a threshold is of a version", found=unknown[0], expected="current, previous")
-        fallback = 0.5 if probabilities else None
-        return (threshold.get("previous", fallback), threshold.get("current", fallback))
-    if threshold is not None:
-        return (float(threshold), float(threshold))
-    if probabilities:
-        return (0.5, 0.5)
-    if not len(y):
-        return (None, None)
-    cut = float(np.quantile(previous[0], 1 - float(np.mean(y))))
-    notes.append(f"no threshold given: decisions are cut at {cut:.6g}, where the previous version says yes as often as labels")
-    return (cut, cut)
 
 
 def _decisions(data: Labelled, answers: Sequence[Any], threshold: float | None) -> list[Any] | None:
@@ -185,20 +107,32 @@ def _flips(a: Answered, rows: Any, data: Labelled) -> ReplayFlips | NotApplicabl
         at = np.flatnonzero(where > 0.5)
         if data.continuous and data.task == "binary":
             at = at[np.argsort(-np.abs(data.second[0][at] - data.first[0][at]), kind="stable")]
-        return tuple(FlipExample(a.ids[rows[i]], _plain(data.label[i]), _plain(data.first[0][i]), _plain(data.second[0][i]))
-                     for i in at[:EXAMPLES])
+        return tuple(
+            FlipExample(a.ids[rows[i]], _plain(data.label[i]), _plain(data.first[0][i]), _plain(data.second[0][i]))
+            for i in at[:EXAMPLES]
+        )
 
     return ReplayFlips(
-        _count(lost), _count(gained), _count(np.maximum(changed - lost - gained, 0)), float(changed.mean()),
-        None if own[0] is None else float(own[0].mean()), None if own[1] is None else float(own[1].mean()), mean.estimate,
-        mean.interval, p_value, len(rows), examples(lost), examples(gained))
+        _count(lost),
+        _count(gained),
+        _count(np.maximum(changed - lost - gained, 0)),
+        float(changed.mean()),
+        None if own[0] is None else float(own[0].mean()),
+        None if own[1] is None else float(own[1].mean()),
+        mean.estimate,
+        mean.interval,
+        p_value,
+        len(rows),
+        examples(lost),
+        examples(gained),
+    )
 
 
 def _own(decisions: Sequence[Any]) -> Any:
     """Share of decisions that a version changes between two repeats, by row."""
     if len(decisions) < 2:
         return None
-    return np.mean([x != y for i, x in enumerate(decisions) for y in decisions[i + 1:]], axis=0)
+    return np.mean([x != y for i, x in enumerate(decisions) for y in decisions[i + 1 :]], axis=0)
 
 
 def _count(values: Any) -> float:
@@ -224,18 +158,27 @@ def _segments(a: Answered, rows: Any, data: Labelled, margin: Any) -> tuple[tupl
     if not dimensions:
         return (), ()
     limit = default_margin(name, float(first.mean()), margin if isinstance(margin, Mapping) else None)
-    found = find_carriers(second - first, [d.codes for d in dimensions], [len(d.conditions) for d in dimensions], ALPHA_SEGMENTS,
-                          limit)
+    found = find_carriers(
+        second - first, [d.codes for d in dimensions], [len(d.conditions) for d in dimensions], ALPHA_SEGMENTS, limit
+    )
     total = float((second - first).sum())
 
     def segment(cell: CellDifference) -> Segment:
         inside = np.ones(len(rows), dtype=bool)
         for d, code in cell.key:
             inside &= dimensions[d].codes == code
-        return Segment({dimensions[d].name: dimensions[d].conditions[c] for d, c in cell.key}, cell.n / len(rows),
-                       float(first[inside].mean()), float(second[inside].mean()),
-                       float(np.clip(cell.mean * cell.n / total, 0, 1)) if total > 0 else None, cell.q_value, cell.interval,
-                       cell.n, cell.n, cell.mean)
+        return Segment(
+            {dimensions[d].name: dimensions[d].conditions[c] for d, c in cell.key},
+            cell.n / len(rows),
+            float(first[inside].mean()),
+            float(second[inside].mean()),
+            float(np.clip(cell.mean * cell.n / total, 0, 1)) if total > 0 else None,
+            cell.q_value,
+            cell.interval,
+            cell.n,
+            cell.n,
+            cell.mean,
+        )
 
     worse = tuple(segment(c) for c in found.carriers if c.mean > 0)
     return worse, tuple(segment(c) for c in found.singles)
@@ -252,8 +195,9 @@ def _calibration(data: Labelled) -> tuple[CalibrationPoint, ...]:
     return tuple(out)
 
 
-def _features(a: Answered, models: Mapping[str, Any], take: Callable[[Any], Any],
-              notes: list[str]) -> NamedRows[FeatureDifference]:
+def _features(
+    a: Answered, models: Mapping[str, Any], take: Callable[[Any], Any], notes: list[str]
+) -> NamedRows[FeatureDifference]:
     """Features each version was given: what its preprocessing made, or the raw columns."""
     raw = a.frame.select(a.features).head(FEATURE_ROWS)
     if not any(callable(getattr(m, "features", None)) for m in models.values()):
@@ -276,20 +220,30 @@ def _same_feature(column: pl.Series) -> FeatureDifference:
     return FeatureDifference(column.name, rate, rate, 0.0, 0.0, str(column.dtype), str(column.dtype))
 
 
-def _verdict(effects: Sequence[Effect], deciders: Sequence[str], segments: Sequence[Segment],
-             n: int) -> tuple[str, str, int | None]:
+def _verdict(
+    effects: Sequence[Effect], deciders: Sequence[str], segments: Sequence[Segment], n: int
+) -> tuple[str, str, int | None]:
     key = [e for e in effects if e.metric in deciders]
 
     def tell(some: Sequence[Effect]) -> str:
-        return ", ".join(f"{e.metric} {e.first:.4g} -> {e.second:.4g} ({e.estimate:+.4g}, 95% {e.interval[0]:+.4g} to "
-                         f"{e.interval[1]:+.4g})" for e in some if e.first is not None and e.second is not None)
+        return ", ".join(
+            f"{e.metric} {e.first:.4g} -> {e.second:.4g} ({e.estimate:+.4g}, 95% {e.interval[0]:+.4g} to {e.interval[1]:+.4g})"
+            for e in some
+            if e.first is not None and e.second is not None
+        )
 
     worse = [e for e in key if e.state == "different" and e.worse]
     better = [e for e in key if e.state == "different" and e.worse is False]
     where = "; ".join(describe_where(s.where) for s in segments)
     if worse:
-        return "worse", f"On {n:,} samples: {tell(worse)}" + (f"; but better: {tell(better)}" if better else "") + (
-            f"; mostly where {where}" if where else "") + ".", None
+        return (
+            "worse",
+            f"On {n:,} samples: {tell(worse)}"
+            + (f"; but better: {tell(better)}" if better else "")
+            + (f"; mostly where {where}" if where else "")
+            + ".",
+            None,
+        )
     if better:
         return "better", f"On {n:,} samples: {tell(better)}" + (f"; but worse where {where}" if where else "") + ".", None
     if segments:

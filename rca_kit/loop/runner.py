@@ -28,8 +28,17 @@ class Run:
     errors: dict[int, str]
 
 
-def run_model(model: Callable[[Any], Any], take: Take, ids: list[str], *, version: str, repeats: int, recording: Recording,
-              chunk: int | None = None, progress: Report | bool | None = None) -> Run:
+def run_model(
+    model: Callable[[Any], Any],
+    take: Take,
+    ids: list[str],
+    *,
+    version: str,
+    repeats: int,
+    recording: Recording,
+    chunk: int | None = None,
+    progress: Report | bool | None = None,
+) -> Run:
     """Ask a model for every sample, `repeats` times; samples already recorded are not asked again.
 
     `take` gives the frame of some samples by their places. A call that fails is halved until the samples at fault stand alone.
@@ -45,14 +54,15 @@ def run_model(model: Callable[[Any], Any], take: Take, ids: list[str], *, versio
         meter.add(total - len(todo))
         got: list[Any] = []
         for start in range(0, len(todo), size):
-            rows = todo[start: start + size]
+            rows = todo[start : start + size]
             answer = _ask(model, take, rows, [0])
             failed = {int(rows[i]): reason for i, reason in answer.errors.items()}
             errors.update(failed)
             if recording.path is not None:
                 good = np.setdiff1d(np.arange(len(rows)), np.fromiter(answer.errors, dtype=np.intp))
-                recording.add(version, repeat, [ids[i] for i in rows[good]], answer.values[good],
-                              {ids[i]: e for i, e in failed.items()})
+                recording.add(
+                    version, repeat, [ids[i] for i in rows[good]], answer.values[good], {ids[i]: e for i, e in failed.items()}
+                )
             got.append(answer.values)
             meter.add(len(rows))
         fresh = _join(got)
@@ -93,4 +103,3 @@ def _join(parts: list[Any]) -> Any:
     if all(v is None or isinstance(v, (int, float, np.number)) for v in whole):
         return np.asarray([np.nan if v is None else v for v in whole], dtype=np.float64)
     return np.asarray([None if isinstance(v, float) and v != v else v for v in whole], dtype=object)
-

@@ -193,8 +193,8 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
 
 def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:
     """Segments of a search in the columns' own values, those of one column joined; what is nearly all traffic is left out."""
-    found = (_segment(f, table) for f in result.found)
-    return merge_values(tuple(s for s in found if (s.share_of_traffic or 0.0) < WHOLE))
+    joined = merge_values(tuple(_segment(f, table) for f in result.found))
+    return tuple(s for s in joined if (s.share_of_traffic or 0.0) < WHOLE)
 
 
 def _segment(f: Found, table: Leaves) -> Segment:

@@ -28,9 +28,19 @@ MAX_EXTRA_TEXTS = 4
 MOVED = ("population", "traffic", "routing")  # suspects that change who comes, not what a row holds
 
 
-def pull_samples(predictions: nw.LazyFrame[Any], roles: Roles, positive: dict[str, Any], task: str,
-                 windows: tuple[Window, Window] | None, scope: Scope, suspects: Suspects, redact: tuple[str, ...] = (),
-                 n_pairs: int = 8, seed: int = 0, metric: str = "") -> Samples:
+def pull_samples(
+    predictions: nw.LazyFrame[Any],
+    roles: Roles,
+    positive: dict[str, Any],
+    task: str,
+    windows: tuple[Window, Window] | None,
+    scope: Scope,
+    suspects: Suspects,
+    redact: tuple[str, ...] = (),
+    n_pairs: int = 8,
+    seed: int = 0,
+    metric: str = "",
+) -> Samples:
     """Pull bad rows, the nearest healthy twin of each, and rules that separate bad from good.
 
     Parameters
@@ -133,9 +143,17 @@ def _bad_test(loss: Loss | None, signature: Signature | None) -> nw.Expr | None:
     return tests[0] if len(tests) == 1 else tests[0] & tests[1]
 
 
-def _more_bad(sampled: Sampled, log: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window],
-              segments: tuple[Segment, ...], columns: list[str], seed: int, loss: Loss | None,
-              signature: Signature | None) -> Sampled:
+def _more_bad(
+    sampled: Sampled,
+    log: nw.LazyFrame[Any],
+    roles: Roles,
+    windows: tuple[Window, Window],
+    segments: tuple[Segment, ...],
+    columns: list[str],
+    seed: int,
+    loss: Loss | None,
+    signature: Signature | None,
+) -> Sampled:
     """Ask for bad rows alone when a bounded sample caught few: one more scan, one more filter."""
     test = _bad_test(loss, signature)
     if test is None or not sampled.bounded:
@@ -153,8 +171,9 @@ def _more_bad(sampled: Sampled, log: nw.LazyFrame[Any], roles: Roles, windows: t
     return replace(sampled, frame=taken.unique(subset=[*dict.fromkeys(columns), HASH], keep="first", maintain_order=True))
 
 
-def _with_measures(frame: pl.DataFrame, columns: list[str], roles: Roles,
-                   redact: tuple[str, ...]) -> tuple[pl.DataFrame, list[str]]:
+def _with_measures(
+    frame: pl.DataFrame, columns: list[str], roles: Roles, redact: tuple[str, ...]
+) -> tuple[pl.DataFrame, list[str]]:
     """Add measures of free-text columns, for twins and rules; their names are `<column>:<measure>`."""
     out: dict[str, pl.Series] = {}
     for name in columns:
@@ -192,8 +211,15 @@ def _opens_doors(ids: pl.Series) -> bool:
     return any(kind in ("e-mail", "IBAN", "card") for kind in seen)
 
 
-def _rules(sampled: Sampled, roles: Roles, loss: Loss | None, signature: Signature | None, hidden: set[str],
-           derived: list[str], seed: int) -> tuple[tuple[Rule, ...], bool]:
+def _rules(
+    sampled: Sampled,
+    roles: Roles,
+    loss: Loss | None,
+    signature: Signature | None,
+    hidden: set[str],
+    derived: list[str],
+    seed: int,
+) -> tuple[tuple[Rule, ...], bool]:
     """Rules among the rows after the onset; without a bad mark, rules that tell rows after from rows before."""
     frame = sampled.frame.filter(pl.col(WEIGHT) > 0)
     banned = {*hidden, roles.time, roles.request_id, *roles.outcomes, *(loss.columns if loss else ())}
@@ -214,13 +240,14 @@ def _rules(sampled: Sampled, roles: Roles, loss: Loss | None, signature: Signatu
     # a new version is not news about the traffic, nor is the hour: compare with the same hours
     inputs = [c for c in usable if c not in version]
     hour = frame[roles.time].dt.hour()
-    alike = (bad | hour.is_in(hour.filter(pl.Series(bad)).unique().to_list()).to_numpy())
+    alike = bad | hour.is_in(hour.filter(pl.Series(bad)).unique().to_list()).to_numpy()
     same = frame.filter(pl.Series(alike))
     return find_rules(same, bad[alike], same[WEIGHT].to_numpy(), inputs, seed), True
 
 
-def _choose(sampled: Sampled, loss: Loss | None, signature: Signature | None, typical: bool, n_pairs: int,
-            hidden: set[str]) -> Bad | None:
+def _choose(
+    sampled: Sampled, loss: Loss | None, signature: Signature | None, typical: bool, n_pairs: int, hidden: set[str]
+) -> Bad | None:
     """Pick the worst rows: by loss and mark together, else by mark, else by loss, else rows of the segment that grew."""
     affected = sampled.frame.filter((pl.col(WINDOW) == 1) & (pl.col(INSIDE) == 1))
     n = affected.height

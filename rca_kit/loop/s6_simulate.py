@@ -27,12 +27,27 @@ PART = 0.05  # of the change: features that take back less do not enter the shar
 FEATURE = "feature:"
 
 
-def simulate(before: pl.DataFrame, after: pl.DataFrame, *, metric: str, suspects: Sequence[str] = (), score: str | None = None,
-             decision: str | None = None, label: str | None = None, features: Sequence[str] = (), segments: Sequence[str] = (),
-             affected: Sequence[Segment] = (), positive: Mapping[str, Any] | None = None,
-             model: Callable[[Any], Any] | None = None, previous: Callable[[Any], Any] | None = None,
-             healthy: pl.DataFrame | None = None, id: str | None = None, replay: Replay | None = None,
-             shadow: Shadow | None = None, seed: int = 0) -> Simulation:
+def simulate(
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    *,
+    metric: str,
+    suspects: Sequence[str] = (),
+    score: str | None = None,
+    decision: str | None = None,
+    label: str | None = None,
+    features: Sequence[str] = (),
+    segments: Sequence[str] = (),
+    affected: Sequence[Segment] = (),
+    positive: Mapping[str, Any] | None = None,
+    model: Callable[[Any], Any] | None = None,
+    previous: Callable[[Any], Any] | None = None,
+    healthy: pl.DataFrame | None = None,
+    id: str | None = None,
+    replay: Replay | None = None,
+    shadow: Shadow | None = None,
+    seed: int = 0,
+) -> Simulation:
     """Run every trial that the inputs allow, and name what the others would need.
 
     Parameters
@@ -88,8 +103,17 @@ def simulate(before: pl.DataFrame, after: pl.DataFrame, *, metric: str, suspects
     names = [n for n in dict.fromkeys(names) if n in before.columns and n in after.columns][:MAX_SUSPECTS]
     known = metric in (*DECISION_METRICS, *SCORE_METRICS, *VALUE_METRICS)
     if known and min(len(r) for r in rows):
-        bench = Bench(metric, rows[0], rows[1], tuple(f for f in features if f in before.columns and f in after.columns),
-                      tuple(affected), model, healthy, id, seed)
+        bench = Bench(
+            metric,
+            rows[0],
+            rows[1],
+            tuple(f for f in features if f in before.columns and f in after.columns),
+            tuple(affected),
+            model,
+            healthy,
+            id,
+            seed,
+        )
         shown = shows_in(metric, *rows)
         trials += model_trials(bench, previous)
         if names and shown:
@@ -101,8 +125,10 @@ def simulate(before: pl.DataFrame, after: pl.DataFrame, *, metric: str, suspects
                 trials += shares_among(bench, moved)
             elif bench.surrogate is not None:
                 explained = max(bench.surrogate.fidelity, 0)
-                needs.append(f"the model itself: a copy fitted on the log explains only {explained:.0%} of the scores (at least "
-                             f"{MIN_FIDELITY:.0%} is asked)")
+                needs.append(
+                    f"the model itself: a copy fitted on the log explains only {explained:.0%} of the scores (at least "
+                    f"{MIN_FIDELITY:.0%} is asked)"
+                )
         if shown:
             trials += threshold_trials(metric, rows[0], rows[1], affected)
             trials += calibration_trials(metric, rows[0], rows[1], seed)
@@ -115,8 +141,15 @@ def simulate(before: pl.DataFrame, after: pl.DataFrame, *, metric: str, suspects
     return Simulation(tuple(trials), tuple(dict.fromkeys(needs)), confirmed, replay, shadow)
 
 
-def simulate_case(opened: OpenCase, before: pl.DataFrame, after: pl.DataFrame, symptom: Symptom, suspects: Suspects,
-                  affected: Sequence[Segment] = (), trusted: bool = False) -> Simulation:
+def simulate_case(
+    opened: OpenCase,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    symptom: Symptom,
+    suspects: Suspects,
+    affected: Sequence[Segment] = (),
+    trusted: bool = False,
+) -> Simulation:
     """Simulate for an open case: its models, golden set and shadow table are used where it has them.
 
     Nothing that goes wrong with a model or a table stops an investigation: it is written into `needs`.
@@ -146,15 +179,29 @@ def simulate_case(opened: OpenCase, before: pl.DataFrame, after: pl.DataFrame, s
         except RcaKitError as error:
             needs.append(f"the shadow table: {error.message}")
     if suspects.verdict == "no_change":
-        return Simulation(tuple(_ready(replayed, shadowed)), ("nothing changed that a trial could take back", *needs), False,
-                          replayed, shadowed)
+        return Simulation(
+            tuple(_ready(replayed, shadowed)), ("nothing changed that a trial could take back", *needs), False, replayed, shadowed
+        )
     r = opened.roles
     try:
         found = simulate(
-            before, after, metric=symptom.metric, suspects=[s.subject for s in suspects.items], score=r.score,
-            decision=r.decision, label=r.label, features=r.features, segments=r.segments, affected=affected,
+            before,
+            after,
+            metric=symptom.metric,
+            suspects=[s.subject for s in suspects.items],
+            score=r.score,
+            decision=r.decision,
+            label=r.label,
+            features=r.features,
+            segments=r.segments,
+            affected=affected,
             positive=opened.positive,
-            model=models.get("current"), previous=models.get("previous"), id=r.request_id, replay=replayed, shadow=shadowed)
+            model=models.get("current"),
+            previous=models.get("previous"),
+            id=r.request_id,
+            replay=replayed,
+            shadow=shadowed,
+        )
     except Exception as error:
         if "current" not in models:
             raise
@@ -189,8 +236,10 @@ def _mix(metric: str, rows: Any, columns: Sequence[str]) -> list[Trial]:
             singles.append((got.share, column, got))
     best = sorted(singles, key=lambda s: (-s[0], s[1]))[:MAX_MIX]
     for share, column, got in best:
-        says = (f"With {column} mixed as before, {metric} goes from {got.after:.4g} to {got.changed:.4g}: {share:.0%} returns "
-                "(by reweighting rows, not by scoring again).")
+        says = (
+            f"With {column} mixed as before, {metric} goes from {got.after:.4g} to {got.changed:.4g}: {share:.0%} returns "
+            "(by reweighting rows, not by scoring again)."
+        )
         out.append(Trial("reweighting", f"feature:{column}", verdict_of(share, got.interval), says, metric, share, got.interval))
     return out
 

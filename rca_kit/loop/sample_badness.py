@@ -149,8 +149,9 @@ def _kpi_loss(column: str, roles: Roles, positive: dict[str, Any], schema: dict[
     return _above(-value if good_up else value, sample, BAD_QUANTILE, name, (column,))
 
 
-def _quality_loss(kind: str, roles: Roles, positive: dict[str, Any], task: str, schema: dict[str, Any],
-                  sample: pl.DataFrame) -> Loss | None:
+def _quality_loss(
+    kind: str, roles: Roles, positive: dict[str, Any], task: str, schema: dict[str, Any], sample: pl.DataFrame
+) -> Loss | None:
     label, score, decision = roles.label, roles.score, roles.decision
     if not label or label not in schema:
         return None
@@ -218,8 +219,11 @@ def _threshold_signature(roles: Roles, sample: pl.DataFrame) -> Signature | None
     assert score and decision
     cuts = []
     for after in (0, 1):
-        part = sample.filter((pl.col(WINDOW) == after) & (pl.col(INSIDE) == 1)).select(
-            pl.col(score).cast(pl.Float64), pl.col(decision).cast(pl.String)).drop_nulls()
+        part = (
+            sample.filter((pl.col(WINDOW) == after) & (pl.col(INSIDE) == 1))
+            .select(pl.col(score).cast(pl.Float64), pl.col(decision).cast(pl.String))
+            .drop_nulls()
+        )
         cuts.append(best_cut(part[score].to_numpy(), part[decision].to_numpy()))
     if cuts[0] is None or cuts[1] is None or cuts[0] == cuts[1]:
         return None

@@ -36,8 +36,16 @@ class Bad:
     columns: tuple[str, ...]
 
 
-def pair(bad: Bad, sampled: Sampled, roles: Roles, segments: tuple[Segment, ...], hidden: set[str], loss: Loss | None,
-         signature: Signature | None, suspect: Suspect | None) -> tuple[SamplePair, ...]:
+def pair(
+    bad: Bad,
+    sampled: Sampled,
+    roles: Roles,
+    segments: tuple[Segment, ...],
+    hidden: set[str],
+    loss: Loss | None,
+    signature: Signature | None,
+    suspect: Suspect | None,
+) -> tuple[SamplePair, ...]:
     """Find the twins and write the pairs; values of hidden columns never leave this function."""
     pool = _pool(sampled, roles, loss, signature)
     frame = sampled.frame
@@ -106,8 +114,9 @@ def _hours(times: pl.Series) -> NDArray[np.float64]:
     return np.asarray(seconds % 86400 / 3600, dtype=float)
 
 
-def _differing(row: dict[str, Any], twin: dict[str, Any], scales: dict[str, Field], roles: Roles,
-               first: list[str]) -> tuple[str, ...]:
+def _differing(
+    row: dict[str, Any], twin: dict[str, Any], scales: dict[str, Field], roles: Roles, first: list[str]
+) -> tuple[str, ...]:
     skipped = (roles.time, roles.request_id, roles.label_time)
     names = [c for c, f in scales.items() if c not in skipped and differs(row.get(c), twin.get(c), f.scale)]
     return tuple(dict.fromkeys([*(c for c in first if c in names), *names]))

@@ -52,8 +52,15 @@ def inside(segments: tuple[Segment, ...], schema: dict[str, Any]) -> nw.Expr | N
     return out
 
 
-def fetch(frame: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window], segments: tuple[Segment, ...],
-          columns: list[str], seed: int, limits: dict[str, int] | None = None) -> Sampled:
+def fetch(
+    frame: nw.LazyFrame[Any],
+    roles: Roles,
+    windows: tuple[Window, Window],
+    segments: tuple[Segment, ...],
+    columns: list[str],
+    seed: int,
+    limits: dict[str, int] | None = None,
+) -> Sampled:
     """Sample both windows, inside and outside the affected segments, each stratum up to its limit.
 
     Two scans: one counts the strata, one filters by a hash of each row's own values (time, score, latency and such), so that
@@ -71,8 +78,11 @@ def fetch(frame: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window]
     schema = dict(frame.collect_schema())
     limit = {**MAX_ROWS, **(limits or {})}
     marked = mark(frame, roles, windows, segments, seed, schema)
-    strata = {f"{w}_{i}": (nw.col(WINDOW) == int(w == "after")) & (nw.col(INSIDE) == int(i == "in"))
-              for w in ("before", "after") for i in ("in", "out")}
+    strata = {
+        f"{w}_{i}": (nw.col(WINDOW) == int(w == "after")) & (nw.col(INSIDE) == int(i == "in"))
+        for w in ("before", "after")
+        for i in ("in", "out")
+    }
     counted = collect(marked.select(**{name: test.cast(nw.Int64).sum() for name, test in strata.items()}))
     counts = {name: int(counted[name][0] or 0) for name in strata}
     if not sum(counts.values()):
@@ -86,15 +96,22 @@ def fetch(frame: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window]
     wanted = [nw.col(c) for c in dict.fromkeys(columns)] + [nw.col(c) for c in (WINDOW, INSIDE, HASH)]
     rows = collect(marked.filter(keep).select(*wanted).head(2 * sum(limit.values())))
     rows = _trim(rows, limit).with_columns(_rk_n=pl.len().over(WINDOW, INSIDE))
-    total = pl.DataFrame([{WINDOW: int(n.startswith("after")), INSIDE: int(n.endswith("_in")), "_rk_total": k}
-                          for n, k in counts.items()])
+    total = pl.DataFrame(
+        [{WINDOW: int(n.startswith("after")), INSIDE: int(n.endswith("_in")), "_rk_total": k} for n, k in counts.items()]
+    )
     rows = rows.join(total, on=[WINDOW, INSIDE], how="left", maintain_order="left")
     rows = rows.with_columns((pl.col("_rk_total") / pl.col("_rk_n")).alias(WEIGHT)).drop("_rk_n", "_rk_total")
     return Sampled(rows.sort(roles.time, HASH, maintain_order=True), counts, bounded=rows.height < sum(counts.values()))
 
 
-def mark(frame: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window], segments: tuple[Segment, ...], seed: int,
-         schema: dict[str, Any]) -> nw.LazyFrame[Any]:
+def mark(
+    frame: nw.LazyFrame[Any],
+    roles: Roles,
+    windows: tuple[Window, Window],
+    segments: tuple[Segment, ...],
+    seed: int,
+    schema: dict[str, Any],
+) -> nw.LazyFrame[Any]:
     """Keep the rows of the two windows and add window, inside and hash columns."""
     before, after = windows
     time = nw.col(roles.time)
@@ -104,7 +121,9 @@ def mark(frame: nw.LazyFrame[Any], roles: Roles, windows: tuple[Window, Window],
     flagged = nw.lit(1, nw.Int64) if affected is None else nw.when(affected).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64)
     return frame.filter(in_after | in_before).with_columns(
         nw.when(in_after).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64).alias(WINDOW),
-        flagged.alias(INSIDE), _hash(roles, before, seed, schema).alias(HASH))
+        flagged.alias(INSIDE),
+        _hash(roles, before, seed, schema).alias(HASH),
+    )
 
 
 def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
@@ -119,8 +138,11 @@ def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
 def _hash(roles: Roles, origin: Window, seed: int, schema: dict[str, Any]) -> nw.Expr:
     micros = (nw.col(roles.time) - nw.lit(origin.start)).dt.total_microseconds().abs()
     mixed = (micros % HASH_PRIME) * MULTIPLIERS[0] + 1_000_003 * (seed + 1)
-    numeric = [c for c in (roles.request_id, roles.score, roles.latency_ms, *roles.stages, *roles.features)
-               if c and c in schema and schema[c].is_numeric()]
+    numeric = [
+        c
+        for c in (roles.request_id, roles.score, roles.latency_ms, *roles.stages, *roles.features)
+        if c and c in schema and schema[c].is_numeric()
+    ]
     for name in list(dict.fromkeys(numeric))[:HASHED_NUMBERS]:
         number = as_number(name, schema[name]).clip(-1e9, 1e9)
         part = nw.when(~number.is_null()).then((number * 1e6).round(0)).otherwise(nw.lit(0.0)).cast(nw.Int64).abs()

@@ -36,8 +36,9 @@ class Feature:
     two_valued: bool = False
 
 
-def find_rules(rows: pl.DataFrame, bad: NDArray[np.bool_], weights: NDArray[np.float64], columns: list[str],
-               seed: int = 0) -> tuple[Rule, ...]:
+def find_rules(
+    rows: pl.DataFrame, bad: NDArray[np.bool_], weights: NDArray[np.float64], columns: list[str], seed: int = 0
+) -> tuple[Rule, ...]:
     """Find rules on half of the rows, measure coverage and precision on the other half.
 
     Parameters
@@ -144,8 +145,9 @@ def _bad_paths(tree: Any) -> list[list[Condition]]:
     return out
 
 
-def _pruned(path: list[Condition], X: NDArray[np.float64], bad: NDArray[np.bool_],
-            weights: NDArray[np.float64]) -> list[Condition]:
+def _pruned(
+    path: list[Condition], X: NDArray[np.float64], bad: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> list[Condition]:
     """Drop conditions that do not help: a shorter rule with nearly the precision covers more."""
     current = list(path)
     for condition in list(path)[::-1]:

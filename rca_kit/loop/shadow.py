@@ -12,28 +12,36 @@ import polars as pl
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import NotApplicable
 from rca_kit.findings.scope import Segment, describe_where
-from rca_kit.findings.shadow import Effect, Flips, LatencyDifference, NamedRows, Shadow
+from rca_kit.findings.shadow import Effect, Flips, NamedRows, Shadow
 from rca_kit.loop import shadow_checks as checks
 from rca_kit.loop.effects import judge_family
 from rca_kit.loop.labelled import Labelled, label_effects
 from rca_kit.loop.pairing import Pairs, pair
-from rca_kit.loop.tables import encode, guess_dimensions, numbers, to_polars
-from rca_kit.stats.paired import detectable, mean_interval
-from rca_kit.stats.paired_segments import CellDifference, CellSearch, find_carriers
-from rca_kit.stats.quantile_pairs import median_interval, tail_difference
+from rca_kit.loop.shadow_parts import compare_latency, find_segments
+from rca_kit.loop.tables import guess_dimensions, numbers, to_polars
+from rca_kit.stats.paired import detectable
 
 # 5 % false alarms in all, shared out: overall comparisons get more because they are what the gate is for
 ALPHA_OVERALL = 0.03
-ALPHA_SEGMENTS = 0.012
-LATENCY_LEVEL = 0.975  # middle and tail are two looks: 95 % together
-LATENCY_NAMES = ("primary_ms", "candidate_ms")
 ERROR_SUFFIXES = ("_error", "_error_type")
 
 
-def compare_shadow(table: Any, primary: str = "primary", candidate: str = "candidate", secondary: str | bool | None = None,
-                   label: str | bool | None = None, dimensions: Sequence[str] | None = None, *, id: str = "request_id",
-                   kind: str | None = None, threshold: float | None = None, margin: float | None = None,
-                   tolerance: float | None = None, cluster: str | None = None, seed: int = 0) -> Shadow:
+def compare_shadow(
+    table: Any,
+    primary: str = "primary",
+    candidate: str = "candidate",
+    secondary: str | bool | None = None,
+    label: str | bool | None = None,
+    dimensions: Sequence[str] | None = None,
+    *,
+    id: str = "request_id",
+    kind: str | None = None,
+    threshold: float | None = None,
+    margin: float | None = None,
+    tolerance: float | None = None,
+    cluster: str | None = None,
+    seed: int = 0,
+) -> Shadow:
     """Compare two versions that answered the same requests.
 
     Parameters
@@ -111,17 +119,28 @@ def compare_shadow(table: Any, primary: str = "primary", candidate: str = "candi
     clusters = _clusters(pairs, cluster)
     measured = checks.measure(pairs, margin, tolerance)
 
-    found = [] if not len(pairs) else [
-        e for e in (checks.bias(pairs, measured, clusters, seed), checks.excess(pairs, measured, clusters, seed),
-                    checks.spread(pairs, measured, clusters, seed), checks.class_shares(pairs, clusters, seed),
-                    checks.failures(pairs)) if e is not None]
+    found = (
+        []
+        if not len(pairs)
+        else [
+            e
+            for e in (
+                checks.bias(pairs, measured, clusters, seed),
+                checks.excess(pairs, measured, clusters, seed),
+                checks.spread(pairs, measured, clusters, seed),
+                checks.class_shares(pairs, clusters, seed),
+                checks.failures(pairs),
+            )
+            if e is not None
+        ]
+    )
     flipped = checks.flips(pairs, threshold, clusters, seed) if len(pairs) else None
     if flipped:
         found.append(flipped[1])
     metrics = _metrics(pairs, label, threshold, clusters, seed)
     one_sided = ("excess", "flips")
     judged = judge_family([*found, *metrics], ALPHA_OVERALL, one_sided)
-    overall, labelled = judged[: len(found)], judged[len(found):]
+    overall, labelled = judged[: len(found)], judged[len(found) :]
     beyond = checks.disagreement(pairs, measured, clusters, seed) if len(pairs) else None
     if beyond is not None:
         if pairs.kind == "text" and tolerance is None and beyond.state == "different":
@@ -131,20 +150,33 @@ def compare_shadow(table: Any, primary: str = "primary", candidate: str = "candi
 
     used = {primary, candidate, secondary, label, id, cluster, *error_columns.values()}
     names = list(dimensions) if dimensions is not None else guess_dimensions(pairs.frame, [u for u in used if isinstance(u, str)])
-    segments, singles, general = _segments(pairs, measured, names, clusters)
+    segments, singles, general = find_segments(pairs, measured, names, clusters)
     verdict = _verdict(overall, labelled, segments)
-    main = next((e for e in overall if e.metric == "bias"), None) or next(e for e in [*overall, _none(measured.scale_margin)]
-                                                                          if e.metric in ("excess", "disagreement", "none"))
+    main = next((e for e in overall if e.metric == "bias"), None) or next(
+        e for e in [*overall, _none(measured.scale_margin)] if e.metric in ("excess", "disagreement", "none")
+    )
     half = (main.interval[1] - main.interval[0]) / 2 / 1.96
     needed = [e.needed for e in overall if e.state == "inconclusive" and e.needed]
     return Shadow(
-        verdict=verdict, because=_because(verdict, overall, labelled, segments, general, len(pairs), needed), kind=pairs.kind,
-        difference=main.estimate, interval=main.interval, margin=main.margin, p_value=main.p_value,
+        verdict=verdict,
+        because=_because(verdict, overall, labelled, segments, general, len(pairs), needed),
+        kind=pairs.kind,
+        difference=main.estimate,
+        interval=main.interval,
+        margin=main.margin,
+        p_value=main.p_value,
         detectable=detectable(half) if np.isfinite(half) else float("inf"),
-        needed_pairs=max(needed) if needed and verdict == "inconclusive" else None, checks=NamedRows(overall),
-        flips=flipped[0] if flipped else NotApplicable(_no_flips(pairs.kind)), segments=segments, singles=singles,
-        latency=_latency(pairs.frame, primary, candidate, seed), metrics=NamedRows(labelled), pairs=len(pairs),
-        pairing=pairs.counts, noise=checks.noise_of(measured), fields=checks.field_differences(pairs),
+        needed_pairs=max(needed) if needed and verdict == "inconclusive" else None,
+        checks=NamedRows(overall),
+        flips=flipped[0] if flipped else NotApplicable(_no_flips(pairs.kind)),
+        segments=segments,
+        singles=singles,
+        latency=compare_latency(pairs.frame, primary, candidate, seed),
+        metrics=NamedRows(labelled),
+        pairs=len(pairs),
+        pairing=pairs.counts,
+        noise=checks.noise_of(measured),
+        fields=checks.field_differences(pairs),
         notes=tuple(notes),
     )
 
@@ -161,8 +193,13 @@ def _optional(frame: pl.DataFrame, given: str | bool | None, usual: str, taken: 
 
 def _draw(pairs: Pairs, seed: int) -> Pairs:
     rows = np.sort(np.random.default_rng(seed).choice(len(pairs), checks.MAX_COMPARED, replace=False))
-    return replace(pairs, frame=pairs.frame[rows], primary=pairs.primary[rows], candidate=pairs.candidate[rows],
-                   secondary=None if pairs.secondary is None else pairs.secondary[rows])
+    return replace(
+        pairs,
+        frame=pairs.frame[rows],
+        primary=pairs.primary[rows],
+        candidate=pairs.candidate[rows],
+        secondary=None if pairs.secondary is None else pairs.secondary[rows],
+    )
 
 
 def _clusters(pairs: Pairs, cluster: str | None) -> Any:
@@ -180,99 +217,31 @@ def _metrics(pairs: Pairs, label: str | None, threshold: float | None, clusters:
     if pairs.kind == "class":
         truth = pair(pairs.frame.select(pl.col(label).alias("a"), pl.col(label).alias("b")), "a", "b", None, None, "class")
         known = pairs.frame[label].is_not_null().to_numpy()
-        data = Labelled("multiclass", truth.primary, (pairs.primary[known],), (pairs.candidate[known],), continuous=False,
-                        clusters=None if clusters is None else clusters[known])
+        data = Labelled(
+            "multiclass",
+            truth.primary,
+            (pairs.primary[known],),
+            (pairs.candidate[known],),
+            continuous=False,
+            clusters=None if clusters is None else clusters[known],
+        )
     else:
         y = numbers(pairs.frame[label])
         known = ~np.isnan(y)
         binary = bool(np.isin(y[known], (0.0, 1.0)).all())
-        data = Labelled("binary" if binary else "regression", y[known], (pairs.primary[known],), (pairs.candidate[known],),
-                        probabilities=pairs.kind == "probability", thresholds=(threshold, threshold),
-                        clusters=None if clusters is None else clusters[known])
+        data = Labelled(
+            "binary" if binary else "regression",
+            y[known],
+            (pairs.primary[known],),
+            (pairs.candidate[known],),
+            probabilities=pairs.kind == "probability",
+            thresholds=(threshold, threshold),
+            clusters=None if clusters is None else clusters[known],
+        )
     if known.sum() < 2 or (data.task == "binary" and len(np.unique(data.label)) < 2):
         return []
     effects, deciders = label_effects(data, seed=seed)
     return [e for e in effects if e.metric in deciders]
-
-
-def _segments(pairs: Pairs, m: checks.Measured, names: Sequence[str],
-              clusters: Any) -> tuple[tuple[Segment, ...], tuple[Segment, ...], bool]:
-    """Segments that differ: by signed difference where there is one, and by distance in excess of the primary's own."""
-    dimensions = encode(pairs.frame, names, "the shadow table") if len(pairs) else []
-    if not dimensions:
-        return (), (), False
-    with_own = m.own is not None and m.coverage >= checks.SECONDARY_SHARE
-    rows = ~np.isnan(m.own) if m.own is not None and with_own else np.ones(len(pairs), dtype=bool)
-    searches: list[tuple[np.ndarray[Any, Any], float, bool]] = []  # values, margin, whether both signs are differences
-    if m.signed is not None:
-        reference = pairs.secondary[rows] if with_own else pairs.primary[rows]
-        searches.append((pairs.candidate[rows] - reference, m.scale_margin, True))
-    if m.own is not None and with_own:
-        searches.append((m.distance[rows] - m.own[rows], m.distance_margin, False))
-    elif m.signed is None:
-        searches.append((m.distance - m.tolerance, m.tolerance, False))
-    codes = [d.codes[rows] for d in dimensions]
-    levels = [len(d.conditions) for d in dimensions]
-    found: list[Segment] = []
-    singles: list[Segment] = []
-    general = False
-    for values, margin, signed in searches:
-        if clusters is not None:
-            plain, robust = mean_interval(values).se, mean_interval(values, clusters[rows]).se
-            inflation = max(1.0, (robust / plain) ** 2) if plain > 0 else 1.0
-        else:
-            inflation = 1.0
-        got = find_carriers(values, codes, levels, ALPHA_SEGMENTS / len(searches), margin, inflation)
-        general |= got.everywhere
-        of = [_as_segment(pairs, rows, dimensions, c, got, values) for c in got.carriers if signed or c.interval[0] > 0]
-        # the excess of scores repeats what the signed search found; only what is new is added
-        found += [s for s in of if not any(_within(s.where, f.where) or _within(f.where, s.where) for f in found)]
-        singles = singles or [_as_segment(pairs, rows, dimensions, c, got, values) for c in got.singles]
-    return tuple(found), tuple(singles), general
-
-
-def _within(inner: dict[str, Any], outer: dict[str, Any]) -> bool:
-    return all(k in inner and inner[k] == v for k, v in outer.items())
-
-
-def _as_segment(pairs: Pairs, rows: Any, dimensions: Sequence[Any], cell: CellDifference, search: CellSearch,
-                values: Any) -> Segment:
-    inside = np.ones(int(rows.sum()), dtype=bool)
-    for d, code in cell.key:
-        inside &= dimensions[d].codes[rows] == code
-    numeric = pairs.kind in ("probability", "score")
-    total = float(np.abs(values.sum()))
-    return Segment(
-        where={dimensions[d].name: dimensions[d].conditions[code] for d, code in cell.key},
-        share_of_traffic=cell.n / max(int(rows.sum()), 1), before=float(pairs.primary[rows][inside].mean()) if numeric else None,
-        after=float(pairs.candidate[rows][inside].mean()) if numeric else cell.mean,
-        share_of_impact=float(np.clip(abs(cell.mean * cell.n) / total, 0, 1)) if total > 0 else None, q_value=cell.q_value,
-        change_interval=(cell.mean - 1.96 * cell.se, cell.mean + 1.96 * cell.se), n_before=cell.n, n_after=cell.n,
-        score=cell.mean,
-    )
-
-
-def _latency(frame: pl.DataFrame, primary: str, candidate: str, seed: int) -> LatencyDifference | NotApplicable:
-    names = (f"{primary}_ms", f"{candidate}_ms")
-    if not all(n in frame.columns for n in names):
-        names = LATENCY_NAMES
-    if not all(n in frame.columns for n in names):
-        return NotApplicable(f"no columns {names[0]} and {names[1]}")
-    a, b = numbers(frame[names[0]]), numbers(frame[names[1]])
-    known = ~np.isnan(a) & ~np.isnan(b)
-    a, b = a[known], b[known]
-    if len(a) < 2:
-        return NotApplicable("fewer than two requests with both latencies")
-    median, low, high = median_interval(b - a, LATENCY_LEVEL)
-    tail = tail_difference(a, b, seed=seed, level=LATENCY_LEVEL)
-    mean = mean_interval(b - a)
-
-    def percentiles(x: Any) -> tuple[float, float, float]:
-        p50, p95, p99 = (float(v) for v in np.quantile(x, [0.5, 0.95, 0.99]))
-        return p50, p95, p99
-
-    return LatencyDifference(len(a), percentiles(a), percentiles(b), mean.estimate, mean.interval, median, (low, high), tail[0],
-                             tail[1:])
 
 
 def _verdict(overall: Sequence[Effect], labelled: Sequence[Effect], segments: Sequence[Segment]) -> str:
@@ -281,11 +250,21 @@ def _verdict(overall: Sequence[Effect], labelled: Sequence[Effect], segments: Se
     return "equivalent" if overall and all(e.state == "equivalent" for e in overall) else "inconclusive"
 
 
-def _because(verdict: str, overall: Sequence[Effect], labelled: Sequence[Effect], segments: Sequence[Segment], general: bool,
-             n: int, needed: Sequence[int]) -> str:
+def _because(
+    verdict: str,
+    overall: Sequence[Effect],
+    labelled: Sequence[Effect],
+    segments: Sequence[Segment],
+    general: bool,
+    n: int,
+    needed: Sequence[int],
+) -> str:
     if verdict == "different":
-        parts = [f"{e.metric} {e.estimate:+.4g} (95% {e.interval[0]:+.4g} to {e.interval[1]:+.4g}, margin {e.margin:.3g})"
-                 for e in (*overall, *labelled) if e.state == "different"]
+        parts = [
+            f"{e.metric} {e.estimate:+.4g} (95% {e.interval[0]:+.4g} to {e.interval[1]:+.4g}, margin {e.margin:.3g})"
+            for e in (*overall, *labelled)
+            if e.state == "different"
+        ]
         if segments:
             where = "; ".join(f"{describe_where(s.where)} by {s.score:+.4g}" for s in segments)
             parts.append(("besides a general difference: " if general else "") + where)

@@ -67,8 +67,14 @@ def measure(pairs: Pairs, margin: float | None, tolerance: float | None) -> Meas
         stretch = float(np.std(zp)) / sigma if probability and sigma > 0 else 1.0
         signed = c - p if s is None else _less_own(c - p, s - p)
         own = None if s is None else np.abs(z(s) - zp)
-        return Measured(signed, np.abs(z(c) - zp), own, scale, scale * max(stretch, 1e-12),
-                        tolerance if tolerance is not None else TOLERANCE_SIGMAS * unit)
+        return Measured(
+            signed,
+            np.abs(z(c) - zp),
+            own,
+            scale,
+            scale * max(stretch, 1e-12),
+            tolerance if tolerance is not None else TOLERANCE_SIGMAS * unit,
+        )
     distance = _distances(pairs.kind, p, c)
     own = None if s is None else _distances(pairs.kind, p, s)
     limit = margin if margin is not None else DISTANCE_MARGIN
@@ -102,8 +108,16 @@ def bias(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None:
     if m.signed is None:
         return None
     note = "" if pairs.secondary is None else "less what a second answer of the primary shows"
-    return effect("bias", m.signed, m.scale_margin, clusters=clusters, first=finite(np.mean(pairs.primary)),
-                  second=finite(np.mean(pairs.candidate)), note=note, seed=seed)
+    return effect(
+        "bias",
+        m.signed,
+        m.scale_margin,
+        clusters=clusters,
+        first=finite(np.mean(pairs.primary)),
+        second=finite(np.mean(pairs.candidate)),
+        note=note,
+        seed=seed,
+    )
 
 
 def excess(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None:
@@ -111,9 +125,17 @@ def excess(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None
     if m.own is None or not m.coverage:
         return None
     unit = {"probability": "log-odds", "score": "score units"}.get(pairs.kind, "share of the answer")
-    return effect("excess", _less_own(m.distance, m.own), m.distance_margin, clusters=clusters,
-                  first=finite(np.nanmean(m.own)), second=finite(np.mean(m.distance)), one_sided=True,
-                  note=f"mean distance in {unit}: first is the primary's own noise", seed=seed)
+    return effect(
+        "excess",
+        _less_own(m.distance, m.own),
+        m.distance_margin,
+        clusters=clusters,
+        first=finite(np.nanmean(m.own)),
+        second=finite(np.mean(m.distance)),
+        one_sided=True,
+        note=f"mean distance in {unit}: first is the primary's own noise",
+        seed=seed,
+    )
 
 
 def disagreement(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None:
@@ -125,8 +147,19 @@ def disagreement(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect 
     got = mean_interval(distance - m.tolerance, clusters, seed=seed)
     low, high = got.interval[0] + m.tolerance, got.interval[1] + m.tolerance
     state = "equivalent" if high <= m.tolerance else "different" if low > m.tolerance else "inconclusive"
-    return Effect("disagreement", got.estimate + m.tolerance, (low, high), m.tolerance, got.p_greater(), state, got.n, None,
-                  None, finite(np.mean(distance)), note="no second answer of the primary: judged by a stated tolerance")
+    return Effect(
+        "disagreement",
+        got.estimate + m.tolerance,
+        (low, high),
+        m.tolerance,
+        got.p_greater(),
+        state,
+        got.n,
+        None,
+        None,
+        finite(np.mean(distance)),
+        note="no second answer of the primary: judged by a stated tolerance",
+    )
 
 
 def spread(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None:
@@ -137,8 +170,16 @@ def spread(pairs: Pairs, m: Measured, clusters: Any, seed: int) -> Effect | None
     if variance == 0:
         return None
     values = ((pairs.candidate - float(np.mean(pairs.candidate))) ** 2 - (pairs.primary - centre) ** 2) / variance
-    return effect("spread", values, SPREAD_MARGIN, clusters=clusters, first=1.0,
-                  second=finite(np.var(pairs.candidate) / variance), note="variance of scores, primary = 1", seed=seed)
+    return effect(
+        "spread",
+        values,
+        SPREAD_MARGIN,
+        clusters=clusters,
+        first=1.0,
+        second=finite(np.var(pairs.candidate) / variance),
+        note="variance of scores, primary = 1",
+        seed=seed,
+    )
 
 
 def flips(pairs: Pairs, threshold: float | None, clusters: Any, seed: int) -> tuple[Flips, Effect] | None:
@@ -164,16 +205,37 @@ def flips(pairs: Pairs, threshold: float | None, clusters: Any, seed: int) -> tu
     share = float(changed.mean()) if len(changed) else 0.0
     if own is not None and not np.isnan(own).all():
         mean = mean_interval(_less_own(changed, own), clusters, seed=seed)
-        made = effect("flips", _less_own(changed, own), FLIP_MARGIN, clusters=clusters, first=finite(np.nanmean(own)),
-                      second=share, one_sided=True, note="share of decisions that change: first is the primary's own",
-                      seed=seed)
+        made = effect(
+            "flips",
+            _less_own(changed, own),
+            FLIP_MARGIN,
+            clusters=clusters,
+            first=finite(np.nanmean(own)),
+            second=share,
+            one_sided=True,
+            note="share of decisions that change: first is the primary's own",
+            seed=seed,
+        )
         return Flips(gained, lost, share, finite(np.nanmean(own)), mean.estimate, mean.interval, threshold, len(pairs)), made
     # one way more than the other is a difference; as many each way may be the primary's own noise
-    direction = np.zeros(len(changed)) if not (numeric or yes) else (
-        second.astype(np.float64) - first.astype(np.float64) if numeric
-        else (second == yes).astype(np.float64) - (first == yes).astype(np.float64))
-    made = effect("positive_rate", direction, FLIP_MARGIN, clusters=clusters, seed=seed,
-                  first=finite(np.mean(first)) if numeric else None, second=finite(np.mean(second)) if numeric else None)
+    direction = (
+        np.zeros(len(changed))
+        if not (numeric or yes)
+        else (
+            second.astype(np.float64) - first.astype(np.float64)
+            if numeric
+            else (second == yes).astype(np.float64) - (first == yes).astype(np.float64)
+        )
+    )
+    made = effect(
+        "positive_rate",
+        direction,
+        FLIP_MARGIN,
+        clusters=clusters,
+        seed=seed,
+        first=finite(np.mean(first)) if numeric else None,
+        second=finite(np.mean(second)) if numeric else None,
+    )
     if clusters is None:
         made = _with_p(made, mcnemar(lost, gained))
     whole = mean_interval(changed, clusters, seed=seed)
@@ -201,9 +263,18 @@ def class_shares(pairs: Pairs, clusters: Any, seed: int) -> Effect | None:
         reference, candidate = pairs.secondary[known], candidate[known]
         clusters = None if clusters is None else clusters[known]
     values = sorted({*reference, *candidate})
-    tested = [effect(f"share of {v}", (candidate == v).astype(np.float64) - (reference == v).astype(np.float64), FLIP_MARGIN,
-                     clusters=clusters, first=float(np.mean(reference == v)), second=float(np.mean(candidate == v)), seed=seed)
-              for v in values]
+    tested = [
+        effect(
+            f"share of {v}",
+            (candidate == v).astype(np.float64) - (reference == v).astype(np.float64),
+            FLIP_MARGIN,
+            clusters=clusters,
+            first=float(np.mean(reference == v)),
+            second=float(np.mean(candidate == v)),
+            seed=seed,
+        )
+        for v in values
+    ]
     if not tested:
         return None
     p = holm([t.p_value for t in tested])
@@ -216,8 +287,9 @@ def failures(pairs: Pairs) -> Effect | None:
     if pairs.errors is None:
         return None
     p, c = pairs.errors
-    made = effect("error_rate", c.astype(np.float64) - p.astype(np.float64), FLIP_MARGIN, first=float(p.mean()),
-                  second=float(c.mean()))
+    made = effect(
+        "error_rate", c.astype(np.float64) - p.astype(np.float64), FLIP_MARGIN, first=float(p.mean()), second=float(c.mean())
+    )
     return _with_p(made, mcnemar(int((p & ~c).sum()), int((c & ~p).sum())))
 
 
@@ -226,8 +298,14 @@ def field_differences(pairs: Pairs) -> tuple[FieldDifference, ...]:
     if pairs.kind != "json" or not len(pairs):
         return ()
     mine = [document_distance(a, b)[1] for a, b in zip(pairs.primary, pairs.candidate, strict=True)]
-    own = [frozenset[str]() if b is None else document_distance(a, b)[1]
-           for a, b in zip(pairs.primary, pairs.secondary, strict=True)] if pairs.secondary is not None else None
+    own = (
+        [
+            frozenset[str]() if b is None else document_distance(a, b)[1]
+            for a, b in zip(pairs.primary, pairs.secondary, strict=True)
+        ]
+        if pairs.secondary is not None
+        else None
+    )
     n = len(mine)
     out = []
     for path in sorted(frozenset().union(*mine)):
@@ -247,4 +325,3 @@ def _with_p(e: Effect, p_value: float) -> Effect:
 def noise_of(m: Measured) -> float | None:
     """Mean distance of the primary to its own second answer, None without one."""
     return None if m.own is None or np.isnan(m.own).all() else float(np.nanmean(m.own))
-

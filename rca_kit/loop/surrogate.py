@@ -83,8 +83,11 @@ def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], s
     rows, y = frame[known], score[known]
     probability = bool(y.min() >= 0 and y.max() <= 1)
     target = logit(y) if probability else y
-    categories = {f: {v: i for i, v in enumerate(sorted(rows[f].cast(pl.String).drop_nulls().unique().to_list()))}
-                  for f in features if not (frame[f].dtype.is_numeric() or frame[f].dtype == pl.Boolean)}
+    categories = {
+        f: {v: i for i, v in enumerate(sorted(rows[f].cast(pl.String).drop_nulls().unique().to_list()))}
+        for f in features
+        if not (frame[f].dtype.is_numeric() or frame[f].dtype == pl.Boolean)
+    }
     x = _matrix(rows, features, categories)
     held = rng.random(len(y)) < 0.25
     with threadpool_limits(1):
@@ -95,8 +98,9 @@ def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], s
     return Surrogate(made, tuple(features), categories, probability, fidelity, _support(rows, x, features, categories))
 
 
-def _support(rows: pl.DataFrame, x: Floats, features: Sequence[str],
-             categories: dict[str, dict[str, int]]) -> dict[str, tuple[float, float, bool]]:
+def _support(
+    rows: pl.DataFrame, x: Floats, features: Sequence[str], categories: dict[str, dict[str, int]]
+) -> dict[str, tuple[float, float, bool]]:
     out = {}
     for i, f in enumerate(features):
         missing = float(rows[f].is_null().mean() if f in categories else np.isnan(x[:, i]).mean())  # type: ignore[arg-type]
@@ -141,9 +145,9 @@ def weights_like(before: pl.DataFrame, after: pl.DataFrame, columns: Sequence[st
     _, code = np.unique(code, return_inverse=True)
     cells = int(code.max()) + 1
     p = np.bincount(code[: before.height], minlength=cells) / before.height
-    q = np.bincount(code[before.height:], minlength=cells) / after.height
+    q = np.bincount(code[before.height :], minlength=cells) / after.height
     ratio = np.minimum(np.where(q > 0, p / np.where(q > 0, q, 1), 0), MAX_WEIGHT)
-    weight = ratio[code[before.height:]]
+    weight = ratio[code[before.height :]]
     if weight.sum() <= 0 or weight.sum() ** 2 / np.sum(weight**2) < MIN_EFFECTIVE:
         return None
     out: Floats = weight

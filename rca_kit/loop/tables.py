@@ -46,8 +46,9 @@ def to_polars(table: Any, columns: Sequence[str] | None = None, name: str = "tab
         known = frame.collect_schema().names()
         for column in columns:
             if column not in known:
-                raise BadInput(f"{name} has no such column", column=column, found=", ".join(known),
-                               hint=did_you_mean(column, known))
+                raise BadInput(
+                    f"{name} has no such column", column=column, found=", ".join(known), hint=did_you_mean(column, known)
+                )
         frame = frame.select(list(dict.fromkeys(columns)))
     held: pl.DataFrame = frame.collect(backend="polars").to_native()
     return held
@@ -108,8 +109,12 @@ def encode(frame: pl.DataFrame, names: Sequence[str], table: str = "table") -> l
     out = []
     for name in names:
         if name not in frame.columns:
-            raise BadInput(f"{table} has no such dimension", column=name, found=", ".join(frame.columns),
-                           hint=did_you_mean(name, frame.columns))
+            raise BadInput(
+                f"{table} has no such dimension",
+                column=name,
+                found=", ".join(frame.columns),
+                hint=did_you_mean(name, frame.columns),
+            )
         column = frame[name]
         if column.dtype.is_numeric() and column.n_unique() > MAX_INTEGER_DISTINCT:
             out.append(_ranges(name, column))
@@ -127,8 +132,9 @@ def _values(name: str, column: pl.Series) -> Dimension:
         column = column.fill_nan(None)
     counts = column.alias("v").to_frame().group_by("v").len().sort(["len", "v"], descending=[True, False], nulls_last=True)
     kept = counts.head(MAX_VALUES).with_row_index("code")
-    joined = column.alias("v").to_frame().join(kept.select("v", "code"), on="v", how="left", nulls_equal=True,
-                                               maintain_order="left")
+    joined = (
+        column.alias("v").to_frame().join(kept.select("v", "code"), on="v", how="left", nulls_equal=True, maintain_order="left")
+    )
     codes = joined["code"].cast(pl.Int64).fill_null(-1).to_numpy().astype(np.intp)
     return Dimension(name, codes, tuple(kept["v"].to_list()))
 

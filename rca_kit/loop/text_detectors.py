@@ -55,6 +55,8 @@ REFUSAL = (
     r"\bje (suis désolé|ne peux pas|ne suis pas en mesure)\b.{0,60}\b(aider|répondre|fournir|peux pas)",
     r"\b(lo siento|no puedo)\b.{0,40}\b(ayudar|responder|proporcionar|puedo)",
 )
+
+
 def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
@@ -67,8 +69,10 @@ TOXIC_WORDS = _words(
     "merde idiota estupido estúpido puta mierda cabron cabrón stronzo"
 )
 STOP_WORDS: dict[str, frozenset[str]] = {
-    "en": _words("the and is are of to in that it you for with this was not have can your what how my please would i do why on "
-                 "where when we they there from at but if will me am been has did does be or an"),
+    "en": _words(
+        "the and is are of to in that it you for with this was not have can your what how my please would i do why on "
+        "where when we they there from at but if will me am been has did does be or an"
+    ),
     "de": _words("der die das und ist nicht ich sie es ein eine zu mit auf für den dem von im wie bitte wird sind"),
     "fr": _words("le la les et est une des dans pour que qui pas vous je nous sur avec ce votre du au sont"),
     "es": _words("el los las y es una que por para con no su del se lo como está más pero muy mi usted son"),
@@ -80,9 +84,16 @@ STOP_WORDS: dict[str, frozenset[str]] = {
     "tr": _words("ve bir bu da de için ile ne çok ben değil var gibi mi ama daha nasıl"),
 }
 _SCRIPTS = (
-    ("ja", r"[\u3040-\u30ff]"), ("ko", r"[\uac00-\ud7af]"), ("zh", r"[\u4e00-\u9fff]"), ("ar", r"[\u0600-\u06ff]"),
-    ("he", r"[\u0590-\u05ff]"), ("hi", r"[\u0900-\u097f]"), ("el", r"[\u0370-\u03ff]"), ("th", r"[\u0e00-\u0e7f]"),
-    ("uk", r"[іїєґІЇЄҐ]"), ("ru", r"[\u0400-\u04ff]"),
+    ("ja", r"[\u3040-\u30ff]"),
+    ("ko", r"[\uac00-\ud7af]"),
+    ("zh", r"[\u4e00-\u9fff]"),
+    ("ar", r"[\u0600-\u06ff]"),
+    ("he", r"[\u0590-\u05ff]"),
+    ("hi", r"[\u0900-\u097f]"),
+    ("el", r"[\u0370-\u03ff]"),
+    ("th", r"[\u0e00-\u0e7f]"),
+    ("uk", r"[іїєґІЇЄҐ]"),
+    ("ru", r"[\u0400-\u04ff]"),
 )
 _INJECTION = re.compile("|".join(f"(?:{p})" for p in INJECTION), re.IGNORECASE | re.DOTALL | re.MULTILINE)
 _REFUSAL = re.compile("|".join(f"(?:{p})" for p in REFUSAL), re.IGNORECASE | re.DOTALL)
@@ -184,7 +195,7 @@ def repetition(text: str) -> float:
     (0.0, 0.89)
     """
     words = [w.lower() for w in _WORD.findall(text)]
-    runs = [tuple(words[i:i + REPEAT_WORDS]) for i in range(len(words) - REPEAT_WORDS + 1)]
+    runs = [tuple(words[i : i + REPEAT_WORDS]) for i in range(len(words) - REPEAT_WORDS + 1)]
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 

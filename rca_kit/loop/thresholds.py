@@ -116,8 +116,10 @@ def threshold_trials(metric: str, before: Rows, after: Rows, affected: Sequence[
         got = restored(metric, before, after, after.having(decision=swapped))
         if got is None:
             continue
-        says = (f"The threshold went from {old:.4g} to {new:.4g}{place}; put back, {metric} goes from {got.after:.4g} to "
-                f"{got.changed:.4g} (before {got.before:.4g}): {got.share:.0%} returns.")
+        says = (
+            f"The threshold went from {old:.4g} to {new:.4g}{place}; put back, {metric} goes from {got.after:.4g} to "
+            f"{got.changed:.4g} (before {got.before:.4g}): {got.share:.0%} returns."
+        )
         out.append(Trial("threshold", "threshold", verdict_of(got.share, got.interval), says, metric, got.share, got.interval))
     return out
 
@@ -230,4 +232,3 @@ def inside_segment(rows: Rows, where: dict[str, Any]) -> NDArray[np.bool_]:
                 test = test.fill_null(True)
         out &= test.fill_null(False).to_numpy()
     return out
-

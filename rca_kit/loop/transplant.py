@@ -27,19 +27,30 @@ SHIFT_TOLERANCE = 0.08  # Kolmogorov-Smirnov distance that is left alone
 
 def from_store(target: pl.DataFrame, store: pl.DataFrame, id: str, column: str) -> tuple[pl.Series, int]:
     """Put a feature's values of an offline store into rows, matched by request id; give the column and how many matched."""
-    side = store.select(pl.col(id).cast(pl.String).alias("_id"), pl.col(column).alias("_v")).unique("_id", keep="first",
-                                                                                             maintain_order=True)
+    side = store.select(pl.col(id).cast(pl.String).alias("_id"), pl.col(column).alias("_v")).unique(
+        "_id", keep="first", maintain_order=True
+    )
     joined = target.select(pl.col(id).cast(pl.String).alias("_id")).join(
-        side.with_columns(pl.lit(True).alias("_there")), on="_id", how="left", maintain_order="left")
+        side.with_columns(pl.lit(True).alias("_there")), on="_id", how="left", maintain_order="left"
+    )
     there = joined["_there"].fill_null(False)
     value = joined["_v"].cast(target[column].dtype, strict=False)
     merged = pl.DataFrame({"t": target[column], "v": value, "h": there}).select(
-        pl.when(pl.col("h")).then(pl.col("v")).otherwise(pl.col("t")).alias(column))[column]
+        pl.when(pl.col("h")).then(pl.col("v")).otherwise(pl.col("t")).alias(column)
+    )[column]
     return merged, int(there.sum())
 
 
-def transplant(target: pl.DataFrame, donor: pl.DataFrame, column: str, target_cells: Codes, donor_cells: Codes,
-               target_wide: Codes, donor_wide: Codes, seed: int = 0) -> pl.Series:
+def transplant(
+    target: pl.DataFrame,
+    donor: pl.DataFrame,
+    column: str,
+    target_cells: Codes,
+    donor_cells: Codes,
+    target_wide: Codes,
+    donor_wide: Codes,
+    seed: int = 0,
+) -> pl.Series:
     """Give the target's column with the donor's distribution.
 
     Parameters
@@ -149,8 +160,9 @@ def _distance(x: Any, y: Any) -> float:
     return float(np.abs(a - b).max() - 1.63 * np.sqrt(1 / len(x) + 1 / len(y)))
 
 
-def _refill(out: Any, t: Codes, t_atoms: Codes, donors: Any, d: Codes, d_atoms: Codes, kinds: int,
-            rng: np.random.Generator) -> None:
+def _refill(
+    out: Any, t: Codes, t_atoms: Codes, donors: Any, d: Codes, d_atoms: Codes, kinds: int, rng: np.random.Generator
+) -> None:
     """Release rows of atoms that are too frequent and give them values of those that are too rare."""
     p, q = (np.bincount(c, minlength=kinds) / len(c) for c in (t_atoms, d_atoms))
     too_rare = np.maximum(q - p, 0)

@@ -46,8 +46,9 @@ def make_fields(pool: pl.DataFrame, columns: list[str], weights: dict[str, float
     return tuple(out)
 
 
-def gower(rows: pl.DataFrame, pool: pl.DataFrame, fields: tuple[Field, ...],
-          hours: tuple[Floats, Floats] | None = None) -> Floats:
+def gower(
+    rows: pl.DataFrame, pool: pl.DataFrame, fields: tuple[Field, ...], hours: tuple[Floats, Floats] | None = None
+) -> Floats:
     """Distance of each row to each row of the pool, 0 (alike) to 1 (nothing in common).
 
     Per column: numbers by |a - b| / scale, at most 1; other values 0 when equal, else 1; missing on one side 1, on both 0. The
@@ -117,7 +118,7 @@ def nearest(distances: Floats) -> tuple[NDArray[np.int64], Floats]:
         if not np.isfinite(left[i]).any():
             left[i:] = distances[i:]
         chosen[i] = int(np.argmin(left[i]))
-        left[i + 1:, chosen[i]] = np.inf
+        left[i + 1 :, chosen[i]] = np.inf
     return chosen, distances[np.arange(len(distances)), chosen]
 
 
@@ -143,4 +144,4 @@ def _numbers(column: pl.Series) -> Floats:
 
 def _codes(a: pl.Series, b: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     both = pl.concat([a.cast(pl.String), b.cast(pl.String)]).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
-    return both[: len(a)], both[len(a):]
+    return both[: len(a)], both[len(a) :]

@@ -19,9 +19,9 @@ from rca_kit.findings.base import Finding, Interval, Window, iso
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.loop.detect import observe, season_of
 from rca_kit.loop.investigate import investigate
-from rca_kit.loop.prepare import Prepared, prepare
 from rca_kit.loop.names import public, series_for
 from rca_kit.loop.picture import weigh
+from rca_kit.loop.prepare import Prepared, prepare
 from rca_kit.loop.sample_rows import inside
 from rca_kit.loop.series import Reading, Series, metric_series
 from rca_kit.sources import open_case
@@ -32,8 +32,15 @@ ALL = "all traffic"
 SHARE_OF_CHANGE = 0.25  # default margin: a quarter of what the incident did; less is not what people were paged for
 # ... but no finer than what matters at all (absolute, or relative to before): beyond it, thousands of labels settle nothing
 FLOOR: dict[str, tuple[float, float]] = {
-    "quality": (0.01, 0.0), "service": (0.002, 0.0), "kpi": (0.0, 0.03), "nulls": (0.005, 0.0), "output_nulls": (0.002, 0.0),
-    "output": (0.0, 0.05), "volume": (0.0, 0.15), "stage": (0.0, 0.10), "latency": (0.0, 0.10),
+    "quality": (0.01, 0.0),
+    "service": (0.002, 0.0),
+    "kpi": (0.0, 0.03),
+    "nulls": (0.005, 0.0),
+    "output_nulls": (0.002, 0.0),
+    "output": (0.0, 0.05),
+    "volume": (0.0, 0.15),
+    "stage": (0.0, 0.10),
+    "latency": (0.0, 0.10),
 }
 OTHER_FLOOR = (0.0, 0.05)
 MIN_ROWS = 30  # fewer observations than this since the fix say nothing, whatever their error
@@ -86,13 +93,34 @@ class Verification(Finding):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per metric and segment."""
-        return [{"metric": r.metric, "segment": r.segment, "before": r.before, "since": r.since, "difference": r.difference,
-                 "low": r.interval[0] if r.interval else None, "high": r.interval[1] if r.interval else None, "margin": r.margin,
-                 "verdict": r.verdict, "slo": r.slo, "n": r.n, "needed": r.needed, "note": r.note} for r in self.recoveries]
+        return [
+            {
+                "metric": r.metric,
+                "segment": r.segment,
+                "before": r.before,
+                "since": r.since,
+                "difference": r.difference,
+                "low": r.interval[0] if r.interval else None,
+                "high": r.interval[1] if r.interval else None,
+                "margin": r.margin,
+                "verdict": r.verdict,
+                "slo": r.slo,
+                "n": r.n,
+                "needed": r.needed,
+                "note": r.note,
+            }
+            for r in self.recoveries
+        ]
 
 
-def verify(folder: str | Path, since: str | datetime, margin: float | Mapping[str, float] | None = None, *,
-           engine: str = "polars", findings: Mapping[str, Any] | None = None) -> Verification:
+def verify(
+    folder: str | Path,
+    since: str | datetime,
+    margin: float | Mapping[str, float] | None = None,
+    *,
+    engine: str = "polars",
+    findings: Mapping[str, Any] | None = None,
+) -> Verification:
     """Compare the traffic since the fix with the traffic before the incident, overall and per affected segment.
 
     Parameters
@@ -130,13 +158,18 @@ def verify(folder: str | Path, since: str | datetime, margin: float | Mapping[st
     grid = prepared.aggregates.plan.grid
     end = grid.time(grid.n)
     if onset is None:
-        raise BadInput("the case has no onset to verify against", found=f"verdict {told.get('verdict')}",
-                       expected="an incident or a shift")
+        raise BadInput(
+            "the case has no onset to verify against", found=f"verdict {told.get('verdict')}", expected="an incident or a shift"
+        )
     if start <= onset[1]:
         raise BadInput("`since` lies before the onset ended", found=iso(start), expected=f"after {iso(onset[1])}")
     if start > last:
-        raise BadInput("the log holds nothing since then", found=f"last request {iso(last)}",
-                       expected=f"requests after {iso(start)}", hint="add the traffic since the fix to the predictions table")
+        raise BadInput(
+            "the log holds nothing since then",
+            found=f"last request {iso(last)}",
+            expected=f"requests after {iso(start)}",
+            hint="add the traffic since the fix to the predictions table",
+        )
     if onset[0] <= first:
         raise BadInput("the log holds nothing from before the incident", found=f"first request {iso(first)}")
     windows = (Window(first, onset[0]), Window(start, end))
@@ -154,8 +187,15 @@ def verify(folder: str | Path, since: str | datetime, margin: float | Mapping[st
     return Verification(verdict, because, *windows, tuple(rows))
 
 
-def _recovery(metric: str, segment: str, series: Series, weights: tuple[NDArray[np.float64], ...], margin: Any, slo: Any,
-              told: Mapping[str, Any]) -> Recovery:
+def _recovery(
+    metric: str,
+    segment: str,
+    series: Series,
+    weights: tuple[NDArray[np.float64], ...],
+    margin: Any,
+    slo: Any,
+    told: Mapping[str, Any],
+) -> Recovery:
     b, a, d = (series.over(w) for w in weights[:3])
     noise = _noise(series, int(np.flatnonzero(weights[0] > 0).max(initial=-1)) + 1)
     width = _margin(metric, series, b, d, margin, told)
@@ -182,8 +222,9 @@ def _recovery(metric: str, segment: str, series: Series, weights: tuple[NDArray[
         note = "in between: not shown to be alike, nor to be worse"
         needed = None
     interval = (float(test.interval[0]), float(test.interval[1])) if np.isfinite(test.interval[0]) else None
-    return Recovery(metric, segment, _number(b.value), _number(a.value), _number(gap), interval, width, verdict, state, n, needed,
-                    note)
+    return Recovery(
+        metric, segment, _number(b.value), _number(a.value), _number(gap), interval, width, verdict, state, n, needed, note
+    )
 
 
 def _slo(slo: Any, before: Reading, after: Reading, error: float) -> tuple[str, str]:

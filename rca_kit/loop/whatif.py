@@ -56,9 +56,11 @@ class Restored:
     changed: float
 
 
-def rows_of(frame: pl.DataFrame, score: str | None, decision: str | None, label: str | None,
-            positive: dict[str, Any] | None = None) -> Rows:
+def rows_of(
+    frame: pl.DataFrame, score: str | None, decision: str | None, label: str | None, positive: dict[str, Any] | None = None
+) -> Rows:
     """Read the columns of a log sample; two-valued texts become 0/1 by the value that counts as positive."""
+
     def read(name: str | None, role: str) -> Floats:
         if name is None or name not in frame.columns:
             return np.full(frame.height, np.nan)
@@ -81,8 +83,11 @@ def measure(metric: str, rows: Rows, weight: Floats | None = None) -> rm.RowMetr
 
     With `weight`, rows count by their weight.
     """
-    needs = {"score": metric in SCORE_METRICS or metric in VALUE_METRICS, "decision": metric in DECISION_METRICS,
-             "label": metric not in ("score_mean", "positive_rate")}
+    needs = {
+        "score": metric in SCORE_METRICS or metric in VALUE_METRICS,
+        "decision": metric in DECISION_METRICS,
+        "label": metric not in ("score_mean", "positive_rate"),
+    }
     used = np.ones(len(rows), dtype=bool)
     for name, needed in needs.items():
         if needed:
@@ -139,8 +144,14 @@ def _weighted(metric: str, y: Floats, s: Floats, d: Floats, w: Floats) -> float:
     if metric == "average_precision":
         return rm.average_precision(y, s, w)
     values: dict[str, Callable[[], Floats]] = {
-        "log_loss": lambda: rm.log_losses(y, s), "score_mean": lambda: s, "mae": lambda: np.abs(s - y), "bias": lambda: s - y,
-        "accuracy": lambda: (y == d).astype(np.float64), "positive_rate": lambda: d, "rmse": lambda: (s - y) ** 2}
+        "log_loss": lambda: rm.log_losses(y, s),
+        "score_mean": lambda: s,
+        "mae": lambda: np.abs(s - y),
+        "bias": lambda: s - y,
+        "accuracy": lambda: (y == d).astype(np.float64),
+        "positive_rate": lambda: d,
+        "rmse": lambda: (s - y) ** 2,
+    }
     if metric in values:
         mean = float(np.average(values[metric](), weights=w))
         return float(np.sqrt(mean)) if metric == "rmse" else mean
@@ -160,8 +171,9 @@ def _blocks(value: Callable[[Any], float], n: int) -> rm.RowMetric:
     return rm.RowMetric(whole, np.sqrt(n * (blocks - 1)) * (left_out - left_out.mean())[block] * -1.0)
 
 
-def restored(metric: str, before: Rows, after: Rows, changed: Rows | None, weight: Floats | None = None,
-             base: Rows | None = None) -> Restored | None:
+def restored(
+    metric: str, before: Rows, after: Rows, changed: Rows | None, weight: Floats | None = None, base: Rows | None = None
+) -> Restored | None:
     """How much of the way from `before` to `after` the changed rows (or weights on `after`) take the metric back.
 
     Parameters

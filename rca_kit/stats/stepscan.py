@@ -207,9 +207,9 @@ def _best(gram: Floats, c: Floats, first: int, last: int, n: int) -> dict[str, F
     if fine.any():
         with np.errstate(divide="ignore", invalid="ignore"):
             zz = np.where(fine, (c[:, None] - c[None, :]) / np.sqrt(np.where(fine, den, 1.0)), 0.0)
-        i, j = np.unravel_index(int(np.argmax(np.abs(zz))), zz.shape)
-        d = float(den[i, j])
-        out["box"] = Fit(int(i), int(j), float((c[i] - c[j]) / d), 1 / math.sqrt(d), float(zz[i, j]))
+        a, b = divmod(int(np.argmax(np.abs(zz))), n)
+        d = float(den[a, b])
+        out["box"] = Fit(a, b, float((c[a] - c[b]) / d), 1 / math.sqrt(d), float(zz[a, b]))
     hinge_c = np.cumsum(c[::-1])[::-1]
     hinge = np.cumsum(np.cumsum(gram[::-1, ::-1], 0), 1)[::-1, ::-1]
     hd = np.diag(hinge)

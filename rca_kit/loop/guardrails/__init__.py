@@ -31,8 +31,9 @@ LEARN_ROWS = {"before_in": 60_000, "after_in": 20_000}  # some thousand rows a d
 FRESH_DEFAULT_S = 2 * 86400.0  # a daily job that missed one run
 
 
-def write_guardrails(folder: str | Path, out_dir: str | Path, *, investigation: Investigation | None = None,
-                     engine: str = "polars") -> list[Path]:
+def write_guardrails(
+    folder: str | Path, out_dir: str | Path, *, investigation: Investigation | None = None, engine: str = "polars"
+) -> list[Path]:
     """Write the guardrails of a case and the back-test of each.
 
     Alerting rules with promtool unit tests, a pandera schema of the inputs, a parity test, a canary configuration, a freshness
@@ -66,10 +67,14 @@ def write_guardrails(folder: str | Path, out_dir: str | Path, *, investigation: 
         investigation = investigate(opened, engine=engine)
     inv = investigation
     if inv.verdict == "no_change" or inv.symptom.onset is None or inv.symptom.windows is None:
-        raise BadInput("the case shows no change, so there is nothing to guard against", file=str(folder),
-                       hint="retune the alert: " + "; ".join(g.rule for g in inv.settlement.guardrails[:1]))
-    facts = Facts(inv.case, inv.signal, inv.symptom, inv.scope, inv.suspects, inv.samples, inv.simulation,
-                  plain_slos(inv.case.slos))
+        raise BadInput(
+            "the case shows no change, so there is nothing to guard against",
+            file=str(folder),
+            hint="retune the alert: " + "; ".join(g.rule for g in inv.settlement.guardrails[:1]),
+        )
+    facts = Facts(
+        inv.case, inv.signal, inv.symptom, inv.scope, inv.suspects, inv.samples, inv.simulation, plain_slos(inv.case.slos)
+    )
     files: dict[str, str] = {}
     trials: dict[str, Any] = {}
     _alerts(facts, inv, files, trials)
@@ -95,11 +100,20 @@ def _alerts(facts: Facts, inv: Investigation, files: dict[str, str], trials: dic
     runbook = f"First action then: {first.action} {first.target}".strip() if first else ""
     width = min(series[m].bucket_seconds for m, _, _ in rules)
     files[RULES] = prometheus.rules_file(facts.case.case_id, service, rules, width, runbook, RULES)
-    files[RULES_TEST] = prometheus.tests_file(facts.case.case_id, service, rules, {m: series[m] for m, _, _ in rules},
-                                              inv.symptom.onset, runbook, RULES)
+    files[RULES_TEST] = prometheus.tests_file(
+        facts.case.case_id, service, rules, {m: series[m] for m, _, _ in rules}, inv.symptom.onset, runbook, RULES
+    )
     trials[RULES] = [
-        {"metric": m, "rule": str(r), "fires_on_incident": b.catches, "fired_at": b.fired_at, "lead_minutes": b.lead_minutes,
-         "false_alarms": b.false_alarms, "healthy_days": b.healthy_days, "false_alarms_per_week": b.false_alarms_per_week}
+        {
+            "metric": m,
+            "rule": str(r),
+            "fires_on_incident": b.catches,
+            "fired_at": b.fired_at,
+            "lead_minutes": b.lead_minutes,
+            "false_alarms": b.false_alarms,
+            "healthy_days": b.healthy_days,
+            "false_alarms_per_week": b.false_alarms_per_week,
+        }
         for m, r, b in rules
     ]
 
@@ -152,20 +166,31 @@ def _freshness(facts: Facts, opened: Any, onset: datetime, files: dict[str, str]
     hit = freshness.first_breach(metrics, limits, after=onset)
     early = freshness.first_breach(metrics, limits, before=onset)
     lead = (facts.case.detected_at - hit).total_seconds() / 60 if hit else None
-    trials[FRESHNESS] = {"fires_on_incident": hit is not None, "fired_at": hit, "lead_minutes": lead,
-                         "passes_on_healthy_days": early is None, "limits": limits}
+    trials[FRESHNESS] = {
+        "fires_on_incident": hit is not None,
+        "fired_at": hit,
+        "lead_minutes": lead,
+        "passes_on_healthy_days": early is None,
+        "limits": limits,
+    }
 
 
 def _readme(facts: Facts, trials: dict[str, Any]) -> str:
-    lines = [f"# Guardrails from {facts.case.case_id}", "",
-             "Written by rca-kit from the findings, and tried on the incident's own log (`backtest.json`).",
-             "Review them before use.", "",
-             f"- `promtool check rules {RULES}`, `promtool test rules {RULES_TEST}`",
-             f"- `python {SCHEMA} BATCH.parquet`: 0 as on healthy days, 1 not",
-             f"- `OFFLINE=a.parquet ONLINE=b.parquet pytest {PARITY}`",
-             f"- `{CANARY}`: share, gates and rollback triggers for the next release",
-             f"- `python {FRESHNESS} metrics METRICS.parquet`: 0 fresh, 1 stale (where the case measures ages)",
-             "", "## Back-test", ""]
+    lines = [
+        f"# Guardrails from {facts.case.case_id}",
+        "",
+        "Written by rca-kit from the findings, and tried on the incident's own log (`backtest.json`).",
+        "Review them before use.",
+        "",
+        f"- `promtool check rules {RULES}`, `promtool test rules {RULES_TEST}`",
+        f"- `python {SCHEMA} BATCH.parquet`: 0 as on healthy days, 1 not",
+        f"- `OFFLINE=a.parquet ONLINE=b.parquet pytest {PARITY}`",
+        f"- `{CANARY}`: share, gates and rollback triggers for the next release",
+        f"- `python {FRESHNESS} metrics METRICS.parquet`: 0 fresh, 1 stale (where the case measures ages)",
+        "",
+        "## Back-test",
+        "",
+    ]
     for name, trial in trials.items():
         lines += [f"- {name}: {_told(t)}" for t in (trial if isinstance(trial, list) else [trial])]
     return "\n".join(lines) + "\n"
@@ -178,8 +203,11 @@ def _told(t: dict[str, Any]) -> str:
     fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
     lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
     weekly = f", {t['false_alarms_per_week']:.2g} false alarms a week" if t.get("false_alarms_per_week") is not None else ""
-    healthy = "" if "passes_on_healthy_days" not in t else (
-        ", passes on the healthy days" if t["passes_on_healthy_days"] else ", does not pass on all healthy days")
+    healthy = (
+        ""
+        if "passes_on_healthy_days" not in t
+        else (", passes on the healthy days" if t["passes_on_healthy_days"] else ", does not pass on all healthy days")
+    )
     return f"{what}{fires}{lead}{weekly}{healthy}"
 
 

@@ -33,8 +33,10 @@ def canary_config(facts: Facts) -> dict[str, Any]:
 
 def render(config: dict[str, Any]) -> str:
     """Write the YAML file."""
-    head = ("# Canary of the next release, written by rca-kit. Triggers compare the candidate with the version in service,\n"
-            "# minute by minute; gates are commands with exit codes: 0 go on, 1 stop, 3 wait for more requests.\n")
+    head = (
+        "# Canary of the next release, written by rca-kit. Triggers compare the candidate with the version in service,\n"
+        "# minute by minute; gates are commands with exit codes: 0 go on, 1 stop, 3 wait for more requests.\n"
+    )
     return head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
 
 

@@ -30,8 +30,9 @@ def learn(metrics: pl.DataFrame, onset: datetime) -> dict[str, float]:
     return dict(sorted(out.items()))
 
 
-def first_breach(metrics: pl.DataFrame, limits: dict[str, float], after: datetime | None = None,
-                 before: datetime | None = None) -> datetime | None:
+def first_breach(
+    metrics: pl.DataFrame, limits: dict[str, float], after: datetime | None = None, before: datetime | None = None
+) -> datetime | None:
     """Give the first time at which an age is over its limit, within ``[after, before)``."""
     times = []
     for key, limit in limits.items():
@@ -55,7 +56,7 @@ def render(case_id: str, limits: dict[str, float], default_seconds: float) -> st
     True
     """
     data: Any = pprint.pformat(limits, width=110)
-    return (TEMPLATE.replace("@CASE@", repr(case_id)).replace("@LIMITS@", data).replace("@DEFAULT@", repr(default_seconds)))
+    return TEMPLATE.replace("@CASE@", repr(case_id)).replace("@LIMITS@", data).replace("@DEFAULT@", repr(default_seconds))
 
 
 TEMPLATE = '''"""Freshness check, written by rca-kit after an incident. Exit 0 fresh, 1 stale, 2 nothing to look at.

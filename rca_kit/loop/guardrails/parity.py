@@ -18,8 +18,13 @@ def render(case_id: str, request_id: str, features: Iterable[str]) -> str:
     True
     """
     listed = ",\n    ".join(repr(f) for f in features)
-    return (TEMPLATE.replace("@CASE@", repr(case_id)).replace("@KEY@", repr(request_id)).replace("@FEATURES@", listed)
-            .replace("@TOLERANCE@", repr(TOLERANCE)).replace("@MISMATCH@", repr(MAX_MISMATCH)))
+    return (
+        TEMPLATE.replace("@CASE@", repr(case_id))
+        .replace("@KEY@", repr(request_id))
+        .replace("@FEATURES@", listed)
+        .replace("@TOLERANCE@", repr(TOLERANCE))
+        .replace("@MISMATCH@", repr(MAX_MISMATCH))
+    )
 
 
 TEMPLATE = '''"""Offline/online parity of features, written by rca-kit after an incident. Run before each release:

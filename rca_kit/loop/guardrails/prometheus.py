@@ -23,8 +23,9 @@ HEAD = f"""\
 """
 
 
-def rules_file(case_id: str, service: str, rules: list[tuple[str, AlertRule, Backtest]], bucket_seconds: int, runbook: str,
-               file: str) -> str:
+def rules_file(
+    case_id: str, service: str, rules: list[tuple[str, AlertRule, Backtest]], bucket_seconds: int, runbook: str, file: str
+) -> str:
     """Write the rules file.
 
     Examples
@@ -41,14 +42,22 @@ def rules_file(case_id: str, service: str, rules: list[tuple[str, AlertRule, Bac
     return HEAD.format(case=case_id, file=file, minutes=bucket_seconds / 60) + body
 
 
-def tests_file(case_id: str, service: str, rules: list[tuple[str, AlertRule, Backtest]], series: dict[str, MetricSeries],
-               onset: datetime, runbook: str, rules_name: str) -> str:
+def tests_file(
+    case_id: str,
+    service: str,
+    rules: list[tuple[str, AlertRule, Backtest]],
+    series: dict[str, MetricSeries],
+    onset: datetime,
+    runbook: str,
+    rules_name: str,
+) -> str:
     """Write promtool unit tests: silent on healthy stretches of this log, firing when the back-test says so."""
     tests = [_test(case_id, service, r, b, series[m], onset, runbook) for m, r, b in rules]
     width = min((s.bucket_seconds for s in series.values()), default=60)
     data = {"rule_files": [rules_name], "evaluation_interval": f"{width}s", "tests": tests}
-    return (f"# promtool test rules {rules_name.replace('.yml', '')}_test.yml: this incident, replayed\n"
-            + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
+    return f"# promtool test rules {rules_name.replace('.yml', '')}_test.yml: this incident, replayed\n" + yaml.safe_dump(
+        data, sort_keys=False, allow_unicode=True, width=120
+    )
 
 
 def alert_name(metric: str) -> str:
@@ -100,23 +109,28 @@ def _literal(text: str) -> str:
     return text.replace("{{", "{ {").replace("}}", "} }")
 
 
-def _test(case_id: str, service: str, rule: AlertRule, tested: Backtest, series: MetricSeries, onset: datetime,
-          runbook: str) -> dict[str, Any]:
+def _test(
+    case_id: str, service: str, rule: AlertRule, tested: Backtest, series: MetricSeries, onset: datetime, runbook: str
+) -> dict[str, Any]:
     width = timedelta(seconds=series.bucket_seconds)
     fire = next(i for i, t in enumerate(series.times) if t + width == tested.fired_at)
     start = max(0, fire + 1 - MAX_SAMPLES)
-    values = series.values[start: fire + 1]
-    states = _firing(rule, series)[start: fire + 1]
-    healthy = [i for i, t in enumerate(series.times[start: fire + 1]) if t + width <= onset and not states[i]]
+    values = series.values[start : fire + 1]
+    states = _firing(rule, series)[start : fire + 1]
+    healthy = [i for i, t in enumerate(series.times[start : fire + 1]) if t + width <= onset and not states[i]]
     looks = [healthy[int(k)] for k in np.unique(np.linspace(0, len(healthy) - 1, HEALTHY_LOOKS).astype(int))] if healthy else []
     name = alert_name(series.metric)
-    alert = {"exp_labels": {**_labels(case_id), "service": service, "metric": series.metric},
-             "exp_annotations": _annotations(series.metric, rule, tested, runbook)}
+    alert = {
+        "exp_labels": {**_labels(case_id), "service": service, "metric": series.metric},
+        "exp_annotations": _annotations(series.metric, rule, tested, runbook),
+    }
     at: list[dict[str, Any]] = [{"eval_time": _at(i, series), "alertname": name, "exp_alerts": []} for i in looks]
     at.append({"eval_time": _at(fire - start, series), "alertname": name, "exp_alerts": [alert]})
-    return {"interval": f"{series.bucket_seconds}s",
-            "input_series": [{"series": _selector(service, series.metric), "values": " ".join(_sample(v) for v in values)}],
-            "alert_rule_test": at}
+    return {
+        "interval": f"{series.bucket_seconds}s",
+        "input_series": [{"series": _selector(service, series.metric), "values": " ".join(_sample(v) for v in values)}],
+        "alert_rule_test": at,
+    }
 
 
 def _firing(rule: AlertRule, series: MetricSeries) -> list[bool]:

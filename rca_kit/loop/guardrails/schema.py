@@ -80,8 +80,12 @@ def render(case_id: str, service: str, limits: dict[str, dict[str, Any]]) -> str
     True
     """
     data = pprint.pformat(limits, width=120, sort_dicts=False, compact=True)
-    return TEMPLATE.replace("@CASE@", repr(case_id)).replace("@SERVICE@", repr(service)).replace(
-        "@MIN_ROWS@", str(MIN_ROWS)).replace("@LIMITS@", data)
+    return (
+        TEMPLATE.replace("@CASE@", repr(case_id))
+        .replace("@SERVICE@", repr(service))
+        .replace("@MIN_ROWS@", str(MIN_ROWS))
+        .replace("@LIMITS@", data)
+    )
 
 
 def psi(values: pl.Series, limits: dict[str, Any]) -> float:
@@ -109,8 +113,13 @@ def _numeric(values: pl.Series, name: str, healthy: list[Batch]) -> dict[str, An
     edges = np.unique(np.quantile(x.to_numpy(), np.linspace(0, 1, BINS + 1)[1:-1], method="inverted_cdf"))
     counts = np.bincount(np.searchsorted(edges, x.to_numpy(), side="right"), minlength=len(edges) + 1).astype(float)
     shares = [float(c) for c in np.maximum(counts, 0.5) / counts.sum()]
-    out: dict[str, Any] = {"low": _round(low - span), "high": _round(high + span), "outside": SHARE_FLOOR,
-                           "edges": [float(e) for e in edges], "shares": shares}
+    out: dict[str, Any] = {
+        "low": _round(low - span),
+        "high": _round(high + span),
+        "outside": SHARE_FLOOR,
+        "edges": [float(e) for e in edges],
+        "shares": shares,
+    }
     return {**out, "psi": _psi_limit(name, healthy, out)}
 
 

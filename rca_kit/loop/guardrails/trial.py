@@ -31,9 +31,13 @@ def try_schema(source: str, healthy: list[Batch], incident: Batch, time: str, de
     fired = _when(problems, rows, time) if said else None
     days = {b.start.date() for b in healthy}
     return {
-        "fires_on_incident": bool(said), "says": said[:10], "fired_at": fired,
+        "fires_on_incident": bool(said),
+        "says": said[:10],
+        "fired_at": fired,
         "lead_minutes": (detected_at - fired).total_seconds() / 60 if fired else None,
-        "passes_on_healthy_days": not failing, "healthy_batches": len(healthy), "healthy_days": len(days),
+        "passes_on_healthy_days": not failing,
+        "healthy_batches": len(healthy),
+        "healthy_days": len(days),
         "false_alarms_per_week": 7 * len({f.date() for f in failing}) / len(days) if days else None,
     }
 
@@ -53,8 +57,13 @@ def try_canary(facts: Facts, opened: Any, rule: str) -> dict[str, Any]:
     new = next((v for v in sides[1] if sides[0].get(v, 0) < 0.01 * sum(sides[0].values())), None)
     if old is None or new is None or sides[1].get(old, 0) == 0:
         return {"not_applicable": "no two versions served side by side in this log"}
-    named = {"score": roles.score, "decision": roles.decision, "label": roles.label, "error": roles.error,
-             "latency": roles.latency_ms}
+    named = {
+        "score": roles.score,
+        "decision": roles.decision,
+        "label": roles.label,
+        "error": roles.error,
+        "latency": roles.latency_ms,
+    }
     after = (nw.col(roles.time) >= nw.lit(windows[1].start)) & version.is_in([old, new])
     columns = list(dict.fromkeys(c for c in (roles.time, roles.model_version, *named.values()) if c))
     log = collect(opened.predictions.filter(after).select(*[nw.col(c) for c in columns]).head(CANARY_ROWS))
@@ -63,14 +72,30 @@ def try_canary(facts: Facts, opened: Any, rule: str) -> dict[str, Any]:
         if column and column in opened.positive:
             log = log.with_columns((pl.col(column) == opened.positive[column]).cast(pl.Int64))
     try:
-        history = evaluate_trigger(rule, log, version=roles.model_version, primary=old, candidate=new, time=roles.time,
-                                   bucket_seconds=CANARY_BUCKET_S, window_seconds=3600.0,
-                                   **{k: v for k, v in named.items() if v})
+        history = evaluate_trigger(
+            rule,
+            log,
+            version=roles.model_version,
+            primary=old,
+            candidate=new,
+            time=roles.time,
+            bucket_seconds=CANARY_BUCKET_S,
+            window_seconds=3600.0,
+            **{k: v for k, v in named.items() if v},
+        )
     except BadInput as error:
         return {"not_applicable": error.message}
     lead = (facts.case.detected_at - history.fired_at).total_seconds() / 60 if history.fired_at else None
-    return {"fires_on_incident": history.fired_at is not None, "fired_at": history.fired_at, "lead_minutes": lead,
-            "rule": rule, "metric": facts.metric, "primary": str(old), "candidate": str(new), "says": history.because}
+    return {
+        "fires_on_incident": history.fired_at is not None,
+        "fired_at": history.fired_at,
+        "lead_minutes": lead,
+        "rule": rule,
+        "metric": facts.metric,
+        "primary": str(old),
+        "candidate": str(new),
+        "says": history.because,
+    }
 
 
 def _problems_of(source: str) -> Any:
