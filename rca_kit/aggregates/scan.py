@@ -52,19 +52,26 @@ def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
         *[value_key(f, schema[f.column]).alias(f"rk_seg{i}") for i, f in enumerate(plan.segments)],
         *_bins(plan, schema),
     )
-    coarse = base.with_columns((nw.col(BUCKET) // plan.grid.coarse).cast(nw.Int64).alias(BUCKET)) if plan.grid.coarse > 1 else base
+    coarse = (
+        base.with_columns((nw.col(BUCKET) // plan.grid.coarse).cast(nw.Int64).alias(BUCKET)) if plan.grid.coarse > 1 else base
+    )
     sums = [nw.len().alias("n"), *(s for m in measures for s in _sums(m))]
     out: list[Query] = [
-        ("time", (BUCKET,), base.group_by(BUCKET).agg(
-            *sums, *(s for m in moments for s in _sums(m)), *(nw.col(f"rk_{m}").sum().alias(f"{m}_n") for m in values)))
+        (
+            "time",
+            (BUCKET,),
+            base.group_by(BUCKET).agg(
+                *sums, *(s for m in moments for s in _sums(m)), *(nw.col(f"rk_{m}").sum().alias(f"{m}_n") for m in values)
+            ),
+        )
     ]
     for i, segment in enumerate(plan.segments):
         out.append((f"segment:{segment.column}", (BUCKET, VALUE), _counted(coarse, f"rk_seg{i}", sums)))
     for i, feature in enumerate(plan.features):
         out.append((f"feature:{feature.column}", (BUCKET, VALUE), _counted(coarse, f"rk_key{i}", [nw.len().alias("n")])))
-    for name in (plan.columns.latency, *plan.columns.stages):
-        if name:
-            out.append((f"latency:{name}", (BUCKET, VALUE), _counted(coarse, f"rk_bin:{name}", [nw.len().alias("n")])))
+    counted = [nw.len().alias("n")]
+    timed = [name for name in (plan.columns.latency, *plan.columns.stages) if name]
+    out += [(f"latency:{name}", (BUCKET, VALUE), _counted(coarse, f"rk_bin:{name}", counted)) for name in timed]
     if plan.columns.score and plan.label_kind == "binary":
         grouped = coarse.select(BUCKET, nw.col("rk_bin:score").alias(BIN), nw.col("rk_label").alias(LABEL))
         out.append(("score", (BUCKET, BIN, LABEL), grouped.group_by(BUCKET, BIN, LABEL).agg(nw.len().alias("n"))))
@@ -79,10 +86,7 @@ def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
 
 def _bins(plan: Plan, schema: dict[str, Any]) -> list[nw.Expr]:
     c = plan.columns
-    out = [
-        log_bin(as_number(name, schema[name])).alias(f"rk_bin:{name}")
-        for name in (c.latency, *c.stages) if name
-    ]
+    out = [log_bin(as_number(name, schema[name])).alias(f"rk_bin:{name}") for name in (c.latency, *c.stages) if name]
     if c.score:
         out.append(bin_index(as_number(c.score, schema[c.score]), plan.score_edges).alias("rk_bin:score"))
     if c.error:
