@@ -119,7 +119,9 @@ def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]
                 found.append(((later, rule.risk, not rule.reversible, place, order), _fill(rule, suspect, facts)))
     out: dict[tuple[str, str], Mitigation] = {}
     for _, m in sorted(found, key=lambda f: f[0]):
-        out.setdefault((m.action, m.target), m)
+        # a rival's own release can be another one to take back; any other action is tried on one target first
+        if m.action == "rollback" or all(m.action != earlier.action for earlier in out.values()):
+            out.setdefault((m.action, m.target), m)
     listed = list(out.values())[:MAX_ACTIONS]
     if not listed:
         listed = [_last_resort(facts)]
