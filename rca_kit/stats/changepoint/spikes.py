@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rca_kit.stats.changepoint.gls import bump_gains, segment_sums, white_rows, whiten
+from rca_kit.stats.changepoint.gls import bump_gains, segment_sums, step_gains, white_rows, whiten
 from rca_kit.stats.changepoint.series import Array
 from rca_kit.stats.changepoint.tails import moments, outer_quantile
 
@@ -54,7 +54,8 @@ def short_spikes(residual: Array, precision: Array, gap: Array, phi: float) -> l
     while len(found) <= MAX_SPIKES:
         w = whiten(left, precision, gap, phi)
         sums = segment_sums(w, 0, n)
-        gains = [bump_gains(w, 0, n, length, sums) for length in range(1, LONGEST + 1)]
+        last = step_gains(w, 0, n)[0][: n - LONGEST - 2 : -1]  # a spike may be the newest buckets: then it has no way back
+        gains = [np.append(bump_gains(w, 0, n, length, sums), last[length - 1]) for length in range(1, LONGEST + 1)]
         which = int(np.argmax([g.max() for g in gains]))
         start, length = 1 + int(np.argmax(gains[which])), which + 1
         spike = np.s_[start : start + length]

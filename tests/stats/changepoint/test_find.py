@@ -157,6 +157,8 @@ def test_spike_ramp_spread_and_staircase_are_named():
     assert spike.shapes == ("spike", "spike")
     single = find_changes(e + 9 * (t == 99))
     assert single.indices == (99, 100)
+    newest = find_changes(e + 9 * (t == 299))
+    assert newest.indices == (299,)
     ramp = find_changes(e + 6 * np.clip((t - 100) / 100, 0, 1))
     assert ramp.shapes == ("ramp",)
     assert ramp.kinds == ("slope",)
