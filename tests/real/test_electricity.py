@@ -61,8 +61,7 @@ def test_it_is_global(found: Investigation) -> None:
     assert found.scope.segments == ()
 
 
-@pytest.mark.xfail(reason="a constant that comes alive is no clue yet: vicdemand is seen by no check", strict=True)
-@pytest.mark.parametrize("column", ["vicdemand"])
+@pytest.mark.parametrize("column", LIVE)
 def test_each_input_that_came_alive_is_named(found: Investigation, column: str) -> None:
     assert column in said(found)
 
@@ -75,13 +74,11 @@ def test_inputs_came_alive_when_the_markets_were_coupled(found: Investigation, c
     assert all(abs(t - COUPLED) <= NEAR for t in times), [iso(t) for t in times]
 
 
-@pytest.mark.xfail(reason="the notice is listed, if at all, for nswdemand rather than for the inputs it is about", strict=True)
 def test_the_coupling_is_kept_apart_from_the_slow_sinking(found: Investigation) -> None:
     noticed = [s for s in found.suspects.items if s.change_id == "c3"]
     assert [s.category for s in noticed][:1] == ["upstream"]
     assert noticed[0].subject in {f"feature:{c}" for c in LIVE}
 
 
-@pytest.mark.xfail(reason="nswdemand, an innocent column, leads as stale", strict=True)
 def test_a_demand_that_only_follows_the_season_is_not_blamed(found: Investigation) -> None:
     assert found.suspects.items[0].subject != "feature:nswdemand"
