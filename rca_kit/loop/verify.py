@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.scan import scan
 from rca_kit.case.times import parse_time
 from rca_kit.errors import BadInput
-from rca_kit.findings.base import Finding, Interval, Window, iso
+from rca_kit.findings.base import Window, iso
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.loop.detect import observe, season_of
 from rca_kit.loop.investigate import investigate
 from rca_kit.loop.names import public, series_for
 from rca_kit.loop.picture import weigh
 from rca_kit.loop.prepare import Prepared, prepare
+from rca_kit.loop.recovery import Recovery, Verification
 from rca_kit.loop.sample_rows import inside
 from rca_kit.loop.series import Reading, Series, metric_series
 from rca_kit.sources import open_case
@@ -45,72 +45,6 @@ FLOOR: dict[str, tuple[float, float]] = {
 OTHER_FLOOR = (0.0, 0.05)
 MIN_ROWS = 30  # fewer observations than this since the fix say nothing, whatever their error
 MAX_METRICS = 6
-EXIT = {"recovered": 0, "not_recovered": 1, "not_enough_data": 3}
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """One metric in one segment: before the incident, since the fix, and what the two one-sided tests say.
-
-    `verdict` is equivalent, better, worse or inconclusive; `slo` is inside, outside, uncertain or empty without a target.
-    `needed` is the number of observations since the fix that would settle it, where that can be told.
-    """
-
-    metric: str
-    segment: str
-    before: float | None
-    since: float | None
-    difference: float | None
-    interval: Interval | None
-    margin: float
-    verdict: str
-    slo: str
-    n: int
-    needed: int | None
-    note: str = ""
-
-
-@dataclass(frozen=True, repr=False)
-class Verification(Finding):
-    """Whether the service has recovered: recovered, not_recovered or not_enough_data."""
-
-    next_call = "`.frame()` for each metric and segment"
-
-    verdict: str
-    because: str
-    before: Window
-    since: Window
-    recoveries: tuple[Recovery, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 recovered, 1 not recovered, 3 not enough data yet."""
-        return EXIT[self.verdict]
-
-    def says(self) -> str:
-        """Give the verdict with its reason."""
-        return f"{self.verdict.replace('_', ' ')}: {self.because}"
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row per metric and segment."""
-        return [
-            {
-                "metric": r.metric,
-                "segment": r.segment,
-                "before": r.before,
-                "since": r.since,
-                "difference": r.difference,
-                "low": r.interval[0] if r.interval else None,
-                "high": r.interval[1] if r.interval else None,
-                "margin": r.margin,
-                "verdict": r.verdict,
-                "slo": r.slo,
-                "n": r.n,
-                "needed": r.needed,
-                "note": r.note,
-            }
-            for r in self.recoveries
-        ]
 
 
 def verify(
