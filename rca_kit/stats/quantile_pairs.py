@@ -43,7 +43,9 @@ def median_interval(values: Any, level: float = 0.95) -> tuple[float, float, flo
     return (float(np.median(x)), float(x[low]), float(x[max(high, low)]))
 
 
-def tail_difference(first: Any, second: Any, q: float = 0.99, draws: int = 200, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
+def tail_difference(
+    first: Any, second: Any, q: float = 0.99, draws: int = 200, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
     """Quantile of second less quantile of first on the same rows, with a bootstrap interval at `level`.
 
     Examples
