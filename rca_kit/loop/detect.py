@@ -230,6 +230,8 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     if not profiles:
         return _from_coarse(anchor, grid)
     total = np.sum(list(profiles.values()), axis=0) / math.sqrt(len(profiles))
+    if anchor.series.coarse and anchor.scan.kind == "step":  # kept by coarse bucket only, and still what this is about
+        total = total + 0.5 * anchor.scan.profile[np.minimum(np.arange(a, b) // grid.coarse, grid.n_coarse - 1)]
     weight = np.exp(total - total.max())
     weight /= weight.sum()
     cumulative = np.cumsum(weight)

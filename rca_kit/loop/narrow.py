@@ -177,7 +177,7 @@ def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Sym
     if clue is None or clue.onset is None or clue.facts.get("side_by_side_z", 0.0) < VERSION_Z:
         return found
     start = picture.grid.time(clue.onset)
-    if start >= found.onset:
+    if start == found.onset:
         return found
     return replace(
         found, onset=start, onset_interval=(start, picture.grid.time(clue.onset + picture.grid.coarse)), shape="staircase"

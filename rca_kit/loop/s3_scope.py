@@ -23,6 +23,7 @@ from rca_kit.stats.segments.search import search
 
 MAX_DEPTH = 3
 ALPHA = 0.01
+BACKGROUND = 0.01  # share of rows that may be bad at any time
 SLOW_QUANTILE = 0.9  # a request slower than nine in ten before is slow: enough of them before to compare, clear when p95 moves
 MOST_SEGMENTS = 4  # more than four are better told as "many"
 MOST_SINGLES = 40
@@ -167,7 +168,10 @@ def look_for(found: Leaves, bad: Badness, *, max_depth: int = MAX_DEPTH) -> Sear
     sizes = tuple(len(v) for v in found.values)
     measure: Counts | Means
     if bad.binary:
-        measure = Counts(found.total[0], found.n[0], found.total[1], found.n[1])
+        # a mark that hardly ever showed before would make every ratio infinite; a little background keeps them comparable
+        level = BACKGROUND if found.total[0].sum() < BACKGROUND * found.n[0].sum() else 0.0
+        k = [t + level * n for t, n in zip(found.total, found.n, strict=True)]
+        measure = Counts(k[0], found.n[0] * (1 + level), k[1], found.n[1] * (1 + level))
     else:
         measure = Means(found.total[0], found.squares[0], found.n[0], found.total[1], found.squares[1], found.n[1])
     return search(
