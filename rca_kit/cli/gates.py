@@ -33,7 +33,8 @@ def verify(
     """After the fix: back inside the SLOs, and equivalent to before the incident? Exit code 1 when not, 3 when too early."""
     from rca_kit.case.times import parse_time
 
-    _answer(part("rca_kit.loop.verify", "verify_case")(folder, parse_time(since, file="--since")[0], engine=engine))
+    found = part("rca_kit.loop.verify", "verify")(folder, parse_time(since, file="--since")[0], engine=engine)
+    _answer((found, found.exit_code))
 
 
 @app.command()

@@ -76,6 +76,8 @@ def hypotheses(
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
+        if own is not None:
+            base["starts:apart"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
         for category in sorted(options):
             x = dict(base)

@@ -96,6 +96,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),
         ("starts:after", "it began after the symptom"),
+        ("starts:apart", "it began more than a day from the symptom"),
     ):
         if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
             out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))

@@ -97,6 +97,7 @@ def fit_gap(
     out: the surrogate knows nothing there, and other checks do.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     names = [*features, extra] if extra else list(features)
     encoder = Encoder.fit(before, names)
@@ -122,9 +123,10 @@ def fit_gap(
         categorical_features=categorical,
         early_stopping=False,
     )
-    model.fit(xb[half], yb[half])
-    rest = ~half
-    rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
+    with threadpool_limits(1):  # threads that spin beside other work cost more than they bring on a few thousand rows
+        model.fit(xb[half], yb[half])
+        rest = ~half
+        rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
     limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12
     rb, ra = np.clip(rb, -limit, limit), np.clip(ra, -limit, limit)
     spread = float(rb.std()) or 1e-12

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
+INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -153,7 +154,8 @@ def concept(room: Room) -> Outcome:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
     kpis = [r for n, r in room.readings.items() if room.picture.series[n].family == "kpi"]
-    if kpis and not any(r.moved for r in kpis) and not room.moved("output"):
+    inputs = [c for n, c in room.compared.items() if n not in room.clocks and c.changed and abs(c.effect) >= INPUT_MOVED]
+    if kpis and not any(r.moved for r in kpis) and not room.moved("output") and not inputs:
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
