@@ -16,6 +16,7 @@ from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, Ints, Test
 SHARES_NUMBER = {"location": 0.90, "spread": 0.03, "shape": 0.03, "missing": 0.02, "range": 0.01, "value": 0.01}
 SHARES_CATEGORY = {"shares": 0.37, "largest": 0.60, "missing": 0.03}
 BINS = 16  # groups of cells in the shape test; more would dilute it
+EVENTS = 200.0  # rows of one value from which its order in time says something
 KEY = 0.02  # largest share of repeated values in a column that is taken for a key
 LEAST = 10.0  # pooled rows below which a category is tested together with the other rare ones (Cochran: 5 expected per side)
 
@@ -36,7 +37,7 @@ def number_tests(pair: Pair, before: ColumnStats, after: ColumnStats) -> list[Te
     tests.append(_z_test("spread", SHARES_NUMBER["spread"], spread, "spread went {way}"))
     group = quantile_groups(pooled, BINS)
     tests.append(_chi_test("shape", SHARES_NUMBER["shape"], pair, group, "the shape of the distribution changed"))
-    tests += _value_test(pair, left, right)
+    tests += _value_test(pair, left, right, location)
     tests += _range_test(left, right, location, before, after)
     return tests
 
@@ -50,7 +51,8 @@ def category_tests(pair: Pair) -> list[Test]:
         return tests
     group = rare_together(pooled, LEAST, pair.labels)
     two = np.count_nonzero(pooled) == 2
-    largest = _largest_test(pair, left, right, 1.0 - SHARES_CATEGORY["missing"] if two else SHARES_CATEGORY["largest"])
+    share = 1.0 - SHARES_CATEGORY["missing"] if two else SHARES_CATEGORY["largest"]
+    largest = _largest_test(pair, left, right, share, pair.score_direction(group)[3:])
     tests.append(largest)
     if not two and group.max() > 0:
         tests.append(_chi_test("shares", SHARES_CATEGORY["shares"], pair, group, "the shares of the values changed"))
@@ -102,7 +104,7 @@ def _chi_test(name: str, share: float, pair: Pair, group: Ints, says: str) -> Te
     return Test(name, share, statistic, float(dof), p, effect, says, *found[3:])
 
 
-def _largest_test(pair: Pair, left: Floats, right: Floats, share: float) -> Test:
+def _largest_test(pair: Pair, left: Floats, right: Floats, share: float, instead: tuple[Floats, Floats, Floats]) -> Test:
     """Take the value whose share moved most beyond chance, corrected for having looked at all values."""
     p = cell_p(left, float(left.sum()), right, float(right.sum()))
     at = int(np.argmin(np.where(left + right > 0, p, 2.0)))
@@ -110,15 +112,16 @@ def _largest_test(pair: Pair, left: Floats, right: Floats, share: float) -> Test
     looks = 1 if looks == 2 else looks
     z = float(cell_z(left, float(left.sum()), right, float(right.sum()))[at])
     b, a = left[at] / left.sum(), right[at] / right.sum()
-    found = pair.score(np.eye(len(left))[at])
+    # the block sums of a few rows are far from normal, and say nothing of time: the values as a whole do
+    own = pair.score(np.eye(len(left))[at])[3:] if pair.before[:, at].sum() + pair.after[:, at].sum() >= EVENTS else instead
     label = "" if pair.labels is None else pair.labels[at]
     says = f"{'other values' if label == OTHER else repr(label)} {b:.1%} -> {a:.1%} of rows"
-    return Test("largest", share, z, 0.0, float(min(1.0, p[at] * looks)), float(abs(cohen_h(b, a))), says, *found[3:])
+    return Test("largest", share, z, 0.0, float(min(1.0, p[at] * looks)), float(abs(cohen_h(b, a))), says, *own)
 
 
-def _value_test(pair: Pair, left: Floats, right: Floats) -> list[Test]:
+def _value_test(pair: Pair, left: Floats, right: Floats, location: Contrast) -> list[Test]:
     """Look for one value (a default, a sentinel) that many rows took on: the fine cell that moved most."""
-    test = _largest_test(pair, left, right, SHARES_NUMBER["value"])
+    test = _largest_test(pair, left, right, SHARES_NUMBER["value"], location[3:])
     at = int(np.argmax(np.abs(cell_z(left, float(left.sum()), right, float(right.sum())))))
     b, a = left[at] / left.sum(), right[at] / right.sum()
     says = f"one narrow range of values {b:.1%} -> {a:.1%} of rows"
