@@ -17,7 +17,7 @@ from rca_kit.loop import shadow_checks as checks
 from rca_kit.loop.effects import judge_family
 from rca_kit.loop.labelled import Labelled, label_effects
 from rca_kit.loop.pairing import Pairs, pair
-from rca_kit.loop.shadow_parts import compare_latency, find_segments
+from rca_kit.loop.shadow_parts import compare_latency, cut_from_scores, find_segments
 from rca_kit.loop.tables import guess_dimensions, numbers, to_polars
 from rca_kit.stats.paired import detectable
 
@@ -150,6 +150,14 @@ def compare_shadow(
 
     used = {primary, candidate, secondary, label, id, cluster, *error_columns.values()}
     names = list(dimensions) if dimensions is not None else guess_dimensions(pairs.frame, [u for u in used if isinstance(u, str)])
+    if dimensions is None and secondary is None:
+        cut = [n for n in names if cut_from_scores(pairs, n)]
+        names = [n for n in names if n not in cut]
+        notes += [
+            f"`{n}` is cut from the primary's own scores: without a secondary it would differ by regression to the mean, and "
+            "is not searched"
+            for n in cut
+        ]
     segments, singles, general = find_segments(pairs, measured, names, clusters)
     verdict = _verdict(overall, labelled, segments)
     main = next((e for e in overall if e.metric == "bias"), None) or next(

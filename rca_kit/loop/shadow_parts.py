@@ -86,6 +86,22 @@ def _as_segment(
     )
 
 
+def cut_from_scores(pairs: Pairs, name: str) -> bool:
+    """Whether a column's values are bands of the primary's own scores (a decision, a risk band)."""
+    if pairs.kind not in ("probability", "score") or not len(pairs):
+        return False
+    bands = (
+        pl.DataFrame({"v": pairs.frame[name].cast(pl.String), "p": pairs.primary})
+        .group_by("v")
+        .agg(low=pl.col("p").min(), high=pl.col("p").max(), n=pl.len())
+        .filter(pl.col("n") > 1)
+        .sort("low", "high")
+    )
+    if bands.height < 2:
+        return False
+    return bool((bands["low"][1:].to_numpy() >= bands["high"][:-1].to_numpy()).all())
+
+
 def compare_latency(frame: pl.DataFrame, primary: str, candidate: str, seed: int) -> LatencyDifference | NotApplicable:
     """Compare the latencies of requests that both versions timed."""
     names = (f"{primary}_ms", f"{candidate}_ms")

@@ -254,6 +254,14 @@ def test_unknown_columns_are_named():
         compare_shadow(make(0, 100), dimensions=["devise"])
 
 
+def test_a_decision_of_the_primary_is_no_segment_without_a_secondary():
+    t = make(0, 8000, jitter=0.05).with_columns(approved=(pl.col("primary") > 0.4), band=(pl.col("primary") * 5).cast(pl.Int64))
+    got = compare_shadow(t, secondary=False)
+    assert got.verdict != "different"
+    assert sum("regression to the mean" in n for n in got.notes) == 2
+    assert compare_shadow(t).verdict != "different"
+
+
 def test_nothing_to_compare_is_inconclusive():
     t = pl.DataFrame({"request_id": [1, 2], "primary": [0.1, None], "candidate": [None, 0.2]})
     got = compare_shadow(t)
