@@ -34,7 +34,7 @@ def classify(before: Any, after: Any, columns: list[str]) -> DomainClassifier | 
     from scipy.special import stdtr, stdtrit
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     left, right = _encoded(before, after, columns)
     rows = np.vstack([left, right])

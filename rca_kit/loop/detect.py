@@ -225,6 +225,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
         return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
     low, high = _range(group if sharp else [anchor])
+    if anchor.series.coarse and anchor.scan.kind == "step":
+        near = anchor.reach()
+        low, high = min(low, near[0]), max(high, near[1])
     a, b = max((low - 1) * grid.coarse, 1), min((high + 2) * grid.coarse, grid.n - 1)
     profiles = {m.series.name: p for m in sharp if (p := _profile(m, a, b)) is not None}
     if not profiles:

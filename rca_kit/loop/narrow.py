@@ -26,6 +26,7 @@ NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; sha
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
+MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
 SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
 
@@ -44,7 +45,11 @@ def scope_of(
     hypotheses = weigh_up(room, outcomes, main, found)
     accused = charges(hypotheses)
     best = accused[0].best if accused else None
-    marked = [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE] if best else []
+    marked = (
+        [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE and (c.harm is None or c.harm >= HARM_LEAST)]
+        if best
+        else []
+    )
     if best is not None and best.subject in ("population", "traffic"):
         marked += [
             c
@@ -88,6 +93,8 @@ def scope_of(
         bad = badness_where(clue.where, schema)
         if bad is not None:
             sharper = scope(picture, prepared.frame, bad, room.main, [q for q in plans if q.column != clue.where["column"]])
+            if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
+                continue  # too few rows inside bear the mark for it to draw the border
             return replace(sharper, singles=main.singles, metric=main.metric)
     return main
 

@@ -198,7 +198,16 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
 def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:
     """Segments of a search in the columns' own values, those of one column joined; what is nearly all traffic is left out."""
     joined = merge_values(tuple(_segment(f, table) for f in result.found))
-    return tuple(s for s in joined if (s.share_of_traffic or 0.0) < WHOLE)
+    return tuple(s for s in joined if (s.share_of_traffic or 0.0) < WHOLE and not _everything(s, table))
+
+
+def _everything(segment: Segment, table: Leaves) -> bool:
+    """Whether a segment lists all values of its one column."""
+    if len(segment.where) != 1:
+        return False
+    ((column, condition),) = segment.where.items()
+    i = next(i for i, p in enumerate(table.plans) if p.column == column)
+    return isinstance(condition, list) and len(condition) >= len([v for v in table.values[i] if v is not None])
 
 
 def _segment(f: Found, table: Leaves) -> Segment:

@@ -76,7 +76,7 @@ def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], s
     if len(known) < MIN_ROWS or not features:
         return None
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     rng = np.random.default_rng(seed)
     known = np.sort(rng.permutation(known)[:FIT_ROWS])

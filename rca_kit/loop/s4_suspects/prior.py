@@ -155,7 +155,7 @@ OTHERS: dict[str, float] = {
     "starts:with": 0.5,
     "starts:before": -0.2,
     "starts:after": -0.8,
-    "starts:apart": -2.5,
+    "starts:apart": -1.2,
     "other": 1.0,
     # a new version explains a changed scorer; cache misses explain nulls; saturation explains slowness and time-outs
     "beside:scorer|version": 1.0,
