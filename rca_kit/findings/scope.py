@@ -102,8 +102,9 @@ class Scope(Finding):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per segment found, then one per single value looked at."""
+        found = [s.where for s in self.segments]
         return [
-            {"segment": str(s), "found": s in self.segments, "share_of_traffic": s.share_of_traffic, "before": s.before,
+            {"segment": str(s), "found": s.where in found, "share_of_traffic": s.share_of_traffic, "before": s.before,
              "after": s.after, "share_of_impact": s.share_of_impact, "q_value": s.q_value}
-            for s in (*self.segments, *(x for x in self.singles if x not in self.segments))
+            for s in (*self.segments, *(x for x in self.singles if x.where not in found))
         ]

@@ -12,6 +12,7 @@ from rca_kit.findings.scope import MixRate, Scope
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.deploys import deploy_effects
 from rca_kit.loop.gather import drift_reading, make_room
 from rca_kit.loop.names import series_for
 from rca_kit.loop.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
@@ -94,7 +95,9 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     found_signal = signal(picture, metric, drift_reading(room, metric))
     say("symptom")
     main = series_for(metric, picture.series) or metric
-    found_symptom = symptom(picture, main, [(c.id, c.time) for c in changes])
+    logged = [(c.id, c.time) for c in changes]
+    effects = deploy_effects(picture, room.main, logged)
+    found_symptom = in_psi(symptom(picture, main, logged, effects), room)
     say("scope")
     verdict = decide(room, outcomes)
     mix: tuple[MixRate, ...] = ()
@@ -112,6 +115,15 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict)
     return Worked(picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
+
+
+def in_psi(found: Symptom, room: Room) -> Symptom:
+    """A drift is told by its PSI: zero before by definition, that of the comparison after."""
+    head, _, column = found.metric.partition(":")
+    change = room.compared.get(column)
+    if head != "psi" or found.onset is None or change is None or change.psi is None:
+        return found
+    return replace(found, before=0.0, after=change.psi, change=change.psi, change_interval=None, direction="up")
 
 
 def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -> Investigation:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from rca_kit.errors import BadInput
 from rca_kit.findings.symptom import DeployEffect, MetricSeries, Onset, Symptom
 from rca_kit.loop.detect import Move, joint_onset, observe
 from rca_kit.loop.names import in_order, public
@@ -53,7 +54,7 @@ def symptom(
     return Symptom(
         metric=public(name),
         direction=("up" if d.change > 0 else "down") if d and times and math.isfinite(d.change) else None,
-        shape=shape(main) if main and main.moved and times else None,
+        shape=_fine_shape(main, picture) if main and main.moved and times else None,
         onset=times[0] if times else None,
         onset_interval=times[1] if times else None,
         before=_number(before.value) if before else None,
@@ -69,6 +70,18 @@ def symptom(
         deploy_effects=tuple(deploy_effects),
         series=tuple(chart(picture, n) for n in _charts(picture, name, onsets)),
     )
+
+
+def _fine_shape(move: Move, picture: Picture) -> str:
+    """Shape of the main metric: a staircase or a sawtooth where the series tells one, else that of the scan."""
+    from rca_kit.stats.changepoint import shape_of
+
+    value, error, _ = observe(move.series)
+    try:
+        named = shape_of(value, standard_errors=error, period=picture.grid.period())
+    except BadInput:  # too short or too sparse a series to name more than the scan does
+        named = None
+    return named if named in ("staircase", "sawtooth") else shape(move)
 
 
 def shape(move: Move) -> str:
