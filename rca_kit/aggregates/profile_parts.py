@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,14 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 OTHER = "\x00other"  # all values that are not counted by name
+FEW_RUNS = 6  # blocks within a chunk up to which each is counted by itself
 CHUNK = 16_384  # values worked on at once: temporaries stay in the processor's cache
 NAMED = 500  # categories counted by name; beyond, the rest is OTHER
 NAMED_OF_MANY = 64  # the same when nearly every row has a value of its own
 MOSTLY_DISTINCT = 0.5  # share of distinct values in the head that makes a column an identifier
 DOT = 8192  # BLAS starts threads for longer vectors, which spin while the decoder needs the cores
 ONES = np.ones(DOT)
+STEADY = 4  # batches without a new value after which only every fourth is looked at
 SKETCH = 4096  # hashes kept to estimate the number of distinct values: 1.6 % standard error
 
 
@@ -33,15 +36,22 @@ class Distinct:
     bound: int = 2**64 - 1
     hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    batches: int = 0  # since the last new value
     repeating: bool = False  # most values come again and again: rows are not counted
 
     def add_series(self, series: Any) -> None:
         """Take in the values of a batch without nulls."""
         if self.repeating or not self.hashes.size:
+            self.batches += 1
+            if self.batches > STEADY and self.batches % STEADY:  # no new values for long: look at some batches only
+                return
             values = series.unique()
             if self.repeating or len(values) < 0.5 * len(series):
                 self.repeating, series = True, values
+        before = len(self.hashes), self.bound
         self.add(series.hash(0).to_numpy())
+        if before != (len(self.hashes), self.bound):
+            self.batches = 0
 
     def add(self, hashed: NDArray[np.uint64]) -> None:
         """Take in the hashes of a batch."""
@@ -110,8 +120,8 @@ class NumberPart:
         """Sum of (x - center)^2."""
         return self.scaled_squares * (self.grid.scale if self.grid else 1.0) ** 2
 
-    def add(self, series: Any, block: Ints) -> None:
-        """Take in a batch: `block` numbers each row's block."""
+    def add(self, series: Any, block: Ints, ordered: bool = False) -> None:
+        """Take in a batch: `block` numbers each row's block; `ordered` when it never falls."""
         pl = _polars()
         nulls = series.null_count()
         values = (series if series.dtype == pl.Float64 else series.cast(pl.Float64, strict=False)).to_numpy()
@@ -134,9 +144,9 @@ class NumberPart:
         if self.distinct is not None:
             self.distinct.add_series(series.drop_nulls() if nulls else series)
         for start in range(0, len(values), CHUNK):
-            self._chunk(values[start : start + CHUNK], block[start : start + CHUNK])
+            self._chunk(values[start : start + CHUNK], block[start : start + CHUNK], ordered)
 
-    def _chunk(self, part: Floats, block: Ints) -> None:
+    def _chunk(self, part: Floats, block: Ints, ordered: bool) -> None:
         assert self.grid is not None
         n = len(part)
         if self._room is None:
@@ -159,6 +169,12 @@ class NumberPart:
         self.pairs += n if self._last == self._last else n - 1
         self._last = float(part[-1])
         NumberGrid.cell_of_scaled(y, scratch, code)
+        first, last = int(block[0]), int(block[-1])
+        if ordered and last - first < FEW_RUNS:
+            ends = [0, *np.searchsorted(block, np.arange(first + 1, last + 1)).tolist(), n]
+            for at, (start, stop) in enumerate(itertools.pairwise(ends), first):
+                self.counts[at] += np.bincount(code[start:stop], minlength=CELLS)
+            return
         first, last = int(block.min()), int(block.max())
         np.subtract(block, first, out=joint)
         np.multiply(joint, CELLS, out=joint)
@@ -190,7 +206,7 @@ class CategoryPart:
         self.started = False
         self._enum: Any = None
 
-    def add(self, series: Any, block: Ints) -> None:
+    def add(self, series: Any, block: Ints, ordered: bool = False) -> None:
         """Take in a batch of text, categories or booleans."""
         pl = _polars()
         nulls = series.null_count()
@@ -215,8 +231,8 @@ class CategoryPart:
         if nulls:
             number = number.astype(np.int64)
             number[series.is_null().to_numpy()] = size - 1
-        first = int(block.min())
-        width = int(block.max()) - first + 1
+        first, last = (int(block[0]), int(block[-1])) if ordered else (int(block.min()), int(block.max()))
+        width = last - first + 1
         joint = (block - first) * size
         joint += number
         found = np.bincount(joint, minlength=width * size).reshape(width, size)
@@ -272,7 +288,7 @@ class NullPart:
         self.missing: Ints = np.zeros(blocks, np.int64)
         self.valid: Ints = np.zeros(blocks, np.int64)
 
-    def add(self, series: Any, block: Ints) -> None:
+    def add(self, series: Any, block: Ints, ordered: bool = False) -> None:
         """Take in a batch."""
         null = series.is_null().to_numpy()
         missing = np.bincount(block[null], minlength=self.blocks)

@@ -115,7 +115,8 @@ def _scan_polars(plan: Any, wanted: list[str], axis: str | None, like: TableProf
             block_rows += np.bincount(block, minlength=blocks.count)
             for job in jobs:  # the next batch was decoded while these ran
                 job.result()
-            jobs = [pool.submit(parts[c].add, batch[c], block) for c in needed]
+            ordered = not np.any(block[1:] < block[:-1])
+            jobs = [pool.submit(parts[c].add, batch[c], block, ordered) for c in needed]
         for job in jobs:
             job.result()
     profiles: list[ColumnProfile] = []
