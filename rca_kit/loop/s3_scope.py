@@ -102,6 +102,10 @@ def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badnes
         row = as_number(column, schema[column]) == where["value"]
     elif op == "in":
         row = as_text(column).is_in([str(v) for v in where["values"]])
+    elif op == "threshold":  # decisions that the cut of before would have made otherwise
+        score = as_number(where["score"], schema[where["score"]])
+        implied = (score >= where["cut"]) if where["up"] else (score < where["cut"])
+        row = implied.cast(nw.Int64) != (nw.col(column) == where["positive"]).cast(nw.Int64)
     else:
         return None
     flag = nw.when(row.is_null()).then(nw.lit(0, nw.Int64)).otherwise(row.cast(nw.Int64))

@@ -247,4 +247,4 @@ def test_rows_that_a_clue_marks_are_found_again(where: dict[str, object], expect
 
 
 def test_an_unknown_mark_marks_nothing() -> None:
-    assert badness_where({"column": "score", "op": "threshold"}, {}) is None
+    assert badness_where({"column": "score", "op": "unheard of"}, {}) is None

@@ -220,7 +220,14 @@ def threshold(room: Room) -> Outcome:
         None,
         float(bad.mean()),
         facts={"from": cut_b[0], "to": cut_a[0], "differ": differ},
-        where={"column": c.decision, "op": "threshold", "cut": cut_b[0], "column2": c.score, "up": up},
+        where={
+            "column": c.decision,
+            "op": "threshold",
+            "cut": cut_b[0],
+            "score": c.score,
+            "up": up,
+            "positive": c.positive[c.decision],
+        },
     )
     return Outcome("threshold", title, "config", "free", (clue,))
 
