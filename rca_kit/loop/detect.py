@@ -27,6 +27,9 @@ STAYS_FOR, STAYS = (
     6,
     0.8,
 )  # buckets after its first request, and the part of them that must hold it, for a value to have come to stay
+AGE_WORDS = ("age", "lag", "fresh", "stale")  # in the names of metrics that grow until the next refresh
+AGE_MARGIN = 0.05  # beyond the oldest ever seen
+EARLY = 0.6  # part of the log before the scanned start that tells how old is usual
 STILL_FALLING = 0.75  # labels of the last third against the first third after the fall: below this they are on their way
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
@@ -223,6 +226,11 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     if born is not None:
         at = born * grid.coarse
         return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
+    for move in group:
+        overdue = overdue_since(move)
+        if overdue is not None:
+            at = overdue
+            return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), move.series.name)
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
     low, high = _range(group if sharp else [anchor])
     if anchor.series.coarse and anchor.scan.kind == "step":
@@ -242,6 +250,23 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
     lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
     return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)
+
+
+def overdue_since(move: Move) -> int | None:
+    """Fine bucket since when an age has stayed above all it reached before: a refresh that was due did not come."""
+    s = move.series
+    if s.family != "component" or move.fit.height < 0 or not any(w in s.name.rsplit(":", 1)[-1].lower() for w in AGE_WORDS):
+        return None
+    value = s.buckets().value
+    seen = np.flatnonzero(np.isfinite(value))
+    early = seen[seen < move.reach()[0] * s.grid.coarse]
+    early = early[: int(EARLY * early.size)]  # the scan's step lies in the middle of the growth
+    if early.size < 10:
+        return None
+    usual = float(value[early].max()) * (1 + AGE_MARGIN)
+    within = seen[value[seen] <= usual]
+    late = seen[seen > within[-1]]
+    return int(late[0]) if late.size >= 2 else None
 
 
 def appearance(move: Move) -> int | None:
