@@ -226,11 +226,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
     if born is not None:
         at = born * grid.coarse
         return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
-    for move in group:
-        overdue = overdue_since(move)
-        if overdue is not None:
-            at = overdue
-            return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), move.series.name)
+    overdue = overdue_since(anchor)
+    if overdue is not None:
+        return JointOnset(overdue, max(overdue - grid.coarse, 0), min(overdue + grid.coarse, grid.n - 1), anchor.series.name)
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
     low, high = _range(group if sharp else [anchor])
     if anchor.series.coarse and anchor.scan.kind == "step":
