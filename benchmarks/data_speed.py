@@ -61,15 +61,19 @@ def write_log(path: Path, rows: int, seed: int) -> None:
     pl.DataFrame(columns).write_parquet(path)
 
 
-def measure(code: str, python: str = sys.executable, repeats: int = 3) -> tuple[float, float, float]:
-    """Best wall seconds, CPU seconds and peak MB of a piece of code in a fresh process; imports are part of it."""
-    best = (float("inf"), float("inf"), 0.0)
+def measure(codes: dict[str, str], python: str = sys.executable, repeats: int = 5) -> dict[str, tuple[float, float, float]]:
+    """Best wall seconds, CPU seconds and peak MB of each piece of code in a fresh process; imports are part of it.
+
+    They take turns, so that what else the machine does falls on all alike.
+    """
+    best = dict.fromkeys(codes, (float("inf"), float("inf"), 0.0))
     for _ in range(repeats):
-        out = subprocess.run([python, "-c", MEASURE.format(code=code)], capture_output=True, text=True, check=False)
-        if out.returncode:
-            raise SystemExit(out.stderr[-2000:])
-        wall, cpu, peak = map(float, out.stdout.split()[-3:])
-        best = (min(best[0], wall), min(best[1], cpu), max(best[2], peak))
+        for name, code in codes.items():
+            out = subprocess.run([python, "-c", MEASURE.format(code=code)], capture_output=True, text=True, check=False)
+            if out.returncode:
+                raise SystemExit(out.stderr[-2000:])
+            wall, cpu, peak = map(float, out.stdout.split()[-3:])
+            best[name] = min(best[name][0], wall), min(best[name][1], cpu), max(best[name][2], peak)
     return best
 
 
@@ -83,12 +87,12 @@ def speed_table(rows: int, peers: dict[str, str]) -> None:
         runs = {"rca_kit.compare": OURS}
         for name, function in (("exact", "n_unique"), ("approximate", "approx_n_unique"), ("no", "")):
             runs[f"floor, {name} distinct"] = f"DISTINCT = {function!r}\n{FLOOR}"
-        found = {name: measure(names + code) for name, code in runs.items()}
+        found = measure({name: names + code for name, code in runs.items()})
         peer = (HERE / "data_peers.py").read_text(encoding="utf-8")
         for library, python in peers.items():
             if rows <= 1_000_000:
                 call = f"\nimport sys\nsys.argv = ['x', {library!r}, BEFORE, AFTER]\n"
-                found[library] = measure(names + call + peer, python, repeats=1)
+                found |= measure({library: names + call + peer}, python, repeats=1)
     floor = found["floor, exact distinct"][0], found["floor, approximate distinct"][0]
     print(f"2 x {rows:,} rows x 20 features{'':24s}{'s':>8s}{'CPU s':>8s}{'x exact':>10s}{'x approx':>10s}{'peak MB':>10s}")
     for name, (wall, cpu, peak) in found.items():

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 OTHER = "\x00other"  # all values that are not counted by name
 FEW_RUNS = 6  # blocks within a chunk up to which each is counted by itself
-CHUNK = 16_384  # values worked on at once: temporaries stay in the processor's cache
+CHUNK = 32_768  # values worked on at once: temporaries stay in the processor's cache
 NAMED = 500  # categories counted by name; beyond, the rest is OTHER
 NAMED_OF_MANY = 64  # the same when nearly every row has a value of its own
 MOSTLY_DISTINCT = 0.5  # share of distinct values in the head that makes a column an identifier
