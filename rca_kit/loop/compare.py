@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import threading
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,10 @@ from rca_kit.aggregates.profile import TableProfile
 from rca_kit.aggregates.profile_file import is_profile, load_profile
 from rca_kit.aggregates.profile_scan import scan_profile
 from rca_kit.errors import BadInput, did_you_mean
-from rca_kit.findings.comparison import ColumnDifference, DataComparison, SchemaChange
-from rca_kit.loop.compare_deep import sample_rows
-from rca_kit.loop.compare_stats import stats_pair
-from rca_kit.loop.compare_table import table_checks
-from rca_kit.loop.compare_text import SAMPLED, is_text, may_be_text, text_change
+from rca_kit.findings.comparison import DataComparison
 from rca_kit.sources.frames import is_path, to_lazy
-from rca_kit.stats.drift import LEVEL, NEGLIGIBLE, ColumnChange, ColumnStats, compare_column, decide, lone_column
 
-# When so many columns show a season the others are compared with the same hours too: rare events show theirs too late.
-SEASONAL_COLUMNS, SEASONAL_SHARE = 2, 0.2
+JUDGE = "rca_kit.loop.compare_profiles"
 
 
 def profile(table: Any, columns: Sequence[str] | None = None, *, time: str | None = None) -> TableProfile:
@@ -52,8 +47,8 @@ def compare(
     time: str | None = None,
     season: bool = True,
     by: str | None = None,
-    level: float = LEVEL,
-    negligible: float = NEGLIGIBLE,
+    level: float | None = None,
+    negligible: float | None = None,
     multivariate: bool = False,
 ) -> DataComparison:
     """Compare every column of two tables: nulls, values, ranges, categories, units, types.
@@ -74,10 +69,10 @@ def compare(
         Whether seasonal columns may be compared with the same hours (and weekdays or weekends) of before.
     by : str, optional
         Also compare inside each of the frequent values of this column: drift inside segments.
-    level : float
-        Chance of any flag when nothing changed, and share of false flags otherwise.
-    negligible : float
-        Smallest effect that counts as changed, in standard deviations (Cohen's d, or h for shares).
+    level : float, optional
+        Chance of any flag when nothing changed, and share of false flags otherwise; 0.005 when absent.
+    negligible : float, optional
+        Smallest effect that counts as changed, in standard deviations (Cohen's d, or h for shares); 0.05 when absent.
     multivariate : bool
         Also train a classifier to tell before from after by all columns, and look for pairs of columns whose relation broke.
         Needs both tables as rows.
@@ -97,86 +92,24 @@ def compare(
     >>> found["amount"].changed, found["amount"].factor, found["device"].changed
     (True, 'x1000', False)
     """
+    # the statistics take as long to load as half a million rows to read: let them do so meanwhile
+    loading = threading.Thread(target=importlib.import_module, args=(JUDGE,), daemon=True)
+    loading.start()
     left = _profiled(before, columns, time, None, "before")
     right = _profiled(after, columns, time, left, "after")
     if columns is not None:
         for name in columns:
             if name not in left.names and name not in right.names:
                 raise BadInput("column is missing", column=name, hint=did_you_mean(name, left.names))
-    found = compare_profiles(left, right, columns, season=season, level=level, negligible=negligible, rows=(before, after))
+    loading.join()
+    found: DataComparison = importlib.import_module(JUDGE).compare_profiles(
+        left, right, columns, season=season, level=level, negligible=negligible, rows=(before, after))
     if by is None and not multivariate:
         return found
     from rca_kit.loop.compare_deep import deepen
 
-    return deepen(
-        found,
-        before,
-        after,
-        columns,
-        time=time,
-        by=by,
-        multivariate=multivariate,
-        options={"season": season, "level": level, "negligible": negligible},
-    )
-
-
-def compare_profiles(
-    before: TableProfile,
-    after: TableProfile,
-    columns: Sequence[str] | None = None,
-    *,
-    season: bool = True,
-    level: float = LEVEL,
-    negligible: float = NEGLIGIBLE,
-    rows: tuple[Any, Any] | None = None,
-) -> DataComparison:
-    """Compare two profiles; `compare` does this after scanning.
-
-    With the tables behind them as `rows`, columns of free text are measured on a sample.
-    """
-    names = [*before.names, *(c for c in after.names if c not in before.names)]
-    wanted = [c for c in names if columns is None or c in columns]
-    changes: list[ColumnChange] = []
-    schema: list[SchemaChange] = []
-    sides_of: dict[int, tuple[ColumnStats, ColumnStats]] = {}
-    for name in wanted:
-        if name not in after.names or name not in before.names:
-            there = before if name in before.names else after
-            stats, _ = stats_pair(there[name], there[name], there, there, season=False)
-            changes.append(lone_column(stats, is_new=there is after))
-            sides = (stats.dtype, None) if there is before else (None, stats.dtype)
-            schema.append(SchemaChange(name, "gone" if there is before else "new", *sides))
-            continue
-        left, right = stats_pair(before[name], after[name], before, after, season=season)
-        if left.dtype != right.dtype:
-            schema.append(SchemaChange(name, "type", left.dtype, right.dtype))
-        change = compare_column(left, right, season=season, judge=False)
-        sides_of[len(changes)] = left, right
-        if rows is not None and may_be_text(before[name]) and may_be_text(after[name]):
-            change = _text(change, name, rows)
-        changes.append(change)
-    seasonal = [i for i in sides_of if changes[i].seasonal]
-    if len(seasonal) >= SEASONAL_COLUMNS and len(seasonal) >= SEASONAL_SHARE * len(sides_of):
-        for i in set(sides_of) - set(seasonal):
-            if changes[i].kind != "text":
-                changes[i] = compare_column(*sides_of[i], season="always", judge=False)
-    judged = decide(changes, level=level, negligible=negligible)
-    return DataComparison(
-        tuple(_difference(c) for c in judged),
-        before.rows,
-        after.rows,
-        tuple(schema),
-        table_checks(before, after),
-        baseline=_baseline(before, judged),
-    )
-
-
-def _text(change: ColumnChange, name: str, tables: tuple[Any, Any]) -> ColumnChange:
-    """Measure a column of strings as text, if both tables are there as rows and the strings are text."""
-    if any(isinstance(t, TableProfile) or (isinstance(t, (str, os.PathLike)) and is_profile(t)) for t in tables):
-        return change
-    sides = [sample_rows(to_lazy(t), [name], SAMPLED)[name].cast(str).to_list() for t in tables]
-    return text_change(change, sides[0], sides[1]) if all(is_text(s) for s in sides) else change
+    return deepen(found, before, after, columns, time=time, by=by, multivariate=multivariate,
+                  options={"season": season, "level": level, "negligible": negligible})
 
 
 def _profiled(table: Any, columns: Sequence[str] | None, time: str | None, like: TableProfile | None, side: str) -> TableProfile:
@@ -197,16 +130,3 @@ def _profiled(table: Any, columns: Sequence[str] | None, time: str | None, like:
         raise BadInput(
             error.message, file=side, column=error.column, found=error.found, expected=error.expected, hint=error.hint
         ) from None
-
-
-def _difference(change: ColumnChange) -> ColumnDifference:
-    return ColumnDifference(**{f.name: getattr(change, f.name) for f in fields(ColumnDifference)})
-
-
-def _baseline(before: TableProfile, changes: list[ColumnChange]) -> str:
-    if before.blocks.time is None:
-        return "all rows before; no time column, so the order of the rows stands for time"
-    seasonal = [c.column for c in changes if c.seasonal]
-    if seasonal:
-        return f"same hours of earlier days for {', '.join(seasonal[:5])}{' ...' if len(seasonal) > 5 else ''}; all rows else"
-    return f"all rows before, by `{before.blocks.time}`"

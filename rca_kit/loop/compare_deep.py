@@ -12,6 +12,7 @@ import numpy as np
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.comparison import DataComparison
 from rca_kit.sources.frames import to_lazy
+from rca_kit.stats.drift import LEVEL
 
 SAMPLED = 20_000  # rows per side that the classifier and the pairs of columns look at
 SEGMENTS = 12  # most frequent values compared by themselves
@@ -72,7 +73,8 @@ def _segments(
     counted = counted.sort("rca rows", by, descending=[True, False])
     values = counted.head(SEGMENTS).collect(backend="polars").to_native()[by].to_list()
     wanted = [c for c in (columns or names) if c != by]
-    shared = {**options, "level": options["level"] / max(len(values), 1)}
+    level = LEVEL if options["level"] is None else options["level"]
+    shared = {**options, "level": level / max(len(values), 1)}
     inside = [(v, nw.col(by) == v) for v in values]
     return tuple((f"{by}={v}", compare(before.filter(at), after.filter(at), wanted, time=time, **shared)) for v, at in inside)
 
