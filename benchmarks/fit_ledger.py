@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rca_kit.loop.investigate import work
-from rca_kit.loop.prepare import picture_of, prepare
+from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.loop.s4_suspects import weigh_up
 from rca_kit.loop.s4_suspects.prior import prior_weight
 from rca_kit.sources import open_case

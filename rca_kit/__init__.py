@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rca_kit.loop.compare import compare, profile
+    from rca_kit.loop.compare.compare import compare, profile
     from rca_kit.loop.investigate import investigate
-    from rca_kit.loop.localize import localize
-    from rca_kit.loop.replay import replay
-    from rca_kit.loop.shadow import compare_shadow
+    from rca_kit.loop.s3_scope.localize import localize
+    from rca_kit.loop.versions.replay import replay
+    from rca_kit.loop.versions.shadow import compare_shadow
     from rca_kit.stats.changepoint import find_changes
 
 __version__ = "0.1.0"
@@ -21,11 +21,11 @@ __version__ = "0.1.0"
 _HOME = {
     "investigate": "rca_kit.loop.investigate",
     "find_changes": "rca_kit.stats.changepoint",
-    "localize": "rca_kit.loop.localize",
-    "compare": "rca_kit.loop.compare",
-    "profile": "rca_kit.loop.compare",
-    "replay": "rca_kit.loop.replay",
-    "compare_shadow": "rca_kit.loop.shadow",
+    "localize": "rca_kit.loop.s3_scope.localize",
+    "compare": "rca_kit.loop.compare.compare",
+    "profile": "rca_kit.loop.compare.compare",
+    "replay": "rca_kit.loop.versions.replay",
+    "compare_shadow": "rca_kit.loop.versions.shadow",
 }
 
 __all__ = ["compare", "compare_shadow", "find_changes", "investigate", "localize", "profile", "replay"]

@@ -252,9 +252,9 @@ def test_lab_lays_a_bound_notebook_and_keeps_an_edited_one(tmp_path, monkeypatch
 
 @pytest.mark.parametrize(("verdict", "code"), [("same", 0), ("better", 0), ("worse", 1), ("inconclusive", 3)])
 def test_replay_is_a_gate(verdict, code, tmp_path, monkeypatch, capsys):
-    module = type(sys)("rca_kit.loop.gates")
+    module = type(sys)("rca_kit.loop.versions.gates")
     module.replay_case = lambda folder: (type("R", (), {"verdict": verdict, "says": lambda self: "n = 5"})(), code)
-    monkeypatch.setitem(sys.modules, "rca_kit.loop.gates", module)
+    monkeypatch.setitem(sys.modules, "rca_kit.loop.versions.gates", module)
     ran = run(monkeypatch, capsys, "replay", write(tmp_path))
     assert ran.code == code and ran.out.startswith(f"{verdict}: n = 5")
 

@@ -300,7 +300,8 @@ def test_the_kits_own_template_and_loop(case, tmp_path):
 def test_steps_done_before_a_later_one_fails_are_shown(case, tmp_path):
     small_case(case)
     broken = (
-        "import rca_kit.loop.s5_samples as s5\ndef no(*a, **k):\n    raise RuntimeError('no rows today')\ns5.pull_samples = no\n"
+        "import rca_kit.loop.s5_samples.pull as s5\n"
+        "def no(*a, **k):\n    raise RuntimeError('no rows today')\ns5.pull_samples = no\n"
         "from rca_kit.run import walk\nwalk(case, engine).finish()"
     )
     result = run_investigation(case, tmp_path / "out", notebook(tmp_path, "b", broken), static=True)

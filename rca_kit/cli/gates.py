@@ -15,13 +15,13 @@ from rca_kit.errors import BadInput
 @app.command()
 def replay(folder: Folder) -> None:
     """Replay the golden set through the current and the previous model; exit code 1 when worse, 3 when it cannot be told."""
-    _answer(part("rca_kit.loop.gates", "replay_case")(folder))
+    _answer(part("rca_kit.loop.versions.gates", "replay_case")(folder))
 
 
 @app.command()
 def shadow(folder: Folder) -> None:
     """Compare the shadow answers of two models; exit code 1 when different, 3 when it cannot be told."""
-    _answer(part("rca_kit.loop.gates", "shadow_case")(folder))
+    _answer(part("rca_kit.loop.versions.gates", "shadow_case")(folder))
 
 
 @app.command()
@@ -33,7 +33,7 @@ def verify(
     """After the fix: back inside the SLOs, and equivalent to before the incident? Exit code 1 when not, 3 when too early."""
     from rca_kit.case.times import parse_time
 
-    found = part("rca_kit.loop.verify", "verify")(folder, parse_time(since, file="--since")[0], engine=engine)
+    found = part("rca_kit.loop.s7_settle.verify", "verify")(folder, parse_time(since, file="--since")[0], engine=engine)
     _answer((found, found.exit_code))
 
 

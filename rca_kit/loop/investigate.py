@@ -12,14 +12,14 @@ from rca_kit.findings.scope import MixRate, Scope
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.deploys import deploy_effects
-from rca_kit.loop.gather import drift_reading, make_room
-from rca_kit.loop.names import series_for
-from rca_kit.loop.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
-from rca_kit.loop.picture import Picture
-from rca_kit.loop.prepare import Prepared, case_facts, picture_of, prepare
+from rca_kit.loop.reading.deploys import deploy_effects
+from rca_kit.loop.reading.gather import drift_reading, make_room
+from rca_kit.loop.reading.names import series_for
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import symptom
+from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
 from rca_kit.sources import OpenCase, open_case
@@ -128,8 +128,8 @@ def in_psi(found: Symptom, room: Room) -> Symptom:
 
 def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -> Investigation:
     """Do steps 5 to 7, and put the whole together."""
-    from rca_kit.loop.s5_samples import pull_samples
-    from rca_kit.loop.s6_simulate import simulate_case
+    from rca_kit.loop.s5_samples.pull import pull_samples
+    from rca_kit.loop.s6_simulate.simulate import simulate_case
     from rca_kit.loop.s7_settle import settle
 
     w, opened = worked, prepared.case

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rca_kit.findings.signal import MetricReading, Signal
-from rca_kit.loop.names import public, series_for
-from rca_kit.loop.picture import Picture
-from rca_kit.loop.series import GOOD
+from rca_kit.loop.reading.names import public, series_for
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.series import GOOD
 
 SHOWN = ("quality", "service", "kpi", "output", "output_nulls", "labels", "volume", "nulls", "stage")
 LABEL_DROP = 0.1  # share of labels that may be missing beyond before until quality is said to rest on fewer of them

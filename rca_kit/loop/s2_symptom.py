@@ -10,9 +10,9 @@ import numpy as np
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.symptom import DeployEffect, MetricSeries, Onset, Symptom
-from rca_kit.loop.detect import Move, joint_onset, observe
-from rca_kit.loop.names import in_order, public
-from rca_kit.loop.picture import Picture
+from rca_kit.loop.reading.detect import Move, joint_onset, observe
+from rca_kit.loop.reading.names import in_order, public
+from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.rates import Z95
 
 CHARTED = (

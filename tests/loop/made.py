@@ -12,11 +12,11 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import Aggregates, scan
 from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import ChangeRecord
-from rca_kit.loop.columns import compare_columns
-from rca_kit.loop.derived import share_series
-from rca_kit.loop.picture import Picture, look
+from rca_kit.loop.reading.columns import compare_columns
+from rca_kit.loop.reading.derived import share_series
+from rca_kit.loop.reading.picture import Picture, look
+from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.series import Series, metric_series
 from rca_kit.sources import to_lazy
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)

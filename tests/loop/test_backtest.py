@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.backtest import AlertRule, backtest, suggest_rule
+from rca_kit.loop.guardrails.backtest import AlertRule, backtest, suggest_rule
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 

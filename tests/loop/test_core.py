@@ -11,15 +11,15 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from rca_kit.findings.base import Window
-from rca_kit.loop.columns import compare_columns
-from rca_kit.loop.derived import component_series, direction_of
-from rca_kit.loop.detect import joint_onset, season_of, together, worse
-from rca_kit.loop.names import in_order, psi_series, public, series_for
-from rca_kit.loop.picture import Picture
+from rca_kit.loop.reading.columns import compare_columns
+from rca_kit.loop.reading.derived import component_series, direction_of
+from rca_kit.loop.reading.detect import joint_onset, season_of, together, worse
+from rca_kit.loop.reading.names import in_order, psi_series, public, series_for
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import symptom
-from rca_kit.loop.s3_scope import badness_of, badness_where, scope
-from rca_kit.loop.sampling import sample_rows
+from rca_kit.loop.s3_scope.search import badness_of, badness_where, scope
 from rca_kit.sources import to_lazy
 
 from . import made

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rca_kit.errors import BadInput
-from rca_kit.loop.gates import canary_case, health_case, replay_case, shadow_case, watch_case
+from rca_kit.loop.versions.gates import canary_case, health_case, replay_case, shadow_case, watch_case
 from rca_kit.run import run_investigation
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

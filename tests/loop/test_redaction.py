@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.loop.redaction import REDACTED, entropy, find_leaks, iban_valid, luhn, personal_columns, redact_row, redact_text
+from rca_kit.loop.s5_samples.redaction import (
+    REDACTED,
+    entropy,
+    find_leaks,
+    iban_valid,
+    luhn,
+    personal_columns,
+    redact_row,
+    redact_text,
+)
 
 
 @pytest.mark.parametrize(("text", "secret"), [

@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from rca_kit import replay
 from rca_kit.errors import BadInput
-from rca_kit.loop.four_way import four_way
-from rca_kit.loop.golden_health import golden_health
+from rca_kit.loop.s6_simulate.four_way import four_way
+from rca_kit.loop.versions.golden_health import golden_health
 from rca_kit.models.python import Preprocessed
 
 

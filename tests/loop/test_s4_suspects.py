@@ -10,7 +10,7 @@ import pytest
 from rca_kit.findings.scope import Segment
 from rca_kit.findings.suspects import CATEGORIES, Suspects
 from rca_kit.loop.s2_symptom import symptom
-from rca_kit.loop.s3_scope import badness_of, scope
+from rca_kit.loop.s3_scope.search import badness_of, scope
 from rca_kit.loop.s4_suspects import run_checks, suspects, weigh_up
 from rca_kit.loop.s4_suspects.changes import TIME_RANGE, mentions, parse_scope, scope_fit, time_ratio
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome

@@ -12,8 +12,8 @@ from rca_kit.case.roles import Roles
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.suspects import Suspect, Suspects
-from rca_kit.loop.s5_samples import pull_samples
-from rca_kit.loop.sample_rows import INSIDE, MAX_BAD, MAX_ROWS, WEIGHT, WINDOW, fetch
+from rca_kit.loop.s5_samples.pull import pull_samples
+from rca_kit.loop.s5_samples.rows import INSIDE, MAX_BAD, MAX_ROWS, WEIGHT, WINDOW, fetch
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 ONSET = T0 + timedelta(hours=36)

@@ -10,7 +10,7 @@ import pytest
 
 from rca_kit import compare_shadow
 from rca_kit.errors import BadInput
-from rca_kit.loop.pairing import pair_logs
+from rca_kit.loop.versions.pairing import pair_logs
 
 
 def make(seed, n=3000, jitter=0.02, shift=0.0, where=None, twice=0.02, lost=0.03, heavy=False):

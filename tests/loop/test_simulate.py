@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s6_simulate import simulate
-from rca_kit.loop.thresholds import recalibrated, sweep_thresholds
-from rca_kit.loop.transplant import from_store, transplant
-from rca_kit.loop.whatif import best_threshold, rows_of
+from rca_kit.loop.s6_simulate.simulate import simulate
+from rca_kit.loop.s6_simulate.thresholds import recalibrated, sweep_thresholds
+from rca_kit.loop.s6_simulate.transplant import from_store, transplant
+from rca_kit.loop.s6_simulate.whatif import best_threshold, rows_of
 
 DEVICE_EFFECT = {"ios": 1.0, "android": -1.0, "web": 0.0}
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rca_kit.aggregates.leaves import leaves
 from rca_kit.errors import BadInput
-from rca_kit.loop.conditions import parse_condition, where_expression
-from rca_kit.loop.slicing import compare_with_rest, crosstab, drill_down, heat_map, inside_leaves, select_rows, waterfall
+from rca_kit.loop.s3_scope.conditions import parse_condition, where_expression
+from rca_kit.loop.s3_scope.slicing import compare_with_rest, crosstab, drill_down, heat_map, inside_leaves, select_rows, waterfall
 from rca_kit.stats.segments import Counts, Totals
 
 TABLE = pl.DataFrame({

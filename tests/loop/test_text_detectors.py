@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.loop.text_detectors import (
+from rca_kit.loop.s5_samples.text_detectors import (
     MEASURES,
     json_valid,
     language,

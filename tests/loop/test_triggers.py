@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rca_kit.errors import BadInput
-from rca_kit.loop.triggers import evaluate_trigger, parse_trigger
+from rca_kit.loop.versions.triggers import evaluate_trigger, parse_trigger
 
 START = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 RULE = "precision < -5% or p99 +50 ms for 5 min"

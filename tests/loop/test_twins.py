@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.loop.twins import Field, differs, gower, make_fields, nearest
+from rca_kit.loop.s5_samples.twins import Field, differs, gower, make_fields, nearest
 
 cell = st.one_of(st.none(), st.floats(-100, 100))
 word = st.sampled_from([None, "a", "b", "c"])

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rca_kit.errors import BadInput
-from rca_kit.loop.verify import verify
+from rca_kit.loop.s7_settle.verify import verify
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 ONSET, FIX = T0 + timedelta(hours=48), T0 + timedelta(hours=60)

@@ -8,7 +8,7 @@ import yaml
 
 from rca_kit.loop.s7_settle.facts import Facts
 from rca_kit.loop.s7_settle.proposals import CANARY_SHARE, canary_rule
-from rca_kit.loop.triggers import parse_trigger
+from rca_kit.loop.versions.triggers import parse_trigger
 
 MIN_MINUTES = 60  # an hour: shorter canaries miss what caches and warm-up hide
 MIN_REQUESTS = 1000

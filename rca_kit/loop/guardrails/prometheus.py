@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.backtest import AlertRule, Backtest
+from rca_kit.loop.guardrails.backtest import AlertRule, Backtest
 
 GAUGE = "ml_service_metric"
 MAX_SAMPLES = 300  # buckets of history in the unit test: more only slows promtool

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.signal import MetricReading
-from rca_kit.loop.detect import joint_onset
-from rca_kit.loop.names import public
-from rca_kit.loop.picture import Picture
+from rca_kit.loop.reading.detect import joint_onset
+from rca_kit.loop.reading.names import public
+from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.drift import ColumnChange
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rca_kit.findings.scope import MixRate
-from rca_kit.loop.names import in_order
+from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rca_kit.findings.settlement import Guardrail
 from rca_kit.findings.suspects import Suspect
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.backtest import AlertRule, Backtest, series_of, suggest_rule
+from rca_kit.loop.guardrails.backtest import AlertRule, Backtest, series_of, suggest_rule
 from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of
 
 MAX_ALERTS = 3

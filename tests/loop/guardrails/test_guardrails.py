@@ -14,11 +14,11 @@ import yaml
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.backtest import AlertRule, backtest
 from rca_kit.loop.guardrails import freshness, parity, schema, write_guardrails
+from rca_kit.loop.guardrails.backtest import AlertRule, backtest
 from rca_kit.loop.guardrails.prometheus import alert_name, rules_file
 from rca_kit.loop.guardrails.prometheus import tests_file as promtool_tests
-from rca_kit.loop.triggers import parse_trigger
+from rca_kit.loop.versions.triggers import parse_trigger
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 ONSET = T0 + timedelta(days=4, hours=14)

@@ -14,7 +14,7 @@ from rca_kit.loop.s7_settle import settle
 from rca_kit.loop.s7_settle.checklists import DONE, FOUND, INFRA, LINES, PARITY, TRIAGE
 from rca_kit.loop.s7_settle.proposals import canary_rule
 from rca_kit.loop.s7_settle.whys import PEOPLE
-from rca_kit.loop.triggers import parse_trigger
+from rca_kit.loop.versions.triggers import parse_trigger
 
 
 def run(facts, **kwargs):

@@ -16,7 +16,7 @@ TEXT_RATES = ("injection", "refusal", "leaked_personal_data", "pii", "toxicity",
 
 def text_content(room: Room) -> Outcome:
     """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    from rca_kit.loop.text_detectors import text_measures
+    from rca_kit.loop.s5_samples.text_detectors import text_measures
 
     title, texts = "Content of text columns", _texts(room)
     if not texts:

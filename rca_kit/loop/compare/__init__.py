@@ -1,0 +1,1 @@
+"""Data comparison: which columns changed between two tables, and how."""

@@ -1,0 +1,101 @@
+"""The costlier comparisons, on request: inside segments, all columns together, pairs of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.findings.comparison import DataComparison
+from rca_kit.sources.frames import to_lazy
+from rca_kit.stats.drift import LEVEL
+
+SAMPLED = 20_000  # rows per side that the classifier and the pairs of columns look at
+SEGMENTS = 12  # most frequent values compared by themselves
+
+
+def deepen(
+    found: DataComparison,
+    before: Any,
+    after: Any,
+    columns: Sequence[str] | None,
+    *,
+    time: str | None,
+    by: str | None,
+    multivariate: bool,
+    options: dict[str, Any],
+) -> DataComparison:
+    """Add segments and multivariate results to a comparison."""
+    frames = []
+    for side in (before, after):
+        try:
+            frames.append(to_lazy(side))
+        except BadInput:
+            raise BadInput("saved profiles hold no rows", hint="pass tables when `by` or `multivariate` is asked for") from None
+    if by is not None:
+        found = replace(found, segments=_segments(frames[0], frames[1], columns, by, time, options))
+    if multivariate:
+        from rca_kit.loop.compare.together import classify, relation_breaks
+
+        usable = [
+            c.column
+            for c in found.columns
+            if c.kind in ("number", "category")
+            and "new column" not in c.flags
+            and "lost column" not in c.flags
+            and "type" not in c.flags
+        ]
+        left, right = (sample_rows(f, usable, SAMPLED) for f in frames)
+        numbers = [c.column for c in found.columns if c.kind == "number" and c.column in usable]
+        found = replace(found, classifier=classify(left, right, usable), relations=relation_breaks(left, right, numbers))
+    return found
+
+
+def _segments(
+    before: nw.LazyFrame[Any],
+    after: nw.LazyFrame[Any],
+    columns: Sequence[str] | None,
+    by: str,
+    time: str | None,
+    options: dict[str, Any],
+) -> tuple[tuple[str, DataComparison], ...]:
+    """Compare inside each of the frequent values; the level is shared among them."""
+    from rca_kit.loop.compare.compare import compare
+
+    names = before.collect_schema().names()
+    if by not in names:
+        raise BadInput("column is missing", column=by, hint=did_you_mean(by, names))
+    counted = before.filter(~nw.col(by).is_null()).group_by(by).agg(nw.len().alias("rca rows"))
+    counted = counted.sort("rca rows", by, descending=[True, False])
+    values = counted.head(SEGMENTS).collect(backend="polars").to_native()[by].to_list()
+    wanted = [c for c in (columns or names) if c != by]
+    level = LEVEL if options["level"] is None else options["level"]
+    shared = {**options, "level": level / max(len(values), 1)}
+    inside = [(v, nw.col(by) == v) for v in values]
+    return tuple((f"{by}={v}", compare(before.filter(at), after.filter(at), wanted, time=time, **shared)) for v, at in inside)
+
+
+def sample_rows(frame: nw.LazyFrame[Any], columns: list[str], most: int) -> Any:
+    """Rows spread evenly over the table, in order, as a Polars frame; the first rows where the engine has no order."""
+    import polars as pl
+
+    chosen = frame.select(columns)
+    if not chosen.implementation.is_polars():
+        return chosen.head(most).collect(backend="polars").to_native()
+    plan = chosen.to_native()
+    rows = int(plan.select(pl.len()).collect(engine="streaming").item())
+    step = max(1, rows // most)
+    if step == 1:
+        return plan.collect(engine="streaming")
+    number = "\x00row"
+    out = plan.with_row_index(number).filter(pl.col(number) % step == 0).drop(number).collect(engine="streaming")
+    return out.head(most)
+
+
+def blocks_of(rows: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the number of the contiguous block, 0..count-1, of each row."""
+    return np.arange(rows, dtype=np.int64) * count // max(rows, 1)

@@ -1,0 +1,251 @@
+"""Everything the steps look at, gathered once: the series, which of them moved, the joint onset, the two windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.aggregates.grid import DAY_S, TimeGrid
+from rca_kit.aggregates.scan import Aggregates
+from rca_kit.findings.base import Window
+from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.reading.derived import segment_series
+from rca_kit.loop.reading.detect import JointOnset, Move, joint_onset, observe, scan_all, season_of, together, worse
+from rca_kit.loop.reading.series import Reading, Series
+from rca_kit.stats.rates import Difference, difference, overdispersion
+
+Floats = NDArray[np.float64]
+
+OUTCOMES = ("quality", "service", "kpi", "output_nulls")
+STANDING = {
+    "quality": 1.0,
+    "service": 1.0,
+    "kpi": 1.0,
+    "output_nulls": 1.0,
+    "nulls": 0.9,
+    "stage": 0.8,
+    "labels": 0.8,
+    "output": 0.7,
+    "input": 0.7,
+    "mix": 0.6,
+    "component": 0.4,
+    "segment": 0.9,
+}
+MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
+LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
+CIRCUMSTANCES = ("component", "mix", "version", "volume")  # families that say where to look, not that something is wrong
+NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
+QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
+QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
+Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
+
+# smallest change worth a person's time: (absolute, relative to before); either is enough
+MIN_EFFECT: dict[str, tuple[float, float]] = {
+    "quality": (0.01, 0.05),
+    "service": (0.01, 0.10),
+    "kpi": (0.05, 0.03),
+    "nulls": (0.005, 9.0),
+    "output_nulls": (0.002, 9.0),
+    "output": (0.05, 0.05),
+    "labels": (0.03, 0.10),
+    "input": (9e9, 0.03),
+    "mix": (0.02, 9.0),
+    "version": (0.01, 9.0),
+    "volume": (9e9, 0.15),
+    "stage": (9e9, 0.10),
+    "component": (9e9, 0.10),
+    "helper": (9e9, 9e9),
+    "segment": (0.01, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Series, moves, onset and windows of one case.
+
+    `before` and `after` are weights per fine bucket, shape (grid.n,): `after` is 1 inside the window; `before` matches its
+    hours of the day where the log reaches back far enough (`matched`).
+    """
+
+    aggregates: Aggregates
+    series: dict[str, Series]
+    moves: dict[str, Move]
+    alert: str
+    anchor: Move | None
+    group: tuple[Move, ...]
+    onset: JointOnset | None
+    windows: tuple[Window, Window]
+    before: Floats
+    after: Floats
+    matched: bool
+    detected_at: datetime
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The time grid."""
+        return self.aggregates.plan.grid
+
+    @property
+    def start(self) -> int:
+        """First coarse bucket of the after window."""
+        return self.grid.index(self.windows[1].start) // self.grid.coarse
+
+    def level(self, name: str, weights: Floats) -> Reading:
+        """Value of a series over weighted buckets."""
+        return self.series[name].over(weights)
+
+    @cached_property
+    def noise(self) -> dict[str, float]:
+        """Overdispersion of each series before the onset, its season taken out."""
+        phase, _ = season_of(self.grid)
+        end = max(self.start, 1)
+        out = {}
+        for name, s in self.series.items():
+            value, error, _ = observe(s)
+            out[name] = overdispersion(value[:end], error[:end], phase[:end] if phase is not None else None)
+        return out
+
+    def compare(self, name: str) -> tuple[Reading, Reading, Difference]:
+        """Give before, after and their difference with the interval widened for overdispersion."""
+        b, a = self.level(name, self.before), self.level(name, self.after)
+        return b, a, difference(b.value, b.error, a.value, a.error, self.noise.get(name, 1.0))
+
+    def reading(self, name: str) -> MetricReading:
+        """One metric before and after; `moved` needs evidence at the joint onset and an effect that matters."""
+        s = self.series[name]
+        b, a, d = self.compare(name)
+        move = self.moves.get(name)
+        z = move.z_at(self.start) if move else 0.0
+        strong = (move is not None and move.moved and self._overlaps(move)) or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
+        matters = self.matters(name, b.value, d.change)
+        return MetricReading(
+            metric=name,
+            before=_finite(b.value),
+            after=_finite(a.value),
+            change=_finite(d.change),
+            interval=(d.low, d.high) if np.isfinite(d.low) else None,
+            n_before=_count(b.n),
+            n_after=_count(a.n),
+            p_value=_finite(d.p_value),
+            moved=bool(strong and matters),
+            worse=worse(s, d.change, b.value),
+            note="" if strong == matters or not strong else "beyond chance, too small to matter",
+        )
+
+    def matters(self, name: str, before: float, change: float) -> bool:
+        """Whether a change is large enough for a person to care."""
+        s = self.series[name]
+        if not np.isfinite(change):
+            return False
+        absolute, relative = MIN_EFFECT[s.family]
+        if s.family in ("service", "stage") and s.log:
+            absolute = 9e9
+        scale = abs(before)
+        if s.family == "input":
+            b = self.level(name, self.before)
+            scale = b.error * np.sqrt(max(b.n, 1.0)) / relative * 0.1  # a tenth of a standard deviation
+        return bool(abs(change) >= absolute or (scale > 0 and abs(change) >= relative * scale))
+
+    def _overlaps(self, move: Move) -> bool:
+        low, high = move.reach()
+        return low - 2 <= self.start <= high + 2 or (move.scan.kind != "step" and low <= self.start <= move.fit.end)
+
+
+def _count(n: float) -> int:
+    return int(n) if np.isfinite(n) else 0
+
+
+def _finite(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def look(
+    aggregates: Aggregates,
+    series: dict[str, Series],
+    alerts: tuple[str, ...],
+    detected_at: datetime,
+    given: tuple[Window, Window] | None = None,
+) -> Picture:
+    """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
+    grid = aggregates.plan.grid
+    fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
+    moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
+    anchor = choose_anchor(moves, alerts, grid, detected_at)
+    if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
+        inner = {s.name: s for s in segment_series(aggregates, series)}
+        inside = scan_all(inner.values(), grid, detected_at, (), fixed)
+        hurt = choose_anchor(inside, (), grid, detected_at)
+        if hurt is not None:
+            moves, series, anchor = {**moves, hurt.series.name: hurt}, {**series, hurt.series.name: hurt.series}, hurt
+    group = tuple(together(anchor, moves.values())) if anchor else ()
+    onset = joint_onset(group, grid) if group and not given else None
+    windows = given or lay_windows(grid, onset, anchor, detected_at)
+    before, after, matched = weigh(grid, windows)
+    return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at)
+
+
+def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGrid, detected_at: datetime) -> Move | None:
+    """Choose the change to investigate: the alerted metric's if it moved, else the one with most standing.
+
+    Standing is evidence (nats, capped), discounted for families that are causes or circumstances rather than outcomes, less
+    what it costs to explain why the alert came so long after.
+    """
+    named = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
+    if named:
+        return min(named, key=lambda m: (m.scan.log_p, m.series.name))
+    able = [
+        m
+        for m in moves.values()
+        if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)
+    ]
+
+    def standing(m: Move) -> float:
+        hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)
+        return STANDING[m.series.family] * min(-m.scan.log_p, MOST_EVIDENCE) - LATENESS * math.log1p(hours / LATE_HOURS)
+
+    return max(able, key=lambda m: (standing(m), m.series.name), default=None)
+
+
+def _suspicious(move: Move) -> bool:
+    """Whether a move may be the symptom: large enough, and for the worse or of a metric that has no good direction."""
+    s, height = move.series, move.fit.height
+    verdict = worse(s, height)
+    if s.log and abs(height) < math.log1p(MIN_EFFECT[s.family][1]):
+        return False
+    return verdict is True or (verdict is None and s.family != "component")
+
+
+def lay_windows(grid: TimeGrid, onset: JointOnset | None, anchor: Move | None, detected_at: datetime) -> tuple[Window, Window]:
+    """Before ends where the onset may first lie; after begins where it lies at the latest."""
+    end = grid.time(grid.n)
+    if onset is None or anchor is None:
+        stop = min(detected_at, end)
+        span = (stop - grid.origin) * QUIET_SHARE
+        split = max(stop - max(span, QUIET_LEAST), grid.origin + (stop - grid.origin) / 2)
+        return Window(grid.origin, split), Window(split, end)
+    if anchor.scan.kind == "box" and anchor.fit.end * grid.coarse < grid.n:
+        end = grid.time(anchor.fit.end, coarse=True)
+    return Window(grid.origin, grid.time(max(onset.low, 1))), Window(grid.time(onset.index), end)
+
+
+def weigh(grid: TimeGrid, windows: tuple[Window, Window]) -> tuple[Floats, Floats, bool]:
+    """Weights of the fine buckets for before (matched to the hours of after where possible) and after."""
+    times = int(grid.origin.timestamp()) + np.arange(grid.n) * grid.width_s
+    before, after = (grid.inside(w) for w in windows)
+    if windows[0].seconds < DAY_S or grid.width_s >= DAY_S:
+        return before, after, False
+    hour = (times % DAY_S) // 3600
+    near = np.array([after[np.isin(hour, [(h - 1) % 24, h, (h + 1) % 24])].sum() for h in range(24)])
+    have = np.array([before[hour == h].sum() for h in range(24)])
+    if (have[near > 0] == 0).any():
+        return before, after, False
+    weights = np.where(have > 0, near / np.maximum(have, 1), 0.0)
+    matched = before * weights[hour]
+    if matched.max() <= 0:
+        return before, after, False
+    return matched / matched.max(), after, True

@@ -1,0 +1,1 @@
+"""Step 3, Scope: which segments carry it."""

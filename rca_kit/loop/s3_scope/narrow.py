@@ -1,0 +1,230 @@
+"""Whose rows tell the scope: the main metric's, or those that the leading suspect marks; and what mix alone explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rca_kit.aggregates.plan import FeaturePlan
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import MixRate, Scope, Segment
+from rca_kit.findings.suspects import Suspects
+from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.search import Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
+from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
+from rca_kit.loop.s4_suspects.ledger import charges
+from rca_kit.loop.s4_suspects.signatures import GROUP
+from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.stats.mixrate import decompose
+
+WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
+NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
+HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
+HURT_ROWS = 100
+VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
+MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
+SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
+SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
+
+
+def scope_of(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], found: Symptom, verdict: Verdict
+) -> Scope:
+    """Scope by the main metric's rows or, where the leading suspect marks rows itself, by those."""
+    if verdict.verdict == "no_change":
+        return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
+    schema = dict(prepared.frame.collect_schema())
+    plans = _dimensions(prepared)
+    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, plans)
+    if verdict.verdict == "benign_shift":
+        return grown(picture, outcomes, main)
+    hypotheses = weigh_up(room, outcomes, main, found)
+    accused = charges(hypotheses)
+    best = accused[0].best if accused else None
+    marked = (
+        [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE and (c.harm is None or c.harm >= HARM_LEAST)]
+        if best
+        else []
+    )
+    if best is not None and best.subject in ("population", "traffic"):
+        marked += [
+            c
+            for o in outcomes
+            for c in o.clues
+            if c.where
+            and c.strength >= SCOPED_CLUE
+            and c not in marked
+            and (
+                c.signature == "segment_surge"
+                or (c.signature == "new_category" and c.where["column"] in prepared.columns.segments)
+            )
+        ]
+    rolling = next((c for c in best.clues if c.signature in ("version", "rerouted") and c.where), None) if best else None
+    if rolling is not None and rolling.where and best and best.subject.startswith(("model:", "routing")):
+        if (rolling.share or 1.0) < WHOLE_VERSION and rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
+            return replace(main, is_global=False, segments=(_version_segment(rolling.where, rolling.share),), because="")
+        marked = []
+    if (
+        best is not None and not marked and rolling is None
+    ):  # the cause marks no rows itself, its consequence does: nulls behind cache misses
+        marked = [
+            c
+            for o in outcomes
+            for c in o.clues
+            if c.where
+            and c.strength >= SURE_CLUE
+            and (c.harm or 0.0) >= HARM_LEAST
+            and GROUP[c.signature] in ("missing", "broken")
+        ]
+    for clue in sorted(marked, key=lambda c: -c.strength):
+        assert clue.where is not None
+        if clue.signature in ("segment_lost", "segment_surge", "new_category"):
+            same = [c for c in marked if c.signature == clue.signature and c.where and c.where["column"] == clue.where["column"]]
+            return replace(
+                main,
+                is_global=False,
+                segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
+                because="",
+            )
+        bad = badness_where(clue.where, schema)
+        if bad is not None:
+            sharper = scope(picture, prepared.frame, bad, room.main, [q for q in plans if q.column != clue.where["column"]])
+            if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
+                continue  # too few rows inside bear the mark for it to draw the border
+            return replace(sharper, singles=main.singles, metric=main.metric)
+    return main
+
+
+def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
+    """Split the change of a metric's row measure into mix and rate, over each segment column."""
+    bad = badness_of(picture, metric, dict(prepared.frame.collect_schema()))
+    plans = _dimensions(prepared)
+    table = leaves(prepared.frame, picture, plans, bad) if bad is not None and plans else None
+    if table is None:
+        return ()
+    out = []
+    for i, plan in enumerate(plans):
+        size = len(table.values[i])
+        b0, n0, b1, n1 = (
+            np.bincount(table.codes[:, i], x, size).astype(float)
+            for x in (table.total[0], table.n[0], table.total[1], table.n[1])
+        )
+        n = max(float(n0.sum() + n1.sum()), 1.0)
+        spread = float(table.squares[0].sum() + table.squares[1].sum()) / n - (float(b0.sum() + b1.sum()) / n) ** 2
+        d = decompose(b0, n0, b1, n1, variance=None if bad is not None and bad.binary else max(spread, 0.0))
+        novel = float(n1[n0 < NOVEL * n0.sum()].sum() / max(n1.sum(), 1.0))
+        if novel > NOVEL_SHARE:  # what was never seen before has no rate of its own to hold
+            continue
+        names = [str(v) for v in table.values[i]]
+        out.append(
+            MixRate(
+                plan.column,
+                d.total,
+                d.mix,
+                d.rate,
+                d.simpson,
+                tuple((v, float(x), float(y)) for v, x, y in zip(names, d.mix_parts, d.rate_parts, strict=True)),
+                d.rate_interval,
+            )
+        )
+    return tuple(out)
+
+
+def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
+    """Outcomes that got worse in one segment while the whole hides it: the alerted one, and one of each family."""
+    names = [picture.alert] if picture.alert in picture.series else []
+    for family in ("quality", "kpi", "service"):
+        names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
+    schema = dict(prepared.frame.collect_schema())
+    out = []
+    for name in names:
+        bad = (
+            badness_of(picture, name, schema) if picture.series[name].family in ("quality", "kpi", "service", "labels") else None
+        )
+        if bad is None or bad.direction == "either":
+            continue
+        if name == "label_share":
+            segments = _labels_missing(prepared, _at_own_start(picture, name), bad)
+        else:
+            segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
+        sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
+        out += [f"{s}, {name} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)" for s in sure[:1]]
+    return tuple(out)
+
+
+def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness) -> tuple[Segment, ...]:
+    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere."""
+    table = leaves(prepared.frame, picture, _dimensions(prepared), bad)
+    if table is None or table.n[1].sum() == 0:
+        return ()
+    usual = float(table.total[1].sum() / table.n[1].sum())
+    level = replace(table, n=(table.n[1], table.n[1]), total=(usual * table.n[1], table.total[1]))
+    return segments_of(look_for(level, bad), level)
+
+
+def _at_own_start(picture: Picture, name: str) -> Picture:
+    """The picture with windows on either side of a series' own best start."""
+    fit = picture.moves[name].scan.best
+    if fit is None:
+        return picture
+    at = picture.grid.time(fit.start, coarse=True)
+    return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))
+
+
+def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects) -> Symptom:
+    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects."""
+    if not leading.items or found.onset is None or not leading.items[0].subject.startswith("model:"):
+        return found
+    name = leading.items[0].subject
+    clue = next((c for o in outcomes for c in o.clues if c.signature == "version" and c.subject == name), None)
+    if clue is None or clue.onset is None or clue.facts.get("side_by_side_z", 0.0) < VERSION_Z:
+        return found
+    start = picture.grid.time(clue.onset)
+    if start == found.onset:
+        return found
+    return replace(
+        found, onset=start, onset_interval=(start, picture.grid.time(clue.onset + picture.grid.coarse)), shape="staircase"
+    )
+
+
+def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
+    """Name the segment that grew, for a benign shift."""
+    clues = [
+        c for o in outcomes for c in o.clues if c.signature in ("mix", "new_category") and c.where and c.where.get("grown", True)
+    ]
+    columns = picture.aggregates.plan.columns.segments
+    clues = [c for c in clues if c.where and c.where["column"] in columns]
+    if not clues:
+        return Scope(
+            is_global=True, segments=(), metric=main.metric, because="The shift is not one segment's.", singles=main.singles
+        )
+    best = max(clues, key=lambda c: (c.strength * (c.share or 0.0), c.says))
+    assert best.where is not None
+    column, value = best.where["column"], best.where["values"][0]
+    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    segment = Segment(
+        where={column: plan.values.get(value, value)},
+        share_of_traffic=None,
+        before=best.facts.get("before"),
+        after=best.facts.get("before", 0.0) + best.facts.get("change", 0.0),
+    )
+    return Scope(is_global=False, segments=(segment,), metric=main.metric, singles=main.singles)
+
+
+def _version_segment(where: dict[str, Any], share: float | None) -> Segment:
+    return Segment(where={where["column"]: where["values"][0]}, share_of_traffic=share, share_of_impact=1.0)
+
+
+def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
+    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    typed = [plan.values.get(v, v) for v in values]
+    return Segment(where={column: typed[0] if len(typed) == 1 else typed})
+
+
+def _dimensions(prepared: Prepared) -> list[FeaturePlan]:
+    plan = prepared.aggregates.plan
+    return [p for p in plan.segments if p.column != plan.columns.model_version]

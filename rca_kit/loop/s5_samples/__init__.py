@@ -1,0 +1,1 @@
+"""Step 5, Samples: bad rows beside their nearest healthy twins, and short rules that tell them apart."""

@@ -1,0 +1,1 @@
+"""Step 6, Simulate: whether one targeted change removes the symptom."""
