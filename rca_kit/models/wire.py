@@ -1,22 +1,16 @@
-"""One HTTP request that ends in time, and what bodies look like going out and coming back."""
+"""What bodies look like going out to an endpoint and coming back."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import math
-import socket
-import ssl
-import threading
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from rca_kit.models.answers import BadAnswer
+from rca_kit.transport import TRANSIENT, NoReply, post
 
-TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_BODY = 64 * 2**20  # bytes: an answer to a few dozen rows is never this long, and memory is the user's
 LISTS = ("predictions", "scores", "outputs", "probabilities", "results", "answers", "data", "instances")
 SCORES = ("score", "probability", "prediction", "value", "output", "answer", "label")
@@ -34,57 +28,18 @@ class EndpointError(Exception):
 
 
 def send(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> bytes:
-    """POST a JSON body and give the answer's body, or raise `EndpointError` within `seconds`.
-
-    A socket's own time-out starts anew with every byte, so an endpoint that drips would hold it for ever: a timer closes the
-    connection instead.
-    """
-    parts = urlsplit(url)
-    make: Any = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    options = {"context": ssl.create_default_context()} if parts.scheme == "https" else {}
-    connection = make(parts.hostname, parts.port, timeout=seconds, **options)
-    late = threading.Event()
-
-    opened: list[Any] = []
-    response: Any = None
-
-    def cut() -> None:
-        late.set()
-        # the connection lets go of its socket once a body without a length begins: keep hold of it here
-        for sock in opened or [connection.sock]:
-            with contextlib.suppress(OSError, AttributeError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
+    """POST a JSON body and give the answer's body, or raise `EndpointError` within `seconds`."""
     try:
-        connection.connect()
-        opened.append(connection.sock)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {"Content-Type": "application/json", "Accept": "application/json", **headers})
-        response = connection.getresponse()
-        answer: bytes = response.read(MAX_BODY + 1)
-        status = int(response.status)
-        retry_after = _seconds(response.headers.get("Retry-After"))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        if late.is_set() or isinstance(error, TimeoutError):
-            raise EndpointError(f"no answer within {seconds:.3g} s", down=True) from None
-        raise EndpointError(f"connection failed: {error or type(error).__name__}", down=True) from None
-    finally:
-        timer.cancel()
-        for thing in (response, connection, *opened):
-            if thing is not None:
-                thing.close()
-    if late.is_set():
-        raise EndpointError(f"no answer within {seconds:.3g} s", down=True)
-    if len(answer) > MAX_BODY:
+        reply = post(url, body, {"Content-Type": "application/json", "Accept": "application/json", **headers}, seconds, MAX_BODY)
+    except NoReply as error:
+        raise EndpointError(str(error), down=True) from None
+    if not reply.whole:
         raise EndpointError(f"the answer is longer than {MAX_BODY // 2**20} MB", down=False, again=False)
-    if status in TRANSIENT:
-        raise EndpointError(f"HTTP {status}", down=False, retry_after=retry_after)
-    if not 200 <= status < 300:
-        raise EndpointError(f"HTTP {status}", down=False, again=False)
-    return answer
+    if reply.status in TRANSIENT:
+        raise EndpointError(f"HTTP {reply.status}", down=False, retry_after=reply.retry_after)
+    if not 200 <= reply.status < 300:
+        raise EndpointError(f"HTTP {reply.status}", down=False, again=False)
+    return reply.body
 
 
 def write_request(rows: list[dict[str, Any]], shape: str) -> bytes:
@@ -161,10 +116,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     return str(value)
-
-
-def _seconds(header: str | None) -> float:
-    try:
-        return max(0.0, float(header)) if header else 0.0
-    except ValueError:
-        return 0.0

@@ -111,7 +111,7 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     deployed = frozenset(v for c in changes if c.kind == "model_deploy" for v in (c.version_from, c.version_to) if v)
     log = _read_log(case, scanned, deployed)
     warnings = [*scanned.warnings, *log.warnings]
-    metrics, metric_entry, metric_notes = service_metrics_table(case)
+    metrics, metric_entry, metric_notes = service_metrics_table(case, log.span)
     golden, golden_entry, golden_notes = golden_table(case)
     shadow, shadow_entry, shadow_notes = shadow_table(case)
     for notes in (change_notes, metric_notes, golden_notes, shadow_notes):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,18 +105,31 @@ def read_change_log(case: Case) -> tuple[tuple[Change, ...], TableEntry | None, 
     return changes, entry("changes", scanned, frame.height, frame.width), (*scanned.warnings, *notes)
 
 
-def service_metrics_table(case: Case) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
+def service_metrics_table(
+    case: Case, span: tuple[datetime, datetime]
+) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
     """Open the service metrics of a case: time in UTC, component and metric as text, value as float.
+
+    Parameters
+    ----------
+    span : (datetime, datetime)
+        First and last time of the request log: what a Prometheus server is asked for.
 
     Raises
     ------
     BadInput
-        When a needed column is missing or the values are no numbers.
+        When a needed column is missing, the values are no numbers, or a server does not answer.
     """
     spec = case.incident.tables.service_metrics
     if spec is None:
         return None, None, ()
-    scanned = open_table(case.folder, spec, "service_metrics")
+    digest = ""
+    if isinstance(spec, Mapping) and "prometheus" in spec:
+        from rca_kit.sources.prometheus import read_prometheus
+
+        scanned, digest = read_prometheus(dict(spec), span, case.incident.service)
+    else:
+        scanned = open_table(case.folder, spec, "service_metrics")
     file = scanned.files[0].name
     prepared = plain_types(scanned.frame, file)
     schema = prepared.frame.collect_schema()
@@ -127,9 +141,14 @@ def service_metrics_table(case: Case) -> tuple[Frame | None, TableEntry | None, 
         ).collect(engine="streaming").row(0, named=True)
         head = prepared.frame.select("time").head(20_000).collect()["time"]
     notes = [*scanned.warnings, *prepared.warnings]
+
+    def facts_of(rows: int) -> TableEntry:
+        found = entry("service_metrics", scanned, rows, len(schema))
+        return replace(found, sha256=digest) if digest else found
+
     if not facts["rows"]:
         notes.append(f"{file}: holds no rows; service metrics are not looked at")
-        return None, entry("service_metrics", scanned, 0, len(schema)), tuple(notes)
+        return None, facts_of(0), tuple(notes)
     if not facts["good"]:
         raise BadInput("holds no numbers", file=file, column="value", found=str(schema["value"]), expected="numbers")
     if junk := facts["rows"] - facts["good"] - facts["empty"]:
@@ -145,7 +164,7 @@ def service_metrics_table(case: Case) -> tuple[Frame | None, TableEntry | None, 
         pl.when(number.is_finite()).then(number).alias("value"),
     ).filter(pl.col("time").is_not_null())
     lazy: Frame = nw.from_native(frame)
-    return lazy, entry("service_metrics", scanned, facts["rows"], len(schema)), tuple(notes)
+    return lazy, facts_of(facts["rows"]), tuple(notes)
 
 
 def golden_table(case: Case) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
