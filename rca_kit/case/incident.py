@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -229,6 +230,8 @@ def load_case(folder: str | Path) -> Case:
     ...     load_case(folder).incident.detected_at.isoformat()
     '2026-03-02T00:00:00+00:00'
     """
+    if not isinstance(folder, (str, os.PathLike)):
+        raise BadInput("a case is named by its folder", found=type(folder).__name__, expected="a path")
     path = Path(folder)
     if not path.exists():
         raise BadInput("there is no such folder", file=str(path), expected=f"a case folder with {FILE_NAME}",

@@ -142,7 +142,10 @@ class DataComparison(Finding):
         """Name the changed columns."""
         changed = self.changed
         found = [c.says for c in self.checks if c.status == "found"]
-        if not changed:
+        if not changed and not (self.rows_before and self.rows_after):
+            side = "before" if not self.rows_before else "after"
+            head = f"Nothing could be compared: there is no row {side}."
+        elif not changed:
             head = f"None of {len(self.columns)} columns changed beyond chance."
         else:
             names = "; ".join(f"{c.column} ({c.reason})" for c in changed[:5])

@@ -225,3 +225,13 @@ def test_text_is_compared_by_its_measures():
     new_words = pl.DataFrame({"prompt": prompts(rng, 2500, words=[*WORDS, "crypto", "wallet"])})
     assert "unseen words" in rca_kit.compare(before, new_words)["prompt"].reason
     assert rca_kit.compare(rca_kit.profile(before), same)["prompt"].kind == "category"
+
+
+def test_a_side_without_values_has_no_type_to_change():
+    table = pl.DataFrame({"a": ["x", "y"] * 100, "n": [1.0, 2.0] * 100})
+    found = rca_kit.compare(table, table.with_columns(pl.lit(None).alias("a"), pl.lit(None).alias("n")))
+    for name in ("a", "n"):
+        assert found[name].changed
+        assert "type" not in found[name].reason
+        assert found[name].null_rate_after == 1.0
+    assert "no row before" in str(rca_kit.compare(table.head(0), table))

@@ -176,3 +176,9 @@ def test_pandas_nan_and_object_columns():
     frame = pd.DataFrame({"d": ["x", "x", "y", "y", np.nan, np.nan], "e": ["p", "q"] * 3, "k1": [10, 11, 90, 95, 9, 10],
                           "n1": [1000] * 6, "k0": [10, 9, 11, 10, 10, 11], "n0": [1000] * 6})
     assert [s.where for s in rca_kit.localize(frame, ["d", "e"], actual=("k1", "n1"), expected=("k0", "n0"))] == [{"d": "y"}]
+
+
+def test_swapped_counts_are_refused():
+    table = pl.DataFrame({"d": ["x", "y"], "k0": [1.0, 2.0], "n0": [10.0, 10.0], "k1": [3.0, 2.0], "n1": [10.0, 10.0]})
+    with pytest.raises(BadInput, match="more events than requests"):
+        rca_kit.localize(table, ["d"], actual=("n1", "k1"), expected=("n0", "k0"))

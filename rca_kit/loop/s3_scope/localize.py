@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -126,10 +126,18 @@ def localize(
     if len(after) == 1:
         measure, title = Totals(s["a0"], s["b0"]), f"{after[0]} against {before[0]}"
     elif len(after) == 2:
+        _check_counts(s, *after)
         measure, title = Counts(s["b0"], s["b1"], s["a0"], s["a1"]), f"{after[0]} per {after[1]}"
     else:
         measure, title = Means(s["b0"], s["b1"], s["b2"], s["a0"], s["a1"], s["a2"]), f"mean of {after[0]}"
     return localize_leaves(cells, measure, title=title, **options)
+
+
+def _check_counts(found: Mapping[str, Any], events: str, requests: str) -> None:
+    """Refuse events that outnumber the requests they came from: the two were swapped."""
+    if all(found[f"{w}0"].sum() > found[f"{w}1"].sum() for w in "ab"):
+        raise BadInput("there are more events than requests", column=events, found=f"{events} above {requests}",
+                       expected='("k_after", "n_after"): events first, then requests')
 
 
 def localize_leaves(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ Index = NDArray[np.int64]
 
 MIN_VALUES = 8  # fewer observed values cannot tell a change from chance at any size
 PRIOR_TRIALS = 0.5  # Jeffreys: keeps the variance of an all-zero rate above zero
+LARGEST = 1e150  # squares of larger values overflow
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,12 @@ class Series:
 def _floats(name: str, values: Any, n: int | None) -> Array:
     try:
         out = np.asarray(values)
+        if out.dtype == object and len(out) and isinstance(out.flat[0], datetime):
+            out = np.asarray([t.timestamp() for t in out.flat])
         out = out.astype("datetime64[us]").astype(np.float64) if out.dtype.kind == "M" else out.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"`{name}` must be numbers", found=str(error), expected="a 1-D array of floats, NaN = missing") from None
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        expected = "numbers or datetimes, increasing" if name == "times" else "a 1-D array of floats, NaN = missing"
+        raise BadInput(f"`{name}` must be numbers", found=str(error), expected=expected) from None
     if out.ndim != 1:
         raise BadInput(f"`{name}` must be one-dimensional", found=f"shape {out.shape}", expected="shape (n,)")
     if n is not None and len(out) != n:
@@ -54,6 +59,9 @@ def _floats(name: str, values: Any, n: int | None) -> Array:
     if np.isinf(out).any():
         raise BadInput(f"`{name}` holds infinite values", found=f"inf at index {int(np.flatnonzero(np.isinf(out))[0])}",
                        expected="finite numbers", hint="write NaN where a value is missing")
+    if len(out) and np.nanmax(np.abs(out), initial=0.0) > LARGEST:
+        raise BadInput(f"`{name}` holds values too large to square", found=f"{np.nanmax(np.abs(out)):.3g}",
+                       expected=f"at most {LARGEST:.0e}", hint="divide by a constant: changes do not depend on the unit")
     return out
 
 

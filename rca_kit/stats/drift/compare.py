@@ -50,7 +50,8 @@ def compare_column(before: ColumnStats, after: ColumnStats, *, season: bool | st
     missing_side = _one_side_empty(before, after)
     if missing_side is not None:
         return missing_side
-    if _family(before) != _family(after):
+    families = {_family(before), _family(after)} - {"any"}  # a side without a value has no type of its own
+    if len(families) > 1:
         reason = f"type changed from {before.dtype or before.kind} to {after.dtype or after.kind}"
         return _basic(before, after, changed=True, reason=reason, effect=1.0, flags=("type",))
     comparable = before.kind in ("number", "category", "text") and after.kind == before.kind

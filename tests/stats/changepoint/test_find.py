@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -242,3 +244,18 @@ def test_small_steps_are_seen_under_noise_that_persists():
             e[t] = 0.5 * e[t - 1] + np.sqrt(0.75) * e[t]
         hits += any(abs(i - 150) <= 15 for i in find_changes(e + 2 * (np.arange(300) >= 150)).indices)
     assert hits >= 16
+
+
+def test_times_may_be_datetimes():
+    values = np.r_[np.zeros(20), np.full(20, 5.0)] + np.random.default_rng(5).normal(size=40)
+    when = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=5 * i) for i in range(40)]
+    assert find_changes(values, times=when).indices == find_changes(values).indices == (20,)
+    with pytest.raises(BadInput, match="increase"):
+        find_changes(values, times=when[::-1])
+    with pytest.raises(BadInput, match="numbers"):
+        find_changes(values, times=["noon"] * 40)
+
+
+def test_values_too_large_to_square_are_refused():
+    with pytest.raises(BadInput, match="too large"):
+        find_changes([1e300, 1.0] * 30)
