@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from rca_kit.errors import BadInput
 from rca_kit.findings.base import Finding, iso, plain
 from rca_kit.findings.samples import Samples
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.settlement import Settlement
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
+from rca_kit.findings.slices import Slicer
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 
@@ -74,7 +76,7 @@ class Investigation(Finding):
     'no_change'
     """
 
-    next_call = "`.symptom`, `.scope`, `.suspects`; `.to_dict()` for findings.json"
+    next_call = "`.symptom`, `.scope`, `.suspects`; `.slice(\"country == 'DE'\")` for rows; `.to_dict()` for findings.json"
 
     case: CaseFacts
     signal: Signal
@@ -85,6 +87,39 @@ class Investigation(Finding):
     simulation: Simulation
     settlement: Settlement
     warnings: tuple[str, ...] = ()
+    slicer: Slicer | None = field(default=None, repr=False, compare=False)
+
+    def slice(self, where: str | dict[str, Any] | None = None, metric: str | None = None) -> Any:
+        """Pick requests by hand.
+
+        Parameters
+        ----------
+        where : str or dict, optional
+            A typed condition such as ``"country == 'DE' and age < 25"``, or a segment's `where`; all requests when left out.
+        metric : str, optional
+            Whose change to tell; the symptom's when left out.
+
+        Returns
+        -------
+        rca_kit.loop.s3_scope.explore.Slice
+            The picked requests beside the rest, before and after; with `.requests`, `.crosstab(a, b)`, `.drill_down()`,
+            `.heat_map(a, b)`, `.waterfall(a)`, `.compare_with_rest()` and `.localize()`.
+
+        Raises
+        ------
+        BadInput
+            When the condition cannot be read or names an unknown column, and when the investigation was not made by
+            `rca_kit.investigate`, so that no log is at hand.
+
+        Examples
+        --------
+        >>> import rca_kit
+        >>> inv = rca_kit.investigate("data/samples/threshold-change")  # doctest: +SKIP
+        >>> inv.slice("tenure == 'new'").compare_with_rest()  # doctest: +SKIP
+        """
+        if self.slicer is None:
+            raise BadInput("this investigation has no request log at hand", hint="take the one that rca_kit.investigate() gives")
+        return self.slicer.slice(where, metric)
 
     @property
     def verdict(self) -> str:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rca_kit.findings.base import Finding
+
+
+class Slicer(Protocol):
+    """What an investigation asks for slices: its request log, which findings themselves do not know how to read."""
+
+    def slice(self, where: Any = None, metric: str | None = None) -> Any:
+        """Pick the rows that meet a condition."""
+        ...
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,6 +19,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import symptom
+from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
@@ -163,4 +164,5 @@ def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -
         simulation,
         settlement,
         tuple(dict.fromkeys((*opened.warnings, *w.signal.notes))),
+        Explorer(opened.predictions, w.picture, w.symptom.metric),
     )

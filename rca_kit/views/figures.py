@@ -19,12 +19,14 @@ from rca_kit.findings.settlement import Settlement
 from rca_kit.findings.shadow import Shadow
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
+from rca_kit.findings.slices import Slices
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.views import words
 from rca_kit.views.comparison_figures import data_figure, replay_figure, segments_figure, shadow_figure
 from rca_kit.views.escape import plotly_text
 from rca_kit.views.metric_figure import Figure, metric_figure
+from rca_kit.views.slice_figures import slices_figure
 from rca_kit.views.svg.chart import Marks
 from rca_kit.views.theme import LIGHT, plotly_layout
 
@@ -37,7 +39,7 @@ def plot(finding: Finding) -> Any:
     Parameters
     ----------
     finding : Finding
-        Of one of the seven steps, a whole Investigation, or a comparison: Segments, Replay, Shadow, DataComparison.
+        Of one of the seven steps, a whole Investigation, or a comparison: Segments, Slices, Replay, Shadow, DataComparison.
 
     Returns
     -------
@@ -271,5 +273,6 @@ _BUILDERS: tuple[tuple[type, Callable[[Any], Figure]], ...] = (
     (Replay, replay_figure),
     (Shadow, shadow_figure),
     (DataComparison, data_figure),
+    (Slices, slices_figure),
     (Investigation, lambda i: symptom_figure(i.symptom)),
 )

@@ -220,8 +220,8 @@ def test_scope_names_the_segment_or_says_global() -> None:
     for fault, expected in (("scores android", [{"device": "android"}]), ("scores", [])):
         p, frame = seen(fault), to_lazy(made.log(fault))
         schema = dict(frame.collect_schema())
-        plans = [s for s in p.aggregates.plan.segments if s.column != "version"]
-        found = scope(p, frame, badness_of(p, "auc", schema), "auc", plans)
+        columns = [s.column for s in p.aggregates.plan.segments if s.column != "version"]
+        found = scope(p, frame, badness_of(p, "auc", schema), "auc", columns)
         assert [s.where for s in found.segments] == expected
         assert found.is_global is (not expected)
 

@@ -195,7 +195,7 @@ def localize_leaves(
 def as_segments(result: SearchResult, cells: Leaves, title: str, max_depth: int) -> Segments:
     """Translate codes back into values."""
     return Segments(
-        tuple(_segment(f, cells) for f in result.found),
+        tuple(as_segment(f, cells) for f in result.found),
         result.is_global,
         result.because,
         title,
@@ -205,7 +205,7 @@ def as_segments(result: SearchResult, cells: Leaves, title: str, max_depth: int)
         result.total_p_value,
         result.looked_at,
         max_depth,
-        tuple(_segment(f, cells) for f in result.singles),
+        tuple(as_segment(f, cells) for f in result.singles),
     )
 
 
@@ -224,7 +224,8 @@ def _condition(cells: Leaves, dimension: int, codes: tuple[int, ...]) -> Any:
     return values
 
 
-def _segment(found: Found, cells: Leaves) -> Segment:
+def as_segment(found: Found, cells: Leaves) -> Segment:
+    """Translate one segment's codes back into values."""
     return Segment(
         where_of(found.conditions, cells),
         found.share_of_traffic,

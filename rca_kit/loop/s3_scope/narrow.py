@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from rca_kit.aggregates.plan import FeaturePlan
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.s3_scope.search import Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
+from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.stats.mixrate import decompose
+from rca_kit.stats.segments.counts import Counts
 
 WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
@@ -38,8 +38,8 @@ def scope_of(
     if verdict.verdict == "no_change":
         return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
     schema = dict(prepared.frame.collect_schema())
-    plans = _dimensions(prepared)
-    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, plans)
+    columns = _dimensions(prepared)
+    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns)
     if verdict.verdict == "benign_shift":
         return grown(picture, outcomes, main)
     hypotheses = weigh_up(room, outcomes, main, found)
@@ -92,7 +92,7 @@ def scope_of(
             )
         bad = badness_where(clue.where, schema)
         if bad is not None:
-            sharper = scope(picture, prepared.frame, bad, room.main, [q for q in plans if q.column != clue.where["column"]])
+            sharper = scope(picture, prepared.frame, bad, room.main, [q for q in columns if q != clue.where["column"]])
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
             return replace(sharper, singles=main.singles, metric=main.metric)
@@ -102,19 +102,18 @@ def scope_of(
 def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
     """Split the change of a metric's row measure into mix and rate, over each segment column."""
     bad = badness_of(picture, metric, dict(prepared.frame.collect_schema()))
-    plans = _dimensions(prepared)
-    table = leaves(prepared.frame, picture, plans, bad) if bad is not None and plans else None
+    columns = _dimensions(prepared)
+    table = leaves(prepared.frame, picture, columns, bad) if bad is not None else None
     if table is None:
         return ()
+    sums = [table.sums[f"{MARK}{kind}_{w}"] for w in WINDOWS for kind in ("", "_n")]
+    squares = float(sum(table.sums[f"{MARK}_sq_{w}"].sum() for w in WINDOWS))
     out = []
-    for i, plan in enumerate(plans):
+    for i, column in enumerate(columns):
         size = len(table.values[i])
-        b0, n0, b1, n1 = (
-            np.bincount(table.codes[:, i], x, size).astype(float)
-            for x in (table.total[0], table.n[0], table.total[1], table.n[1])
-        )
+        b0, n0, b1, n1 = (np.bincount(table.codes[:, i], x, size).astype(float) for x in sums)
         n = max(float(n0.sum() + n1.sum()), 1.0)
-        spread = float(table.squares[0].sum() + table.squares[1].sum()) / n - (float(b0.sum() + b1.sum()) / n) ** 2
+        spread = squares / n - (float(b0.sum() + b1.sum()) / n) ** 2
         d = decompose(b0, n0, b1, n1, variance=None if bad is not None and bad.binary else max(spread, 0.0))
         novel = float(n1[n0 < NOVEL * n0.sum()].sum() / max(n1.sum(), 1.0))
         if novel > NOVEL_SHARE:  # what was never seen before has no rate of its own to hold
@@ -122,7 +121,7 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
         names = [str(v) for v in table.values[i]]
         out.append(
             MixRate(
-                plan.column,
+                column,
                 d.total,
                 d.mix,
                 d.rate,
@@ -159,11 +158,11 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
 def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness) -> tuple[Segment, ...]:
     """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere."""
     table = leaves(prepared.frame, picture, _dimensions(prepared), bad)
-    if table is None or table.n[1].sum() == 0:
+    n = table.sums[f"{MARK}_n_after"] if table is not None else np.zeros(0)
+    if table is None or n.sum() == 0:
         return ()
-    usual = float(table.total[1].sum() / table.n[1].sum())
-    level = replace(table, n=(table.n[1], table.n[1]), total=(usual * table.n[1], table.total[1]))
-    return segments_of(look_for(level, bad), level)
+    lost = table.sums[f"{MARK}_after"]
+    return segments_of(look_for(table, Counts(lost.sum() / n.sum() * n, n, lost, n), bad.direction), table)
 
 
 def _at_own_start(picture: Picture, name: str) -> Picture:
@@ -225,6 +224,6 @@ def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
     return Segment(where={column: typed[0] if len(typed) == 1 else typed})
 
 
-def _dimensions(prepared: Prepared) -> list[FeaturePlan]:
+def _dimensions(prepared: Prepared) -> list[str]:
     plan = prepared.aggregates.plan
-    return [p for p in plan.segments if p.column != plan.columns.model_version]
+    return [p.column for p in plan.segments if p.column != plan.columns.model_version]

@@ -8,16 +8,16 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
-from rca_kit.aggregates.plan import OTHER, FeaturePlan
-from rca_kit.aggregates.rows import as_number, as_text, outcome_columns, value_key
+from rca_kit.aggregates.leaves import Leaves
+from rca_kit.aggregates.leaves import leaves as sum_leaves
+from rca_kit.aggregates.rows import as_number, as_text, outcome_columns
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s3_scope.localize import as_segment
 from rca_kit.stats.segments.counts import Counts
-from rca_kit.stats.segments.found import Conditions, Found, SearchResult
+from rca_kit.stats.segments.found import SearchResult
 from rca_kit.stats.segments.means import Means
 from rca_kit.stats.segments.search import search
 
@@ -27,6 +27,7 @@ BACKGROUND = 0.01  # share of rows that may be bad at any time
 SLOW_QUANTILE = 0.9  # a request slower than nine in ten before is slow: enough of them before to compare, clear when p95 moves
 MOST_SEGMENTS = 4  # more than four are better told as "many"
 MOST_SINGLES = 40
+MARK, WINDOWS = "bad", ("before", "after")  # names of the sums
 WHOLE = 0.97  # a segment that is nearly all traffic is global
 
 
@@ -112,96 +113,61 @@ def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badnes
     return Badness(flag, True, f"{column} {op}")
 
 
-@dataclass(frozen=True)
-class Leaves:
-    """Leaf table in codes, with moments of the badness before and after."""
-
-    plans: tuple[FeaturePlan, ...]
-    codes: NDArray[np.int64]
-    values: tuple[tuple[Any, ...], ...]
-    n: tuple[NDArray[np.float64], NDArray[np.float64]]
-    total: tuple[NDArray[np.float64], NDArray[np.float64]]
-    squares: tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def leaves(frame: nw.LazyFrame[Any], picture: Picture, plans: Sequence[FeaturePlan], bad: Badness | None) -> Leaves | None:
-    """Sum the badness (or only count, when None) by leaf and window in one scan."""
-    schema = dict(frame.collect_schema())
-    time = nw.col(picture.aggregates.plan.columns.time)
-    before, after = picture.windows
-    row = bad.row.cast(nw.Float64) if bad else nw.lit(1.0)
-    keys = [f"rk_d{i}" for i in range(len(plans))]
-    grouped = (
-        frame.filter(((time >= before.start) & (time < before.end)) | ((time >= after.start) & (time < after.end)))
-        .select(
-            *[value_key(p, schema[p.column]).alias(k) for p, k in zip(plans, keys, strict=True)],
-            (time >= after.start).cast(nw.Int64).alias("rk_side"),
-            row.alias("rk_x"),
-        )
-        .filter(~nw.col("rk_x").is_null())
-        .with_columns((nw.col("rk_x") * nw.col("rk_x")).alias("rk_xx"))
-        .group_by(*keys, "rk_side")
-        .agg(nw.len().alias("rk_n"), nw.col("rk_x").sum(), nw.col("rk_xx").sum())
-    )
-    native = grouped.to_native()
-    table = (
-        native.collect(engine="streaming") if isinstance(native, pl.LazyFrame) else grouped.collect(backend="polars").to_native()
-    )
-    if table.height == 0 or not plans:
+def leaves(frame: nw.LazyFrame[Any], picture: Picture, columns: Sequence[str], bad: Badness | None) -> Leaves | None:
+    """Sum the badness (or only count, when None) by leaf and window in one scan; None when there is nothing to sum."""
+    if not columns:
         return None
-    sides = [table.filter(pl.col("rk_side") == side).drop("rk_side") for side in (0, 1)]
-    joined = (
-        sides[0].join(sides[1], on=keys, how="full", coalesce=True, nulls_equal=True, suffix="_a").sort(keys, nulls_last=True)
-    )
-    codes, values = [], []
-    for key in keys:
-        distinct = joined[key].unique().sort(nulls_last=True).to_list()
-        index = {v: i for i, v in enumerate(distinct)}
-        codes.append(np.array([index[v] for v in joined[key].to_list()]))
-        values.append(tuple(distinct))
-
-    def both(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        b, a = (joined[c].fill_null(0).cast(pl.Float64).to_numpy() for c in (name, f"{name}_a"))
-        return b, a
-
-    return Leaves(tuple(plans), np.column_stack(codes).astype(np.int64), tuple(values), both("rk_n"), both("rk_x"), both("rk_xx"))
+    windows = tuple((w.start, w.end) for w in picture.windows)
+    row = bad.row if bad else nw.lit(1.0)
+    time = picture.aggregates.plan.columns.time
+    found = sum_leaves(frame, columns, measures={MARK: row}, time=time, windows=(windows[0], windows[1]), squares=True)
+    return found if len(found.codes) else None
 
 
-def look_for(found: Leaves, bad: Badness, *, max_depth: int = MAX_DEPTH) -> SearchResult:
+def measure_of(table: Leaves, bad: Badness) -> Counts | Means:
+    """Give the leaves' badness as what the search compares: events of requests when it is 0/1, means otherwise."""
+    s = table.sums
+    (k0, n0), (k1, n1) = ((s[f"{MARK}_{w}"], s[f"{MARK}_n_{w}"]) for w in WINDOWS)
+    if not bad.binary:
+        return Means(k0, s[f"{MARK}_sq_before"], n0, k1, s[f"{MARK}_sq_after"], n1)
+    # a mark that hardly ever showed before would make every ratio infinite; a little background keeps them comparable
+    level = BACKGROUND if k0.sum() < BACKGROUND * n0.sum() else 0.0
+    return Counts(k0 + level * n0, n0 * (1 + level), k1 + level * n1, n1 * (1 + level))
+
+
+def look_for(table: Leaves, measure: Counts | Means, direction: str, *, max_depth: int = MAX_DEPTH) -> SearchResult:
     """Search the leaves for segments whose badness changed more than the rest's."""
-    sizes = tuple(len(v) for v in found.values)
-    measure: Counts | Means
-    if bad.binary:
-        # a mark that hardly ever showed before would make every ratio infinite; a little background keeps them comparable
-        level = BACKGROUND if found.total[0].sum() < BACKGROUND * found.n[0].sum() else 0.0
-        k = [t + level * n for t, n in zip(found.total, found.n, strict=True)]
-        measure = Counts(k[0], found.n[0] * (1 + level), k[1], found.n[1] * (1 + level))
-    else:
-        measure = Means(found.total[0], found.squares[0], found.n[0], found.total[1], found.squares[1], found.n[1])
     return search(
-        found.codes, sizes, measure, max_depth=max_depth, direction=bad.direction, alpha=ALPHA, max_segments=MOST_SEGMENTS
+        table.codes,
+        table.cardinalities,
+        measure,
+        max_depth=max_depth,
+        direction=direction,
+        alpha=ALPHA,
+        max_segments=MOST_SEGMENTS,
+        ordered=table.ordered,
     )
 
 
-def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, plans: Sequence[FeaturePlan]) -> Scope:
+def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, columns: Sequence[str]) -> Scope:
     """Name the segments that carry the change of one badness; global when none stands out."""
     if bad is None:
         return Scope(
             is_global=True, segments=(), metric=public(metric), because=f"{public(metric)} has no rows to slice; taken as global."
         )
-    table = leaves(frame, picture, plans, bad)
+    table = leaves(frame, picture, columns, bad)
     if table is None:
         return Scope(is_global=True, segments=(), metric=public(metric), because="There is no segment column to slice by.")
-    result = look_for(table, bad)
+    result = look_for(table, measure_of(table, bad), bad.direction)
     segments = segments_of(result, table)
-    singles = tuple(_segment(f, table) for f in result.singles[:MOST_SINGLES])
+    singles = tuple(as_segment(f, table) for f in result.singles[:MOST_SINGLES])
     because = "" if segments else "No segment stands out: all traffic is affected alike."
     return Scope(is_global=not segments, segments=segments, metric=public(metric), because=because, singles=singles)
 
 
 def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:
     """Segments of a search in the columns' own values, those of one column joined; what is nearly all traffic is left out."""
-    joined = merge_values(tuple(_segment(f, table) for f in result.found))
+    joined = merge_values(tuple(as_segment(f, table) for f in result.found))
     return tuple(s for s in joined if (s.share_of_traffic or 0.0) < WHOLE and not _everything(s, table))
 
 
@@ -210,42 +176,8 @@ def _everything(segment: Segment, table: Leaves) -> bool:
     if len(segment.where) != 1:
         return False
     ((column, condition),) = segment.where.items()
-    i = next(i for i, p in enumerate(table.plans) if p.column == column)
-    return isinstance(condition, list) and len(condition) >= len([v for v in table.values[i] if v is not None])
-
-
-def _segment(f: Found, table: Leaves) -> Segment:
-    return Segment(
-        where=where_of(f.conditions, table),
-        share_of_traffic=f.share_of_traffic,
-        before=f.before,
-        after=f.after,
-        share_of_impact=f.share_of_impact,
-        q_value=f.q_value,
-        change_interval=f.interval,
-        n_before=int(f.n_before),
-        n_after=int(f.n_after),
-        score=f.score,
-        stability=f.stability,
-        aliases=tuple(where_of(a, table) for a in f.aliases[:3]),
-    )
-
-
-def where_of(conditions: Conditions, table: Leaves) -> dict[str, Any]:
-    """Conditions in the columns' own values; bins of a numeric column become a range."""
-    out: dict[str, Any] = {}
-    for dimension, codes in conditions:
-        plan = table.plans[dimension]
-        values = [table.values[dimension][c] for c in codes]
-        if plan.numeric:
-            bins = sorted(v for v in values if v is not None)
-            low = plan.edges[bins[0] - 1] if bins and bins[0] > 0 else None
-            high = plan.edges[bins[-1]] if bins and bins[-1] < len(plan.edges) else None
-            out[plan.column] = {k: v for k, v in (("ge", low), ("lt", high)) if v is not None} if bins else None
-        else:
-            typed = [v if v is None or v == OTHER else plan.values.get(v, v) for v in values]
-            out[plan.column] = typed[0] if len(typed) == 1 else typed
-    return out
+    known = [v for v in table.values[table.names.index(column)] if v is not None]
+    return isinstance(condition, list) and len(condition) >= len(known)
 
 
 def merge_values(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

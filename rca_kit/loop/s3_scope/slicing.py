@@ -15,6 +15,7 @@ from rca_kit.findings.slices import Slices
 from rca_kit.loop.s3_scope.conditions import columns_in, parse_condition, where_expression
 from rca_kit.sources import to_lazy
 from rca_kit.stats.mixrate import decompose
+from rca_kit.stats.rates import benjamini_hochberg
 from rca_kit.stats.segments import Counts, Means, Measure
 from rca_kit.stats.segments.evidence import group_columns, sum_columns
 
@@ -44,7 +45,7 @@ def select_rows(table: Any, where: Where) -> nw.LazyFrame[Any]:
     [20]
     """
     frame = to_lazy(table)
-    return frame.filter(_expression(frame, where))
+    return frame.filter(expression(frame, where))
 
 
 def crosstab(table: Any, rows: str, columns: str, *, value: str | None = None) -> Slices:
@@ -109,6 +110,8 @@ def drill_down(cells: Leaves, measure: Measure, where: Mapping[str, Any] | None 
         if name in chosen:
             continue
         column = cells.codes[inside, dim]
+        if np.unique(column).size < 2:  # one value holds everything: nothing to go down to
+            continue
         own = group_columns(column, [p[inside] for p in parts], len(cells.values[dim]))
         moved = np.bincount(column, impact[inside], minlength=len(cells.values[dim]))
         for code in np.unique(column):
@@ -221,7 +224,7 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
 
     frame = to_lazy(table)
     schema = dict(frame.collect_schema())
-    picked = _expression(frame, where)
+    picked = expression(frame, where)
     flagged = frame.with_columns(picked.cast(nw.Float64).alias("rk_picked"))
     used = set(where) if isinstance(where, Mapping) else set(columns_in(where))
     names = list(columns) if columns is not None else [n for n in schema if n not in used]
@@ -254,7 +257,7 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
                 "values": len(inside),
             }
         )
-    for row, q in zip(out, _benjamini_hochberg([r["q_value"] for r in out]), strict=True):
+    for row, q in zip(out, benjamini_hochberg([r["q_value"] for r in out]).tolist(), strict=True):
         row["q_value"] = q
     out.sort(key=lambda r: (-r["distance"], r["q_value"], r["column"]))
     title = where if isinstance(where, str) else describe_where(dict(where))
@@ -299,13 +302,8 @@ def _walk(dimension: str, before: float, steps: list[tuple[str, float]], after: 
     return Slices("waterfall", f"from before to after by {dimension}", tuple(rows))
 
 
-def _benjamini_hochberg(p_values: list[float]) -> list[float]:
-    from scipy.stats import false_discovery_control
-
-    return [float(q) for q in false_discovery_control(p_values)] if p_values else []
-
-
-def _expression(frame: nw.LazyFrame[Any], where: Where) -> nw.Expr:
+def expression(frame: nw.LazyFrame[Any], where: Where) -> nw.Expr:
+    """Turn a typed condition, or a segment's, into an expression on the frame's columns."""
     schema = dict(frame.collect_schema())
     return parse_condition(where, schema) if isinstance(where, str) else where_expression(where, schema)
 
