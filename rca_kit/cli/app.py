@@ -150,7 +150,9 @@ def lab(
     from rca_kit.cli.lab import lay_notebook, start_lab
 
     case = load_case(folder)
-    path = lay_notebook(case.folder, notebook)
+    # a training session is worked in its own notebook: the interactive one shows what the kit found
+    drill = "drill" if (case.folder / "drill.json").is_file() else ""
+    path = lay_notebook(case.folder, notebook or drill)
     out().print(shown(f"notebook: {path}"))
     if start:
         raise typer.Exit(start_lab(path, port=port, browser=browser))

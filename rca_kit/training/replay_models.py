@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
+from rca_kit.training.drill_file import DrillFile
 from rca_kit.training.plan import Plan
 from rca_kit.training.rows import model_eta
 from rca_kit.training.scenarios import get_scenario, plan_of
@@ -49,7 +51,7 @@ def _misses(columns: dict[str, Any], plan: Plan) -> Array:
     return np.asarray(dice < share)
 
 
-def fraud_old_key() -> Scorer:
+def fraud_old_key(seed: int | None = None) -> Scorer:
     """Load the fraud model of `auc-drop-null-feature` as it reads device types by the old key.
 
     Examples
@@ -58,17 +60,32 @@ def fraud_old_key() -> Scorer:
     >>> fraud_old_key()(pl.DataFrame({"amount": [10.0, 900.0]})).shape
     (2,)
     """
-    plan = plan_of(get_scenario("auc-drop-null-feature"))
+    plan = plan_of(get_scenario("auc-drop-null-feature"), seed)
     return lambda frame: _scores(plan, frame, broken=False)
 
 
-def fraud_new_key() -> Scorer:
+def fraud_new_key(seed: int | None = None) -> Scorer:
     """Load the same model as it reads device types by the new key: some reads miss."""
-    plan = plan_of(get_scenario("auc-drop-null-feature"))
+    plan = plan_of(get_scenario("auc-drop-null-feature"), seed)
     return lambda frame: _scores(plan, frame, broken=True)
 
 
-def sign_up() -> Scorer:
+def sign_up(seed: int | None = None) -> Scorer:
     """Load the model of `threshold-change`; it is the same before and after."""
-    plan = plan_of(get_scenario("threshold-change"))
+    plan = plan_of(get_scenario("threshold-change"), seed)
     return lambda frame: _scores(plan, frame, broken=False)
+
+
+def of_drill(folder: Path, which: str) -> Scorer:
+    """Load a model version of a training session: the scenario's own loader, for the session's variant.
+
+    Parameters
+    ----------
+    folder : Path
+        The session.
+    which : {"current", "previous"}
+    """
+    drill = DrillFile.load(folder)
+    _, _, name = get_scenario(drill.scenario).more["models"][which]["python"].partition(":")
+    loader: Callable[[int], Scorer] = globals()[name]
+    return loader(drill.seed)

@@ -28,20 +28,45 @@ def make_sample(slug: str, out: Path | str, seed: int | None = None, keys: Path 
     >>> key.verdict
     'no_change'
     """
-    scenario = get_scenario(slug)
-    plan = plan_of(scenario, seed)
     folder = Path(out) / slug
+    key = write_scenario(get_scenario(slug), folder, seed)
+    if keys is not None:
+        key.save(Path(keys) / f"{slug}.json")
+    return folder, key
+
+
+def write_scenario(
+    scenario: Scenario,
+    folder: Path,
+    seed: int | None = None,
+    case_id: str | None = None,
+    models: dict[str, Any] | None = None,
+) -> Key:
+    """Write a scenario's case into a folder and give its key.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : Path
+    seed : int, optional
+        The scenario's own when not given: the sample itself.
+    case_id : str, optional
+        Another id than the scenario's, so that a variant cannot be looked up by it.
+    models : dict, optional
+        What stands under `models:` instead of the scenario's entry.
+    """
+    plan = plan_of(scenario, seed)
     rows = simulate(plan)
     extra: dict[str, Any] = {}
     if scenario.slos:
         extra["slos"] = scenario.slos
     if "models" in scenario.more:
-        extra["models"] = scenario.more["models"]
+        extra["models"] = models or scenario.more["models"]
     columns = table(rows).columns
     key = write_case(
         plan,
         folder,
-        scenario.case_id,
+        case_id or scenario.case_id,
         scenario.title,
         scenario.fmt,
         roles_of(plan, columns),
@@ -53,9 +78,7 @@ def make_sample(slug: str, out: Path | str, seed: int | None = None, keys: Path 
         golden(plan, scenario.golden).write_parquet(folder / "golden.parquet", compression="zstd")
     if scenario.shadow:
         shadow(plan, scenario.shadow).write_parquet(folder / "shadow.parquet", compression="zstd")
-    if keys is not None:
-        key.save(Path(keys) / f"{slug}.json")
-    return folder, key
+    return key
 
 
 def _more_tables(s: Scenario) -> dict[str, str]:

@@ -19,7 +19,8 @@ CANON_SEED = 2041  # the sample in data/samples; other seeds are variants
 class Scenario:
     """One incident of SCENARIOS.md.
 
-    `fill` plants it in a plan whose times are set already; `minutes` of a change are relative to the onset.
+    `fill` plants it in a plan whose times are set already; the minutes of a change are relative to the onset. For training
+    sessions: `topic` in words that give nothing away, `difficulty` 1 to 3, `minutes` a group should take.
     """
 
     slug: str
@@ -39,6 +40,9 @@ class Scenario:
     golden: int = 0
     shadow: int = 0
     seed: int = CANON_SEED
+    topic: str = ""
+    difficulty: int = 2
+    minutes: int = 45
 
 
 def plan_of(s: Scenario, seed: int | None = None) -> Plan:
@@ -58,6 +62,8 @@ def plan_of(s: Scenario, seed: int | None = None) -> Plan:
     p.tolerance = s.tolerance
     p.signal = ("", s.summary)
     s.fill(p)
+    if seed != s.seed and any(c.isdigit() for c in p.signal[1]):
+        p.signal = (p.signal[0], "")  # the told figures are those of the sample; a variant has its own
     return p
 
 

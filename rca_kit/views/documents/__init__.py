@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rca_kit.views.documents.data_check import data_check
+from rca_kit.views.documents.debrief import debrief
 from rca_kit.views.documents.deprecation import deprecation_plan
 from rca_kit.views.documents.page import Page
 from rca_kit.views.documents.post_mortem import post_mortem
@@ -10,4 +11,4 @@ from rca_kit.views.documents.runbook import runbook
 from rca_kit.views.documents.tabletop import tabletop
 from rca_kit.views.documents.timeline_file import read_timeline
 
-__all__ = ["Page", "data_check", "deprecation_plan", "post_mortem", "read_timeline", "runbook", "tabletop"]
+__all__ = ["Page", "data_check", "debrief", "deprecation_plan", "post_mortem", "read_timeline", "runbook", "tabletop"]
