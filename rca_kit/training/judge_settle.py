@@ -6,8 +6,8 @@ from typing import Any
 
 from rca_kit.findings.drill import Judged
 from rca_kit.findings.settlement import Why
-from rca_kit.loop.backtest import AlertRule, backtest, series_of
-from rca_kit.loop.names import series_for
+from rca_kit.loop.guardrails.backtest import AlertRule, backtest, series_of
+from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.s2_symptom import chart
 from rca_kit.loop.s7_settle.decisions import DecisionRule, load_table
 from rca_kit.loop.s7_settle.severity import UNSAFE_WORDS

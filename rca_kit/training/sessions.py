@@ -17,7 +17,7 @@ from rca_kit.case.journal import Journal, JournalEntry
 from rca_kit.errors import BadInput
 from rca_kit.findings.drill import DrillScore
 from rca_kit.loop.investigate import finish, work
-from rca_kit.loop.prepare import picture_of, prepare
+from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.sources import open_case
 from rca_kit.training.answers import Answers, read_answers, write_answers
 from rca_kit.training.drill_file import DrillFile, digest_of

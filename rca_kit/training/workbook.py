@@ -15,9 +15,9 @@ from rca_kit.case.journal import Journal
 from rca_kit.case.times import parse_time
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.drill import DrillScore, Listing
-from rca_kit.loop.names import public, series_for
-from rca_kit.loop.picture import Picture
-from rca_kit.loop.prepare import Prepared, picture_of, prepare
+from rca_kit.loop.reading.names import public, series_for
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared, picture_of, prepare
 from rca_kit.loop.s2_symptom import chart
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.training.answers import Answers, check_answers, read_answers, write_answers

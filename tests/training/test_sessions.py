@@ -243,7 +243,7 @@ def test_a_session_file_that_was_changed_is_refused(session, tmp_path):
 
 
 def test_models_of_a_variant_answer_under_names_that_tell_nothing(tmp_path):
-    from rca_kit.loop.gates import replay_case
+    from rca_kit.loop.versions.gates import replay_case
 
     folder = start_session("auc-drop-null-feature", tmp_path / "m", 8)
     text = (folder / "incident.yaml").read_text() + "".join(p.read_text() for p in folder.glob("*.py"))
