@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.sources.collect import collect
+
 OTHER = "(other)"
 # A column with more values keeps its most frequent ones; the rest become one value. More would make leaves of single rows.
 TOP_VALUES = 50
@@ -140,14 +142,6 @@ def _sample(frame: nw.LazyFrame[Any], numeric: list[str], every: list[str]) -> t
         return (pl.concat([picked.slice(s, length).collect() for s in starts]) if numeric else pl.DataFrame()), False
     head = collect(frame.select(*every).head(SAMPLE_ROWS + 1))
     return head, head.height <= SAMPLE_ROWS
-
-
-def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """Run a lazy frame on its own engine, streaming where it can."""
-    native = nw.to_native(frame)
-    if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")
-    return frame.collect(backend="polars").to_polars()
 
 
 def condition_range(edges: tuple[float, ...], position: int) -> dict[str, float]:

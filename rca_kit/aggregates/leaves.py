@@ -10,9 +10,10 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from rca_kit.aggregates.coding import OTHER, QUANTILE_BINS, TOP_VALUES, Coding, Leaves, collect, condition_range, learn_codings
+from rca_kit.aggregates.coding import OTHER, QUANTILE_BINS, TOP_VALUES, Coding, Leaves, condition_range, learn_codings
 from rca_kit.aggregates.packed import can_pack, packed_leaves
 from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.sources.collect import collect
 
 __all__ = ["OTHER", "Leaves", "Windows", "leaves"]
 

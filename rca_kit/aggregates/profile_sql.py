@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.profile import ColumnProfile, TableProfile
 from rca_kit.aggregates.profile_grid import CELLS, HALF, HEAD, BlockPlan, NumberGrid
 from rca_kit.aggregates.profile_parts import MOSTLY_DISTINCT, NAMED, NAMED_OF_MANY, OTHER
+from rca_kit.sources.collect import collect
 
 Ints = NDArray[np.int64]
 
@@ -24,13 +25,13 @@ def scan_sql(
     frame: nw.LazyFrame[Any], wanted: list[str], axis: str | None, schema: dict[str, Any], like: TableProfile | None
 ) -> TableProfile:
     """Profile a table whose rows stay in their engine. Without times the order of rows is unknown there: one block."""
-    count = int(_table(frame.select(nw.len().alias(ROWS)))[ROWS][0])
+    count = int(collect(frame.select(nw.len().alias(ROWS)))[ROWS][0])
     first = last = None
     blocks = BlockPlan(None, 0, max(count, 1), 1)
     block = nw.lit(0)
     if axis is not None and count:
         micros = micros_of(axis, schema[axis])
-        ends = _table(frame.select(micros.min().alias("lo"), micros.max().alias("hi")))
+        ends = collect(frame.select(micros.min().alias("lo"), micros.max().alias("hi")))
         first, last = ends["lo"][0], ends["hi"][0]
         if first is not None and last is not None:
             first, last = int(first), int(last)
@@ -40,7 +41,7 @@ def scan_sql(
             number = ((micros - blocks.origin) // blocks.width).cast(nw.Int64)
             block = nw.when(micros.is_null()).then(nw.lit(0)).otherwise(number)
     cut = frame.with_columns(block.cast(nw.Int64).alias(BLOCK))
-    found = _table(cut.group_by(BLOCK).agg(nw.len().alias(ROWS)))
+    found = collect(cut.group_by(BLOCK).agg(nw.len().alias(ROWS)))
     block_rows = np.zeros(blocks.count, np.int64)
     np.add.at(block_rows, found[BLOCK].to_numpy(), found[ROWS].to_numpy())
     columns = []
@@ -76,7 +77,7 @@ def _number(
         there = there & ~x.is_nan()
     grid = known.grid if known is not None and known.grid is not None else None
     if grid is None:
-        head = _table(frame.filter(there).select(x.alias(KEY)).head(HEAD))
+        head = collect(frame.filter(there).select(x.alias(KEY)).head(HEAD))
         grid = NumberGrid.of(head[KEY].to_numpy())
     y = (x - grid.center) * (1.0 / grid.scale)
     size = HALF - HALF / (y.abs().sqrt() + 1.0)
@@ -84,14 +85,14 @@ def _number(
     cell = nw.when(y < 0).then(HALF - 1 - steps).otherwise(HALF + steps)
     key = nw.when(there).then(cell).otherwise(nw.lit(-1.0)).cast(nw.Int64)
     counts, missing = np.zeros((blocks.count, CELLS), np.int64), np.zeros(blocks.count, np.int64)
-    found = _table(frame.select(nw.col(BLOCK), key.alias(KEY)).group_by(BLOCK, KEY).agg(nw.len().alias(ROWS)))
+    found = collect(frame.select(nw.col(BLOCK), key.alias(KEY)).group_by(BLOCK, KEY).agg(nw.len().alias(ROWS)))
     at, cells, rows = (found[c].to_numpy() for c in (BLOCK, KEY, ROWS))
     valid = cells >= 0
     np.add.at(counts, (at[valid], cells[valid]), rows[valid])
     np.add.at(missing, at[~valid], rows[~valid])
     finite = there & x.is_finite()
     inside = nw.when(finite)
-    sums = _table(frame.select(
+    sums = collect(frame.select(
         inside.then(y * grid.scale).sum().alias("total"), inside.then((y * grid.scale) * (y * grid.scale)).sum().alias("squares"),
         inside.then(x).min().alias("low"), inside.then(x).max().alias("high"),
         inside.then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias("finite"),
@@ -110,9 +111,9 @@ def _category(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan
     value = nw.col(name).cast(nw.String)
     part = frame.select(nw.col(BLOCK), value.alias(KEY))
     each = part.filter(~nw.col(KEY).is_null()).group_by(KEY).agg(nw.len().alias(ROWS))
-    distinct = int(_table(each.select(nw.len().alias("n")))["n"][0])
+    distinct = int(collect(each.select(nw.len().alias("n")))["n"][0])
     limit = NAMED_OF_MANY if distinct > MOSTLY_DISTINCT * count and count >= 64 else NAMED
-    top = _table(each.sort(ROWS, KEY, descending=[True, False]).head(limit))
+    top = collect(each.sort(ROWS, KEY, descending=[True, False]).head(limit))
     keep = [v for v, n in zip(top[KEY].to_list(), top[ROWS].to_list(), strict=True)
             if limit == NAMED or n >= max(3, count // 500)]
     labels = sorted(keep) + ([OTHER] if distinct > len(keep) else [])
@@ -121,7 +122,7 @@ def _category(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan
         rest = OTHER.strip("\x00")
         if rest not in keep:
             part = part.with_columns(folded.alias(KEY))
-    found = _table(part.group_by(BLOCK, KEY).agg(nw.len().alias(ROWS)))
+    found = collect(part.group_by(BLOCK, KEY).agg(nw.len().alias(ROWS)))
     place = {v: i for i, v in enumerate(labels)}
     counts, missing = np.zeros((blocks.count, max(len(labels), 1)), np.int64), np.zeros(blocks.count, np.int64)
     for at, label, rows in zip(found[BLOCK].to_list(), found[KEY].to_list(), found[ROWS].to_list(), strict=True):
@@ -134,13 +135,9 @@ def _category(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan
 
 def _nulls(frame: nw.LazyFrame[Any], name: str, dtype: Any, blocks: BlockPlan) -> ColumnProfile:
     null = nw.when(nw.col(name).is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
-    found = _table(frame.select(nw.col(BLOCK), null.alias(KEY)).group_by(BLOCK).agg(nw.col(KEY).sum(), nw.len().alias(ROWS)))
+    found = collect(frame.select(nw.col(BLOCK), null.alias(KEY)).group_by(BLOCK).agg(nw.col(KEY).sum(), nw.len().alias(ROWS)))
     counts, missing = np.zeros((blocks.count, 1), np.int64), np.zeros(blocks.count, np.int64)
     at = found[BLOCK].to_numpy()
     missing[at] = found[KEY].to_numpy()
     counts[at, 0] = found[ROWS].to_numpy() - missing[at]
     return ColumnProfile(name, "other", str(dtype), counts, missing)
-
-
-def _table(frame: nw.LazyFrame[Any]) -> Any:
-    return frame.collect(backend="polars").to_native()

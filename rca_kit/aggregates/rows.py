@@ -9,6 +9,7 @@ import narwhals as nw
 
 from rca_kit.aggregates.cube import BUCKET
 from rca_kit.aggregates.plan import LATENCY_RANGE_MS, LATENCY_RATIO, OTHER, FeaturePlan, Plan
+from rca_kit.sources.clock import epoch_us, micros
 
 LOG_LOSS_FLOOR = 1e-6  # scikit-learn clips at machine epsilon, where one row can outweigh a day; this bounds a row at 13.8
 NO_ERROR = ("", "none", "None", "ok", "OK", "null", "0", "false", "False", "200")  # how logs write "no error"
@@ -120,7 +121,7 @@ FLAGS = ("label", "decision", "tp", "called", "correct", "error")
 """Measures that are 0 or 1: their sum of squares is their sum and is not kept."""
 
 
-def bucket(plan: Plan) -> nw.Expr:
+def bucket(frame: nw.LazyFrame[Any], plan: Plan) -> nw.Expr:
     """Fine bucket number of a row."""
-    micros = (nw.col(plan.columns.time) - nw.lit(plan.grid.origin)).dt.total_microseconds()
-    return (micros // (plan.grid.width_s * 1_000_000)).cast(nw.Int64).alias(BUCKET)
+    since = micros(frame, plan.columns.time) - epoch_us(plan.grid.origin)
+    return (since // (plan.grid.width_s * 1_000_000)).cast(nw.Int64).alias(BUCKET)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
-import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, VALUE, Cube
+from rca_kit.aggregates.fused import fused
 from rca_kit.aggregates.plan import Plan
 from rca_kit.aggregates.rows import FLAGS, as_number, as_text, bin_index, bucket, log_bin, outcome_columns, value_key
+from rca_kit.sources.collect import collect_all
 
 BIN = "rk_bin"
 LABEL = "rk_label"
@@ -37,14 +38,25 @@ Query = tuple[str, tuple[str, ...], nw.LazyFrame[Any]]
 Progress = Callable[[str], None]
 
 
-def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
-    """Write the grouped sums to be taken, as lazy frames of whatever engine the frame comes from."""
+@dataclass(frozen=True)
+class Rows:
+    """Rows with everything that is summed or grouped by: `fine` by fine bucket, `coarse` by coarse bucket."""
+
+    fine: nw.LazyFrame[Any]
+    coarse: nw.LazyFrame[Any]
+    measures: tuple[str, ...]
+    sums: list[nw.Expr]
+    time_sums: list[nw.Expr]
+
+
+def rows_of(frame: nw.LazyFrame[Any], plan: Plan) -> Rows:
+    """Write the helper columns of a row."""
     schema = dict(frame.collect_schema())
     measures = outcome_columns(plan, schema)
     moments = {f"feature{i}": as_number(f.column, schema[f.column]) for i, f in enumerate(plan.features) if f.numeric}
     values = {f"feature{i}": nw.col(f.column) for i, f in enumerate(plan.features) if not f.numeric}
     base = frame.select(
-        bucket(plan),
+        bucket(frame, plan),
         *[e.alias(f"rk_{m}") for m, e in measures.items()],
         *[e.alias(f"rk_{m}") for m, e in moments.items()],
         *[(~e.is_null()).cast(nw.Int64).alias(f"rk_{m}") for m, e in values.items()],
@@ -56,32 +68,50 @@ def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
         base.with_columns((nw.col(BUCKET) // plan.grid.coarse).cast(nw.Int64).alias(BUCKET)) if plan.grid.coarse > 1 else base
     )
     sums = [nw.len().alias("n"), *(s for m in measures for s in _sums(m))]
-    out: list[Query] = [
-        (
-            "time",
-            (BUCKET,),
-            base.group_by(BUCKET).agg(
-                *sums, *(s for m in moments for s in _sums(m)), *(nw.col(f"rk_{m}").sum().alias(f"{m}_n") for m in values)
-            ),
-        )
-    ]
-    for i, segment in enumerate(plan.segments):
-        out.append((f"segment:{segment.column}", (BUCKET, VALUE), _counted(coarse, f"rk_seg{i}", sums)))
-    for i, feature in enumerate(plan.features):
-        out.append((f"feature:{feature.column}", (BUCKET, VALUE), _counted(coarse, f"rk_key{i}", [nw.len().alias("n")])))
+    time_sums = [*sums, *(s for m in moments for s in _sums(m)), *(nw.col(f"rk_{m}").sum().alias(f"{m}_n") for m in values)]
+    return Rows(base, coarse, tuple(measures), sums, time_sums)
+
+
+def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
+    """Write the grouped sums to be taken, as lazy frames of whatever engine the frame comes from."""
+    rows = rows_of(frame, plan)
+    coarse = rows.coarse
     counted = [nw.len().alias("n")]
-    timed = [name for name in (plan.columns.latency, *plan.columns.stages) if name]
-    out += [(f"latency:{name}", (BUCKET, VALUE), _counted(coarse, f"rk_bin:{name}", counted)) for name in timed]
+    out: list[Query] = [("time", (BUCKET,), rows.fine.group_by(BUCKET).agg(*rows.time_sums))]
+    out += [(name, (BUCKET, VALUE), _counted(coarse, key, rows.sums)) for name, (key, _) in _segment_keys(plan).items()]
+    out += [(name, (BUCKET, VALUE), _counted(coarse, key, counted)) for name, (key, _) in _count_keys(plan).items()]
     if plan.columns.score and plan.label_kind == "binary":
-        grouped = coarse.select(BUCKET, nw.col("rk_bin:score").alias(BIN), nw.col("rk_label").alias(LABEL))
-        out.append(("score", (BUCKET, BIN, LABEL), grouped.group_by(BUCKET, BIN, LABEL).agg(nw.len().alias("n"))))
-    elif plan.columns.score:
-        out.append(("score", (BUCKET, VALUE), _counted(coarse, "rk_bin:score", [nw.len().alias("n")])))
+        out.append(_score_by_label(coarse))
     if plan.columns.error:
-        errors = nw.when(nw.col("rk_error") == 1).then(nw.col("rk_error_text"))
-        typed = coarse.select(nw.col(BUCKET), errors.alias(VALUE))
-        out.append(("errors", (BUCKET, VALUE), typed.group_by(BUCKET, VALUE).agg(nw.len().alias("n"))))
+        typed = coarse.select(nw.col(BUCKET), _failures().alias(VALUE))
+        out.append(("errors", (BUCKET, VALUE), typed.group_by(BUCKET, VALUE).agg(*counted)))
     return out
+
+
+Keys = dict[str, tuple[str, bool]]
+
+
+def _segment_keys(plan: Plan) -> Keys:
+    """Cubes with all outcome sums: the helper column that each is keyed by, and whether that is a number."""
+    return {f"segment:{s.column}": (f"rk_seg{i}", s.numeric) for i, s in enumerate(plan.segments)}
+
+
+def _count_keys(plan: Plan) -> Keys:
+    """Cubes that only count."""
+    out: Keys = {f"feature:{f.column}": (f"rk_key{i}", f.numeric) for i, f in enumerate(plan.features)}
+    out |= {f"latency:{name}": (f"rk_bin:{name}", True) for name in (plan.columns.latency, *plan.columns.stages) if name}
+    if plan.columns.score and plan.label_kind != "binary":
+        out["score"] = ("rk_bin:score", True)
+    return out
+
+
+def _score_by_label(coarse: nw.LazyFrame[Any]) -> Query:
+    grouped = coarse.select(BUCKET, nw.col("rk_bin:score").alias(BIN), nw.col("rk_label").alias(LABEL))
+    return "score", (BUCKET, BIN, LABEL), grouped.group_by(BUCKET, BIN, LABEL).agg(nw.len().alias("n"))
+
+
+def _failures() -> nw.Expr:
+    return nw.when(nw.col("rk_error") == 1).then(nw.col("rk_error_text"))
 
 
 def _bins(plan: Plan, schema: dict[str, Any]) -> list[nw.Expr]:
@@ -107,13 +137,23 @@ def _sums(measure: str) -> list[nw.Expr]:
 
 
 def collect(plan_queries: list[Query]) -> dict[str, Cube]:
-    """Run the queries: in one shared scan where the engine is Polars, one after the other elsewhere."""
-    natives = [lazy.to_native() for _, _, lazy in plan_queries]
-    if all(isinstance(n, pl.LazyFrame) for n in natives):
-        frames = pl.collect_all(natives, engine="streaming")
-    else:
-        frames = [lazy.collect(backend="polars").to_native() for _, _, lazy in plan_queries]
+    """Run the queries, in one shared scan where the engine is Polars."""
+    frames = collect_all([lazy for _, _, lazy in plan_queries])
     return {name: Cube.of(keys, frame) for (name, keys, _), frame in zip(plan_queries, frames, strict=True)}
+
+
+def _long(frame: nw.LazyFrame[Any], plan: Plan) -> dict[str, Cube]:
+    """Take the same sums in as few queries as engines need that scan anew for each."""
+    rows = rows_of(frame, plan)
+    first: list[Query] = [("time", (BUCKET,), rows.fine.group_by(BUCKET).agg(*rows.time_sums))]
+    cubes = collect(first)
+    cubes |= fused(rows.coarse, _segment_keys(plan), rows.sums, [f"rk_{m}" for m in rows.measures])
+    keys, coarse = _count_keys(plan), rows.coarse
+    if plan.columns.error:
+        coarse = coarse.with_columns(_failures().alias("rk_failure"))
+        keys["errors"] = ("rk_failure", False)
+    cubes |= fused(coarse, keys, [nw.len().alias("n")], [])
+    return cubes | (collect([_score_by_label(coarse)]) if plan.columns.score and plan.label_kind == "binary" else {})
 
 
 def scan(frame: nw.LazyFrame[Any], plan: Plan) -> Aggregates:
@@ -132,4 +172,6 @@ def scan(frame: nw.LazyFrame[Any], plan: Plan) -> Aggregates:
         ``scan(a + b) == scan(a).merge(scan(b))`` up to the rounding of float sums.
     """
     needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
-    return Aggregates(plan, collect(queries(needed, plan)))
+    # Polars shares one scan among all queries, DuckDB and databases answer each quickly; to Spark every query is a job
+    jobs = frame.implementation.is_spark_like()
+    return Aggregates(plan, _long(needed, plan) if jobs else collect(queries(needed, plan)))

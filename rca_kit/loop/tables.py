@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.sources.collect import collect
 from rca_kit.sources.frames import to_lazy
 
 MAX_VALUES = 200  # values of one dimension searched, by frequency: rarer ones have too few pairs to say anything
@@ -50,7 +51,7 @@ def to_polars(table: Any, columns: Sequence[str] | None = None, name: str = "tab
                     f"{name} has no such column", column=column, found=", ".join(known), hint=did_you_mean(column, known)
                 )
         frame = frame.select(list(dict.fromkeys(columns)))
-    held: pl.DataFrame = frame.collect(backend="polars").to_native()
+    held: pl.DataFrame = collect(frame)
     return held
 
 

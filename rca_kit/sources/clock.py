@@ -13,9 +13,9 @@ DAY_US = 86_400_000_000
 def micros(frame: nw.LazyFrame[Any] | nw.DataFrame[Any], column: str) -> nw.Expr:
     """Write a time column as whole microseconds since 1970 in UTC; times without a zone are taken as UTC.
 
-    Engines disagree on how a span of time becomes a number, so there are three spellings: the difference to 1970 (Polars,
-    DuckDB and what is viewed through them), the cast that Spark defines as seconds since 1970, and calendar arithmetic from year
-    to microsecond for SQL databases.
+    Engines disagree on how a span of time becomes a number, so there are three spellings: the difference to 1970
+    (Polars, DuckDB), the cast that Spark defines as whole seconds since 1970, and calendar arithmetic from year to microsecond
+    for SQL databases.
 
     Parameters
     ----------
@@ -34,8 +34,7 @@ def micros(frame: nw.LazyFrame[Any] | nw.DataFrame[Any], column: str) -> nw.Expr
     dtype = frame.collect_schema()[column]
     engine = frame.implementation
     if engine.is_spark_like() and getattr(dtype, "time_zone", None) is not None:
-        # seconds as a double are right to a quarter of a microsecond until the year 2255
-        return (nw.col(column).cast(nw.Float64) * 1e6).round(0).cast(nw.Int64)
+        return nw.col(column).cast(nw.Int64) * 1_000_000 + nw.col(column).dt.microsecond().cast(nw.Int64)
     if engine.is_spark_like() or engine.is_ibis():
         return _of_calendar(nw.col(column), dated=dtype == nw.Date)
     if dtype == nw.Date:

@@ -73,10 +73,9 @@ def _settle(connection: Any) -> None:
 
 
 def _spark(files: list[str]) -> Frame:
-    sql = _module("pyspark.sql", "spark")
-    session = sql.SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    lazy: Frame = nw.from_native(session.read.parquet(*files))
-    return lazy
+    from rca_kit.sources.spark import any_name, session
+
+    return any_name(nw.from_native(session().read.parquet(*files)))
 
 
 def open_mapping(folder: Path, spec: dict[str, Any], name: str) -> Scanned:

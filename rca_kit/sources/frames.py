@@ -111,6 +111,10 @@ def _wrap(table: Any) -> nw.DataFrame[Any] | Frame:
         return table
     try:
         found: nw.DataFrame[Any] | Frame = nw.from_native(table)
+        if isinstance(found, nw.LazyFrame) and found.implementation.is_spark_like():
+            from rca_kit.sources.spark import any_name, in_utc
+
+            return any_name(nw.from_native(in_utc(table)))
         return found
     except TypeError:
         raise BadInput("this is no table", found=type(table).__name__,

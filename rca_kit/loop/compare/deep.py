@@ -11,6 +11,7 @@ import numpy as np
 
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.comparison import DataComparison
+from rca_kit.sources.collect import collect
 from rca_kit.sources.frames import to_lazy
 from rca_kit.stats.drift import LEVEL
 
@@ -71,7 +72,7 @@ def _segments(
         raise BadInput("column is missing", column=by, hint=did_you_mean(by, names))
     counted = before.filter(~nw.col(by).is_null()).group_by(by).agg(nw.len().alias("rca rows"))
     counted = counted.sort("rca rows", by, descending=[True, False])
-    values = counted.head(SEGMENTS).collect(backend="polars").to_native()[by].to_list()
+    values = collect(counted.head(SEGMENTS))[by].to_list()
     wanted = [c for c in (columns or names) if c != by]
     level = LEVEL if options["level"] is None else options["level"]
     shared = {**options, "level": level / max(len(values), 1)}
@@ -85,7 +86,7 @@ def sample_rows(frame: nw.LazyFrame[Any], columns: list[str], most: int) -> Any:
 
     chosen = frame.select(columns)
     if not chosen.implementation.is_polars():
-        return chosen.head(most).collect(backend="polars").to_native()
+        return collect(chosen.head(most))
     plan = chosen.to_native()
     rows = int(plan.select(pl.len()).collect(engine="streaming").item())
     step = max(1, rows // most)

@@ -17,10 +17,11 @@ from rca_kit.findings.investigation import Investigation
 from rca_kit.loop.guardrails import canary, freshness, parity, prometheus, schema
 from rca_kit.loop.guardrails.trial import try_canary, try_schema
 from rca_kit.loop.s5_samples.redaction import personal_columns
-from rca_kit.loop.s5_samples.rows import collect, fetch
+from rca_kit.loop.s5_samples.rows import fetch
 from rca_kit.loop.s7_settle.facts import Facts, plain_slos
 from rca_kit.loop.s7_settle.proposals import alert_rules, incident_series
 from rca_kit.sources import open_case
+from rca_kit.sources.collect import collect
 
 __all__ = ["write_guardrails"]
 

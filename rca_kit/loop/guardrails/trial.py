@@ -10,9 +10,9 @@ import polars as pl
 
 from rca_kit.errors import BadInput
 from rca_kit.loop.guardrails.schema import MIN_ROWS, Batch
-from rca_kit.loop.s5_samples.rows import collect
 from rca_kit.loop.s7_settle.facts import Facts
 from rca_kit.loop.versions.triggers import evaluate_trigger
+from rca_kit.sources.collect import collect
 
 TICKS = 24  # the incident is tried in this many growing batches, to see when the schema would have said no
 CANARY_ROWS = 500_000

@@ -12,6 +12,8 @@ import polars as pl
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.scan import Aggregates
 from rca_kit.loop.reading.series import Series
+from rca_kit.sources.clock import epoch_us, micros
+from rca_kit.sources.collect import collect
 from rca_kit.stats import metrics
 
 MAX_VALUES = 12  # values per column followed over time; rarer ones are left to the comparison before/after
@@ -132,11 +134,11 @@ def direction_of(metric: str) -> str | None:
 
 def component_series(frame: nw.LazyFrame[Any], grid: TimeGrid) -> Iterator[Series]:
     """Give one series per component and metric, averaged over dimension columns, `service:<component>:<metric>`."""
-    micros = (nw.col("time") - nw.lit(grid.origin)).dt.total_microseconds()
+    since = micros(frame, "time") - epoch_us(grid.origin)
     value = nw.when(nw.col("value").is_finite()).then(nw.col("value"))
-    grouped = (
+    grouped = collect(
         frame.select(
-            (micros // (grid.width_s * 1_000_000)).cast(nw.Int64).alias("rk_bucket"),
+            (since // (grid.width_s * 1_000_000)).cast(nw.Int64).alias("rk_bucket"),
             nw.col("component").cast(nw.String).alias("component"),
             nw.col("metric").cast(nw.String).alias("metric"),
             value.alias("rk_x"),
@@ -145,8 +147,6 @@ def component_series(frame: nw.LazyFrame[Any], grid: TimeGrid) -> Iterator[Serie
         )
         .group_by("rk_bucket", "component", "metric")
         .agg(nw.col("rk_x").sum(), nw.col("rk_xx").sum(), nw.col("rk_n").sum())
-        .collect(backend="polars")
-        .to_native()
     )
     inside = grouped.filter((pl.col("rk_bucket") >= 0) & (pl.col("rk_bucket") < grid.n)).sort("component", "metric", "rk_bucket")
     for i, ((component, metric), part) in enumerate(inside.group_by("component", "metric", maintain_order=True)):

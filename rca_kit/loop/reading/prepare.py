@@ -20,6 +20,7 @@ from rca_kit.loop.reading.picture import Picture, look
 from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.sources import OpenCase
+from rca_kit.sources.collect import collect
 
 PLAN_ROWS = 50_000  # rows that bin edges and kept values are taken from
 EAGER_ROWS = 3_000_000  # up to here the needed columns fit in memory many times over, and are read once instead of thrice
@@ -45,12 +46,10 @@ def prepare(opened: OpenCase) -> Prepared:
     needed = list(dict.fromkeys([*columns.needed(), *([opened.roles.request_id] if opened.roles.request_id else [])]))
     native = frame.to_native()
     if isinstance(native, pl.LazyFrame) and opened.row_count <= EAGER_ROWS:
-        everything = frame.collect(backend="polars").to_native().sort(columns.time, maintain_order=True)
+        everything = collect(frame).sort(columns.time, maintain_order=True)
         frame = nw.from_native(everything.lazy())
-        sample = everything.select(needed).gather_every(max(opened.row_count // PLAN_ROWS, 1))
-    else:
-        window = Window(first, grid.time(grid.n))
-        sample = sample_rows(frame, columns.time, window, needed, PLAN_ROWS, opened.row_count)
+    # drawn alike in every engine, so that edges and kept values are the same
+    sample = sample_rows(frame, columns.time, Window(first, grid.time(grid.n)), needed, PLAN_ROWS, opened.row_count)
     if sample.height == 0:
         raise BadInput("the prediction log holds no usable row", file=str(opened.case.folder / "incident.yaml"))
     plan = make_plan(columns, grid, sample)

@@ -9,6 +9,8 @@ import narwhals as nw
 import polars as pl
 
 from rca_kit.findings.base import Window
+from rca_kit.sources.clock import epoch_us, micros
+from rca_kit.sources.collect import collect
 
 MODULUS = 99_991  # a prime: round times (whole seconds, five-minute ticks) still spread evenly over its residues
 
@@ -36,11 +38,19 @@ def sample_rows(
     wanted = list(dict.fromkeys([time, *columns]))
     inside = frame.filter((nw.col(time) >= window.start) & (nw.col(time) < window.end))
     if expected > rows:
-        micros = (nw.col(time) - nw.lit(window.start)).dt.total_microseconds()
-        inside = inside.filter((micros * 31 % MODULUS) < max(int(MODULUS * rows / expected), 1))
-    native = inside.select(*[nw.col(c) for c in wanted]).to_native()
-    if isinstance(native, pl.LazyFrame):
-        out = native.collect(engine="streaming")
-    else:
-        out = inside.select(*[nw.col(c) for c in wanted]).collect(backend="polars").to_native()
-    return out.sort(time, maintain_order=True).head(3 * rows)
+        since = micros(frame, time) - epoch_us(window.start)
+        inside = inside.filter((since * 31 % MODULUS) < max(int(MODULUS * rows / expected), 1))
+    out = collect(inside.select(*[nw.col(c) for c in wanted]))
+    return settled(out, time).head(3 * rows)
+
+
+def settled(rows: pl.DataFrame, *first: str) -> pl.DataFrame:
+    """Sort rows by some columns, and equal ones by all others: engines give them in any order.
+
+    Examples
+    --------
+    >>> settled(pl.DataFrame({"a": [2, 1], "t": [0, 0]}), "t")["a"].to_list()
+    [1, 2]
+    """
+    others = [c for c, t in rows.schema.items() if c not in first and not t.is_nested() and t not in (pl.Binary, pl.Object)]
+    return rows.sort([*first, *others], nulls_last=True, maintain_order=True)

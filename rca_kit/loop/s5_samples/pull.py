@@ -17,9 +17,10 @@ from rca_kit.findings.suspects import Suspects
 from rca_kit.loop.s5_samples.badness import Loss, Signature, evaluate, loss_for, signature_of
 from rca_kit.loop.s5_samples.pairs import Bad, masked, pair
 from rca_kit.loop.s5_samples.redaction import find_leaks, personal_columns
-from rca_kit.loop.s5_samples.rows import HASH, INSIDE, MAX_BAD, WEIGHT, WINDOW, Sampled, collect, fetch, mark
+from rca_kit.loop.s5_samples.rows import HASH, INSIDE, MAX_BAD, WEIGHT, WINDOW, Sampled, fetch, mark
 from rca_kit.loop.s5_samples.rules import find_rules
 from rca_kit.loop.s5_samples.text_detectors import fitting_measures, text_measures
+from rca_kit.sources.collect import collect
 
 MAX_COLUMNS = 40  # a person compares no more; the suspects' own columns come first
 ENOUGH_BAD = 50  # below this in the sample, bad rows are asked for once more by themselves

@@ -12,6 +12,9 @@ from rca_kit.aggregates.rows import as_number
 from rca_kit.case.roles import Roles
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.sampling import settled
+from rca_kit.sources.clock import epoch_us, micros
+from rca_kit.sources.collect import collect
 
 HASH_PRIME = 2_147_483_647  # 2^31 - 1: products of two residues stay inside 64-bit integers on every engine
 MULTIPLIERS = (48_271, 69_621, 39_373)  # full-period multipliers for this prime (Fishman and Moore 1986, doi:10.1137/0907002)
@@ -95,13 +98,13 @@ def fetch(
     assert keep is not None
     wanted = [nw.col(c) for c in dict.fromkeys(columns)] + [nw.col(c) for c in (WINDOW, INSIDE, HASH)]
     rows = collect(marked.filter(keep).select(*wanted).head(2 * sum(limit.values())))
-    rows = _trim(rows, limit).with_columns(_rk_n=pl.len().over(WINDOW, INSIDE))
+    rows = _trim(settled(rows, roles.time, HASH), limit).with_columns(_rk_n=pl.len().over(WINDOW, INSIDE))
     total = pl.DataFrame(
         [{WINDOW: int(n.startswith("after")), INSIDE: int(n.endswith("_in")), "_rk_total": k} for n, k in counts.items()]
     )
     rows = rows.join(total, on=[WINDOW, INSIDE], how="left", maintain_order="left")
     rows = rows.with_columns((pl.col("_rk_total") / pl.col("_rk_n")).alias(WEIGHT)).drop("_rk_n", "_rk_total")
-    return Sampled(rows.sort(roles.time, HASH, maintain_order=True), counts, bounded=rows.height < sum(counts.values()))
+    return Sampled(settled(rows, roles.time, HASH), counts, bounded=rows.height < sum(counts.values()))
 
 
 def mark(
@@ -122,22 +125,12 @@ def mark(
     return frame.filter(in_after | in_before).with_columns(
         nw.when(in_after).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64).alias(WINDOW),
         flagged.alias(INSIDE),
-        _hash(roles, before, seed, schema).alias(HASH),
+        _hash(micros(frame, roles.time) - epoch_us(before.start), roles, seed, schema).alias(HASH),
     )
 
 
-def collect(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
-    """Bring a small result home as a Polars frame; Polars streams."""
-    native = frame.to_native()
-    if isinstance(native, pl.LazyFrame):
-        return native.collect(engine="streaming")
-    home: pl.DataFrame = frame.collect(backend="polars").to_native()
-    return home
-
-
-def _hash(roles: Roles, origin: Window, seed: int, schema: dict[str, Any]) -> nw.Expr:
-    micros = (nw.col(roles.time) - nw.lit(origin.start)).dt.total_microseconds().abs()
-    mixed = (micros % HASH_PRIME) * MULTIPLIERS[0] + 1_000_003 * (seed + 1)
+def _hash(since: nw.Expr, roles: Roles, seed: int, schema: dict[str, Any]) -> nw.Expr:
+    mixed = (since.abs() % HASH_PRIME) * MULTIPLIERS[0] + 1_000_003 * (seed + 1)
     numeric = [
         c
         for c in (roles.request_id, roles.score, roles.latency_ms, *roles.stages, *roles.features)
@@ -145,7 +138,7 @@ def _hash(roles: Roles, origin: Window, seed: int, schema: dict[str, Any]) -> nw
     ]
     for name in list(dict.fromkeys(numeric))[:HASHED_NUMBERS]:
         number = as_number(name, schema[name]).clip(-1e9, 1e9)
-        part = nw.when(~number.is_null()).then((number * 1e6).round(0)).otherwise(nw.lit(0.0)).cast(nw.Int64).abs()
+        part = nw.when(~number.is_null()).then((number * 1e6).floor()).otherwise(nw.lit(0.0)).cast(nw.Int64).abs()
         mixed = (mixed % HASH_PRIME) * MULTIPLIERS[1] + part % HASH_PRIME
     first = (mixed % HASH_PRIME) * MULTIPLIERS[2] % HASH_PRIME
     # one product keeps neighbours in step; squaring once breaks the lattice

@@ -20,6 +20,7 @@ from rca_kit.loop.versions.shadow import compare_shadow
 from rca_kit.loop.versions.triggers import TriggerHistory, evaluate_trigger
 from rca_kit.loop.versions.watch import Watch, watch_shadow
 from rca_kit.models.load import load_model
+from rca_kit.sources.collect import collect
 from rca_kit.sources.open import OpenCase, open_case
 
 PASS, FAIL, UNDECIDED = 0, 1, 3
@@ -73,7 +74,7 @@ def replay_opened(
     home = opened.case.folder
     models = {v: load_model(opened.case.incident.models[v], trusted, home) for v in ("current", "previous")}
     assert opened.golden is not None
-    golden: pl.DataFrame = opened.golden.collect(backend="polars").to_native()
+    golden: pl.DataFrame = collect(opened.golden)
     roles, names = opened.roles, golden.columns
     label = _first((roles.label, "label"), names)
     if label is None:
@@ -130,7 +131,7 @@ def shadow_opened(opened: OpenCase) -> tuple[Shadow, int]:
     import polars as pl
 
     assert opened.shadow is not None
-    table: pl.DataFrame = opened.shadow.collect(backend="polars").to_native()
+    table: pl.DataFrame = collect(opened.shadow)
     label = _first(("label", opened.roles.label), table.columns)
     segments = [s for s in opened.roles.segments if s in table.columns]
     ids = _first(("request_id", opened.roles.request_id), table.columns) or "request_id"
@@ -149,7 +150,7 @@ def health_case(folder: str | Path) -> GoldenHealth:
     opened = open_case(folder)
     _require(opened.golden is not None, opened, "golden", "a golden set: labelled known samples")
     assert opened.golden is not None
-    golden = opened.golden.collect(backend="polars").to_native()
+    golden = collect(opened.golden)
     roles, names = opened.roles, golden.columns
     label = _first((roles.label, "label"), names) or "label"
     features = [f for f in roles.features if f in names]
@@ -176,7 +177,7 @@ def watch_case(folder: str | Path, every: int = 100) -> Watch:
     opened = open_case(folder)
     _require(opened.shadow is not None, opened, "shadow", "the same requests answered by two models")
     assert opened.shadow is not None
-    table = opened.shadow.collect(backend="polars").to_native()
+    table = collect(opened.shadow)
     return watch_shadow(
         table,
         secondary="secondary" if "secondary" in table.columns else None,
@@ -237,7 +238,7 @@ def canary_case(
     version = str(roles.model_version)
     grouped = opened.predictions.filter(~nw.col(version).is_null()).group_by(version)
     counted = grouped.agg(nw.len().alias("_rows"), nw.col(roles.time).min().alias("_first"))
-    seen: pl.DataFrame = counted.collect(backend="polars").to_native().sort(["_first", version], descending=[True, False])
+    seen: pl.DataFrame = collect(counted).sort(["_first", version], descending=[True, False])
     seen = seen.with_columns(pl.col(version).cast(pl.String).alias("_name"))
     if seen.height < 2:
         raise BadInput("the log holds fewer than two versions", column=version, found=", ".join(seen["_name"]))
@@ -252,7 +253,7 @@ def canary_case(
     columns = (roles.time, version, roles.score, roles.decision, roles.label, roles.error, roles.latency_ms)
     part = opened.predictions.filter(nw.col(roles.time) >= nw.lit(start))
     part = part.select([c for c in dict.fromkeys(columns) if c is not None])
-    log: pl.DataFrame = part.collect(backend="polars").to_native().with_columns(pl.col(version).cast(pl.String))
+    log: pl.DataFrame = collect(part).with_columns(pl.col(version).cast(pl.String))
     for role, column in (("decision", roles.decision), ("label", roles.label)):
         yes = opened.positive.get(role)
         if column is not None and yes is not None and not log.schema[column].is_numeric():
