@@ -51,7 +51,7 @@ def _quoting() -> Any:
         def col(self, name: str) -> Any:
             return self._functions.col(quoted(name))
 
-    class Quoting(SparkLikeLazyFrame):  # type: ignore[misc]
+    class Quoting(SparkLikeLazyFrame):
         @property
         def _F(self) -> Any:  # noqa: N802
             return Functions(super()._F)
