@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from rca_kit.cli.app import app
-from rca_kit.cli.console import check_writable, out, part, shown, to_json, write_whole
+from rca_kit.cli.console import EXIT_INCONCLUSIVE, check_writable, out, part, shown, to_json, write_whole
 
 SESSIONS = "rca_kit.training.sessions"
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
@@ -118,3 +118,23 @@ def show_score(found: Any) -> None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+@train.command("from-case")
+def from_case(
+    folder: Annotated[Path, typer.Argument(help="a real, solved case", show_default=False)],
+    output: Annotated[Path, typer.Option("--out", help="a new folder for the session")],
+    key: Annotated[Path | None, typer.Option("--key", help="where the key goes; default beside the folder")] = None,
+    minutes: Annotated[int, typer.Option(help="what a group is given")] = 45,
+) -> None:
+    """Make an anonymised session of a real, solved case; exit code 3 when its story did not carry over whole."""
+    made = part("rca_kit.training.anonymise", "drill_from_case")(folder, output, key_file=key, minutes=minutes)
+    console = out()
+    console.print(shown(f"session: {made.folder}\nkey, keep it from the group: {made.key_file}"))
+    for name in made.dropped:
+        console.print(shown(f"left out: column {name}"))
+    for text in made.differences:
+        console.print(shown(f"not as in the original: {text}", style="yellow"))
+    console.print(shown(f"before you hand it out, read {made.folder}/incident.yaml and changes.csv once"))
+    if made.differences:
+        raise typer.Exit(EXIT_INCONCLUSIVE)

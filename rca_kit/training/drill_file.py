@@ -66,7 +66,7 @@ class DrillFile:
         if not file.is_file():
             raise BadInput(
                 "this is no training session",
-                file=str(file.parent),
+                file=str(path),
                 expected=f"a folder with {FILE_NAME}",
                 hint="begin one with `rca-kit train start SLUG`",
             )
