@@ -12,14 +12,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-WORDS = (
+_LISTED = (
     "alder amber anise arbor aspen aster basil birch bison bluff briar brook cedar clover comet coral cove crane creek crocus "
     "cumin cypress daisy delta dingo dune eagle egret elder ember fable falcon fennel fern finch fjord flint garnet geyser glade "
     "grove gull hazel heron holly indigo iris ivory jasper juniper kelp koala lagoon larch laurel lemur lilac linden lotus lynx "
     "maple marten meadow mesa mint moss myrtle nettle nutmeg oasis olive onyx opal orchid osprey otter pansy pebble peony "
     "plover plum prairie quail quartz raven reef robin rowan rubus saffron sage sedge sienna sorrel spruce stork sumac swan "
     "teal thistle thyme tulip umber violet vireo walnut wren yarrow zinnia"
-).split()
+)
+WORDS: tuple[str, ...] = tuple(_LISTED.split())
 # Words of one meaning to the kit, group by group; the first free one of the group is taken.
 COMPONENT_ROLES: tuple[tuple[str, ...], ...] = (
     ("store", "cache", "redis", "database", "vendor", "fetch", "feature"),  # cached features answer for these
@@ -46,7 +47,14 @@ KPI_ROLES: tuple[tuple[str, ...], ...] = (("unsafe", "toxic", "harm", "injection
 DEFAULTS = ("undefined", "default", "missing", "unknown", "other", "none", "null", "n/a", "?", "-1", "0")
 # Metric names of the case format: they name no one.
 PUBLIC_METRICS = (
-    "cpu_utilization", "gpu_utilization", "memory_mb", "restarts", "queue_depth", "cache_hit_rate", "feature_age_s", "timeouts",
+    "cpu_utilization",
+    "gpu_utilization",
+    "memory_mb",
+    "restarts",
+    "queue_depth",
+    "cache_hit_rate",
+    "feature_age_s",
+    "timeouts",
     "requests",
 )
 
@@ -75,7 +83,7 @@ class Aliases:
         self._text = "\n".join(sorted(self._taken))
         self._long = sorted(o for o in self._taken if len(o) >= 4)
         free = [w for w in WORDS if w not in self._text]
-        self._pool = [free[i] for i in rng.permutation(len(free))]
+        self._pool = [free[int(i)] for i in rng.permutation(len(free))]
         self._next = 0
         self._known: dict[str, str] = {}
         self._values: dict[str, dict[str, int]] = {}
@@ -88,7 +96,8 @@ class Aliases:
     def _word(self) -> str:
         at, turn = self._next % len(self._pool), self._next // len(self._pool)
         self._next += 1
-        return self._pool[at] + (str(turn + 1) if turn else "")
+        word: str = self._pool[at]
+        return word + (str(turn + 1) if turn else "")
 
     def _free(self, alias: str) -> bool:
         low = alias.casefold()

@@ -153,9 +153,13 @@ def _incident(mask: Mask, ident: str, tables: dict[str, str]) -> dict[str, Any]:
     i, names = mask.opened.case.incident, mask.aliases.known()
     metric = metric_alias(mask, i.signal.metric) if i.signal.metric else None
     out: dict[str, Any] = {
-        "id": ident, "title": f"Alert on {metric or 'a service'}", "detected_at": f"{i.detected_at + mask.shift:%Y-%m-%dT%H:%M:%SZ}",
+        "id": ident,
+        "title": f"Alert on {metric or 'a service'}",
+        "detected_at": f"{i.detected_at + mask.shift:%Y-%m-%dT%H:%M:%SZ}",
         "signal": {"source": i.signal.source, **({"metric": metric} if metric else {}), "summary": ""},
-        "tables": tables, "roles": _roles(mask), "task": mask.opened.task,
+        "tables": tables,
+        "roles": _roles(mask),
+        "task": mask.opened.task,
     }
     slos = {
         metric_alias(mask, m): {k: v * _factor(mask, m) for k, v in s.model_dump(exclude_none=True).items()}
@@ -220,7 +224,9 @@ def _key(inv: Investigation, opened: OpenCase, mask: Mask, ids: dict[str, str], 
         world="from-case",
         seed=0,
         innocent=tuple(sorted(set(ids.values()) - {guilty} if not quiet else set(ids.values()))),
-        summary="" if quiet else f"{subject_alias(mask, subject)}: {category}" + (f", with {guilty}" if guilty else ", not logged"),
+        summary=""
+        if quiet
+        else f"{subject_alias(mask, subject)}: {category}" + (f", with {guilty}" if guilty else ", not logged"),
     )
 
 
@@ -271,8 +277,10 @@ def compare(before: Investigation, after: Investigation, mask: Mask, ids: dict[s
     if before.verdict != "no_change" and sorted(map(str, expected)) != sorted(map(str, found)):
         out.append(f"scope: {expected} expected, {found} found")
     a, b = (i.suspects.items[0] if i.suspects.items else None for i in (before, after))
-    told = [(a.category, subject_alias(mask, a.subject), ids.get(a.change_id or "")) if a else None,
-            (b.category, b.subject, b.change_id) if b else None]
+    told = [
+        (a.category, subject_alias(mask, a.subject), ids.get(a.change_id or "")) if a else None,
+        (b.category, b.subject, b.change_id) if b else None,
+    ]
     if before.verdict != "no_change" and told[0] != told[1]:
         out.append(f"first suspect: {told[0]} expected, {told[1]} found")
     return out

@@ -59,8 +59,17 @@ class Mask:
     def prefix_of(self, name: str) -> str:
         """Say a column's kind."""
         r = self.opened.roles
-        single = {r.time: "at", r.request_id: "ref", r.score: "out", r.decision: "act", r.label: "truth", r.label_time: "seen",
-                  r.model_version: "release", r.error: "failure", r.latency_ms: "took"}
+        single = {
+            r.time: "at",
+            r.request_id: "ref",
+            r.score: "out",
+            r.decision: "act",
+            r.label: "truth",
+            r.label_time: "seen",
+            r.model_version: "release",
+            r.error: "failure",
+            r.latency_ms: "took",
+        }
         if name in single:
             return single[name]
         if name in r.kpi:
@@ -134,7 +143,7 @@ def _texts(mask: Mask, name: str, values: pl.Series) -> pl.Series:
     if len(known) <= MOST_LEVELS:
         domain = "label" if name in (r.label, r.decision) else name
         return mapped(values, lambda v: mask.aliases.value(domain, v))
-    if float(known.head(2000).str.count_matches(r"\s+").mean() or 0) >= TEXT_WORDS - 1:
+    if known.head(2000).str.count_matches(r"\s+").sum() >= (TEXT_WORDS - 1) * min(len(known), 2000):
         return mapped(values, mask.secret.scrambled)
     return mapped(values, mask.secret.hashed)
 
@@ -160,9 +169,14 @@ def mask_metrics(mask: Mask, frame: pl.DataFrame) -> pl.DataFrame:
             values = scaled(values, mask.factors.setdefault(f"metric:{metric}", mask.secret.factor(whole=True)))
         named = str(metric) if metric in PUBLIC_METRICS else mask.aliases.role(str(metric), METRIC_ROLES, "_")
         shifted = part["time"] + mask.shift if part["time"].dtype.base_type() is pl.Datetime else part["time"]
-        out.append(part.with_columns(
-            shifted.alias("time"), values.alias("value"), pl.lit(named).alias("metric"),
-            pl.lit(mask.aliases.role(str(component), COMPONENT_ROLES)).alias("component")))
+        out.append(
+            part.with_columns(
+                shifted.alias("time"),
+                values.alias("value"),
+                pl.lit(named).alias("metric"),
+                pl.lit(mask.aliases.role(str(component), COMPONENT_ROLES)).alias("component"),
+            )
+        )
     whole = pl.concat(out)
     more = [n for n in whole.columns if n not in ("time", "component", "metric", "value")]
     for name in more:
@@ -185,17 +199,28 @@ def mask_changes(mask: Mask, listed: tuple[Change, ...]) -> tuple[list[dict[str,
         words = [w for w in dict.fromkeys(words) if w not in component]
         said = c.kind.replace("_", " ") + (f" concerning {', '.join(about)}" if about else "")
         scope = parse_scope(c.scope)
-        rows.append({
-            "id": ids[c.id], "time": (c.time + mask.shift).strftime("%Y-%m-%dT%H:%M:%SZ"), "kind": c.kind, "component": component,
-            "description": said + (f" ({', '.join(words)})" if words else ""),
-            "scope": ";".join(
-                f"{a.known().get(n, a.column(n, 'cut'))}={'|'.join(a.value(n, v) for v in sorted(vs))}" for n, vs in scope.items()),
-            "version_from": a.known().get(c.version_from, ""), "version_to": a.known().get(c.version_to, ""),
-        })
+        rows.append(
+            {
+                "id": ids[c.id],
+                "time": (c.time + mask.shift).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "kind": c.kind,
+                "component": component,
+                "description": said + (f" ({', '.join(words)})" if words else ""),
+                "scope": ";".join(
+                    f"{a.known().get(n, a.column(n, 'cut'))}={'|'.join(a.value(n, v) for v in sorted(vs))}"
+                    for n, vs in scope.items()
+                ),
+                "version_from": a.known().get(c.version_from, ""),
+                "version_to": a.known().get(c.version_to, ""),
+            }
+        )
     return rows, ids
 
 
 def kpi_name(mask: Mask, name: str) -> str:
     """Name a KPI; one that counts unsafe answers stays one to the kit."""
-    return mask.aliases.role(name, KPI_ROLES, "_") if any(w in name.lower() for w in KPI_ROLES[0]) else mask.aliases.column(
-        name, "result")
+    return (
+        mask.aliases.role(name, KPI_ROLES, "_")
+        if any(w in name.lower() for w in KPI_ROLES[0])
+        else mask.aliases.column(name, "result")
+    )

@@ -81,7 +81,7 @@ def is_whole(values: pl.Series) -> bool:
         return True
     parts = [values.head(len(values) // 4), values.tail(max(len(values) // 10, 1))]
     known = [p.drop_nulls() for p in parts]
-    return any(len(p) and float((p % 1 == 0).mean() or 0) >= WHOLE_SHARE for p in known)
+    return any(len(p) and (p % 1 == 0).sum() >= WHOLE_SHARE * len(p) for p in known)
 
 
 def scaled(values: pl.Series, factor: float) -> pl.Series:
