@@ -63,7 +63,7 @@ def read_changes(
     >>> changes[0].id, changes[0].kind, len(warnings)
     ('7', 'other', 3)
     """
-    names = {_canonical(c): c for c in columns}
+    names = {canonical_name(c): c for c in columns}
     warnings: list[str] = []
     if "time" not in names:
         raise BadInput("the column is missing", file=file, column="time", found=", ".join(columns),
@@ -107,7 +107,14 @@ def read_changes(
     return tuple(sorted(changes, key=lambda c: (c.time, c.id))), tuple(warnings)
 
 
-def _canonical(column: str) -> str:
+def canonical_name(column: str) -> str:
+    """Give the format's spelling of a column's name.
+
+    Examples
+    --------
+    >>> canonical_name(" Version-From")
+    'version_from'
+    """
     return column.strip().lower().replace(" ", "_").replace("-", "_")
 
 

@@ -82,6 +82,17 @@ def load_yaml(path: Path) -> dict[str, Any]:
         line = raw[: error.start].count(b"\n") + 1
         raise BadInput("is not UTF-8 text", file=name, found=f"byte {raw[error.start]:#04x} in line {line}",
                        hint="save the file as UTF-8") from None
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of a YAML file that holds one mapping; see `load_yaml`.
+
+    Examples
+    --------
+    >>> parse_yaml("{on: yes}", "a.yaml")
+    {'on': 'yes'}
+    """
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader derives from SafeLoader
     except yaml.YAMLError as error:

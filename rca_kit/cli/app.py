@@ -59,7 +59,7 @@ def new(
     named = {"predictions": predictions, "changes": changes, "service_metrics": metrics, "golden": golden, "shadow": shadow}
     tables = {name: tuple(paths) for name, paths in named.items() if paths}
     made = new_case(folder, tables, alert=alert, ident=ident, title=title, service=service, metric=metric,
-                    detected_at=_time(detected_at, "--detected-at") if detected_at else None)
+                    detected_at=parsed_time(detected_at, "--detected-at") if detected_at else None)
     console = out()
     console.print(shown(made.text), end="")
     for warning in made.opened.warnings:
@@ -192,7 +192,8 @@ def _parameters(given: list[str] | None) -> dict[str, Any] | None:
     return found or None
 
 
-def _time(text: str, option: str) -> datetime:
+def parsed_time(text: str, option: str) -> datetime:
+    """Read a time given as an option."""
     from rca_kit.case.times import parse_time
 
     return parse_time(text, file=option)[0]
@@ -200,7 +201,7 @@ def _time(text: str, option: str) -> datetime:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from rca_kit.cli import gates, train  # noqa: F401 - they add their commands
+    from rca_kit.cli import feeds, gates, train  # noqa: F401 - they add their commands
 
     # a console that cannot show a character shows a replacement rather than failing on it
     for stream in (sys.stdout, sys.stderr):

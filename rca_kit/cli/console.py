@@ -146,19 +146,6 @@ def write_whole(path: Path, text: str) -> None:
     BadInput
         When it cannot be written; what was there stays.
     """
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as stream:
-            temporary = stream.name
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", file=str(path)) from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+    from rca_kit.case.writing import write_whole as write  # late: a command that writes nothing need not load it
+
+    write(path, text.encode("utf-8"))

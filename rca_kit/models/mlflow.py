@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def load_mlflow(uri: str, tracking_uri: str | None = None, registry_uri: str | N
     BadInput
         When MLflow cannot find or load it.
     """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine
     try:
         import mlflow
         import mlflow.pyfunc
