@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from rca_kit.case.times import parse_time
 from rca_kit.errors import BadInput
 
 MAX_ALERT_BYTES = 5_000_000
+MAX_TITLE, MAX_SUMMARY = 200, 600  # characters: what a person reads in a heading, and below it
+MAX_OTHERS = 5  # names of alerts that fire beside the first
 _DATADOG_TIMES = ("date", "last_updated", "alert_transition_time", "timestamp", "event_date")
 _SPOKEN = (  # how people write metrics in the name of an alert; the first that fits wins
     (r"\bp?99(th)?\b.*\blatency|\blatency.*\bp?99", "latency_p99"),
@@ -44,7 +46,7 @@ class Alert:
 
     form: str
     title: str
-    detected_at: datetime
+    detected_at: datetime | None = None
     id: str = ""
     service: str = ""
     summary: str = ""
@@ -82,71 +84,111 @@ def read_alert(path: Path) -> Alert:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"is not JSON: {error}", file=path.name) from None
-    body = body[0] if isinstance(body, list) and len(body) == 1 else body
+    if isinstance(body, list) and body and all(isinstance(a, Mapping) for a in body):
+        # Alertmanager's own list of alerts (GET /api/v2/alerts), or a single webhook body that was logged as a list
+        body = {"alerts": body} if all("labels" in a for a in body) else body[0] if len(body) == 1 else body
     if isinstance(body, Mapping):
-        for reader in (_pagerduty, _alertmanager, _datadog):
+        for reader in (_pagerduty, _alertmanager, _grafana_legacy, _datadog):
             alert = reader(body, path.name)
             if alert is not None:
-                return alert
+                return replace(alert, title=_line(alert.title, MAX_TITLE), summary=_line(alert.summary, MAX_SUMMARY),
+                               service=_line(alert.service, MAX_TITLE))
         keys = ", ".join(list(map(str, body))[:12])
     else:
         keys = type(body).__name__
-    raise BadInput("is no alert of a known form", file=path.name, found=keys or "an empty object",
+    raise BadInput("is no alert of a known form", file=path.name, found=keys[:300] or "an empty object",
                    expected="a webhook body of Alertmanager, Grafana, PagerDuty or Datadog")
 
 
 def _alertmanager(body: Mapping[str, Any], file: str) -> Alert | None:
-    """Alertmanager's webhook, and Grafana's, which is built on it."""
-    alerts = [a for a in body.get("alerts") or () if isinstance(a, Mapping)]
+    """Alertmanager's webhook (version 4), the list of its API, and Grafana's webhook, which is built on it."""
+    listed = body.get("alerts")
+    alerts = [a for a in listed if isinstance(a, Mapping)] if isinstance(listed, list) else []
     if not alerts:
         return None
-    firing = [a for a in alerts if a.get("status", "firing") == "firing"] or alerts
-    first = min(firing, key=lambda a: str(a.get("startsAt") or "9"))
+    firing = [a for a in alerts if _state(a) != "resolved"] or alerts
+    times = [(when, a) for a in firing if (when := _when(a.get("startsAt"), file, "startsAt", alone=len(firing) == 1))]
+    detected, first = min(times, key=lambda x: x[0]) if times else (None, firing[0])
     labels = {**_dict(body.get("commonLabels")), **_dict(first.get("labels"))}
     notes = {**_dict(body.get("commonAnnotations")), **_dict(first.get("annotations"))}
-    title = str(notes.get("title") or labels.get("alertname") or body.get("title") or "Alert")
+    title = notes.get("title") or labels.get("alertname") or body.get("title")
+    if not title and detected is None:
+        return None
     summary = str(notes.get("summary") or notes.get("description") or notes.get("message") or body.get("message") or "")
+    others = list(dict.fromkeys(n for a in firing if (n := str(_dict(a.get("labels")).get("alertname") or "")) and n != title))
     grafana = "orgId" in body or "dashboardURL" in first or "panelURL" in first
+    more = f" (also firing: {', '.join(others[:MAX_OTHERS])}{' ...' if len(others) > MAX_OTHERS else ''})" if others else ""
     return Alert(
-        "grafana" if grafana else "alertmanager", title, _when(first.get("startsAt"), file, "startsAt"),
-        id=str(first.get("fingerprint") or ""), service=_first(labels, "service", "job", "app", "application"), summary=summary,
-        metric=_metric(labels.get("metric"), f"{title} {summary} {notes.get('description', '')}"),
+        "grafana" if grafana else "alertmanager", str(title or "Alert"), detected,
+        id=str(first.get("fingerprint") or ""), service=_first(labels, "service", "job", "app", "application"),
+        summary=_line(summary, MAX_SUMMARY - len(more)) + more,
+        metric=_metric(labels.get("metric"), f"{title or ''} {summary} {notes.get('description', '')}"),
     )
 
 
+def _state(alert: Mapping[str, Any]) -> str:
+    """Give the state: a word in webhooks, an object in Alertmanager's API."""
+    status = alert.get("status")
+    return str(status.get("state") if isinstance(status, Mapping) else status or "firing")
+
+
+def _grafana_legacy(body: Mapping[str, Any], file: str) -> Alert | None:
+    """Grafana's alerting up to version 8: one rule, and no time in it."""
+    del file
+    if not body.get("ruleName") or not ({"evalMatches", "ruleId", "state"} & set(body)):
+        return None
+    matches = body.get("evalMatches")
+    named = [str(_dict(m).get("metric") or "") for m in matches] if isinstance(matches, list) else []
+    summary = str(body.get("message") or "")
+    return Alert("grafana", str(body["ruleName"]), None, id=_first(body, "ruleId"),
+                 service=_first(_dict(body.get("tags")), "service", "job", "app"), summary=summary,
+                 metric=_metric(None, f"{body['ruleName']} {summary} {' '.join(named)}"))
+
+
 def _pagerduty(body: Mapping[str, Any], file: str) -> Alert | None:
+    """PagerDuty's webhooks (version 3, 2 and 1), its API's incident, and the event that is sent to it."""
+    payload = _dict(body.get("payload"))
+    if payload.get("summary") and ("event_action" in body or "routing_key" in body):
+        custom = _dict(payload.get("custom_details"))
+        return Alert("pagerduty", str(payload["summary"]), _when(payload.get("timestamp"), file, "timestamp"),
+                     id=_first(body, "dedup_key"), service=_first(payload, "component", "source", "group"),
+                     summary=str(payload["summary"]), metric=_metric(custom.get("metric"), f"{payload['summary']} {custom}"))
     event = _dict(body.get("event"))
-    data = _dict(event.get("data"))
+    data = _dict(event.get("data")) or _dict(body.get("incident"))
     messages = body.get("messages")
     if not data and isinstance(messages, list) and messages:
-        data = _dict(_dict(messages[0]).get("incident"))
         event = _dict(messages[0])
-    if not data or not (data.get("title") or data.get("summary")):
+        data = _dict(event.get("incident")) or _dict(_dict(event.get("data")).get("incident"))
+    if "title" not in data and _dict(data.get("incident")):  # a note or a responder: the incident stands inside
+        data = {**_dict(data["incident"]), "created_at": _dict(data["incident"]).get("created_at")}
+    title = data.get("title") or data.get("summary") or _dict(data.get("trigger_summary_data")).get("subject")
+    if not title:
         return None
     service = _dict(data.get("service"))
-    title = str(data.get("title") or data.get("summary"))
-    summary = str(_dict(data.get("body")).get("details") or data.get("description") or title)
-    when = data.get("created_at") or event.get("occurred_at") or event.get("created_on")
+    details = _dict(data.get("body")).get("details")
+    summary = str(details if isinstance(details, str) else data.get("description") or title)
+    value, key = next(((v, k) for v, k in ((data.get("created_at"), "created_at"), (data.get("created_on"), "created_on"),
+                      (event.get("occurred_at"), "occurred_at"), (event.get("created_on"), "created_on")) if v), (None, ""))
     return Alert(
-        "pagerduty", title, _when(when, file, "created_at"), id=_first(data, "number", "incident_number", "id"),
+        "pagerduty", str(title), _when(value, file, key), id=_first(data, "number", "incident_number", "id"),
         service=_first(service, "summary", "name"), summary=summary, metric=_metric(None, f"{title} {summary}"),
     )
 
 
 def _datadog(body: Mapping[str, Any], file: str) -> Alert | None:
+    """Datadog's webhook: the default payload, and the names that teams commonly give its variables."""
     title = _first(body, "alert_title", "event_title", "title")
-    when = next((body[k] for k in _DATADOG_TIMES if body.get(k)), None)
+    when, key = next(((body[k], k) for k in _DATADOG_TIMES if body.get(k)), (None, ""))
     if not title or when is None:
         return None
     tags = body.get("tags") or body.get("alert_scope") or ""
     listed = tags if isinstance(tags, list) else str(tags).split(",")
     pairs = dict(t.strip().split(":", 1) for t in map(str, listed) if ":" in t)
-    number = str(when)
+    text = _first(body, "body", "event_msg", "text", "text_only_msg", "alert_status").replace("%%%", " ")
     return Alert(
-        "datadog", re.sub(r"^\[[^\]]*\]\s*", "", title), _when(int(number) if number.isdigit() else when, file, "date"),
-        id=_first(body, "alert_id", "id", "event_id"), service=pairs.get("service", ""),
-        summary=_first(body, "body", "event_msg", "text", "alert_status")[:500],
-        metric=_metric(body.get("alert_metric"), f"{title} {_first(body, 'body', 'event_msg')}"),
+        "datadog", re.sub(r"^\[[^\]]*\]\s*", "", title) or title, _when(when, file, key),
+        id=_first(body, "alert_id", "id", "event_id"), service=pairs.get("service", ""), summary=text,
+        metric=_metric(body.get("alert_metric"), f"{title} {text}"),
     )
 
 
@@ -169,8 +211,21 @@ def _metric(named: Any, text: str) -> str | None:
     return guess_metric(f"{named or ''} {text}")
 
 
-def _when(value: Any, file: str, key: str) -> datetime:
-    return parse_time(value, file=file, column=key)[0]
+def _when(value: Any, file: str, key: str, *, alone: bool = True) -> datetime | None:
+    """Read a time; None where there is none, or where it cannot be read and other alerts may tell."""
+    if value in (None, "") or str(value).startswith("0001-01-01"):  # Go's zero time
+        return None
+    try:
+        return parse_time(value, file=file, column=key)[0]
+    except BadInput:
+        if alone:
+            raise
+        return None
+
+
+def _line(text: str, limit: int) -> str:
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -178,4 +233,4 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _first(body: Mapping[str, Any], *keys: str) -> str:
-    return next((str(body[k]) for k in keys if body.get(k)), "")
+    return next((str(body[k]) for k in keys if body.get(k) and isinstance(body[k], (str, int, float))), "")

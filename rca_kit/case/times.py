@@ -58,6 +58,8 @@ def parse_time(value: object, *, file: str | None = None, column: str | None = N
     (datetime.datetime(2026, 3, 2, 14, 35, tzinfo=datetime.timezone.utc), True)
     >>> parse_time("2026-03-02 14:35")
     (datetime.datetime(2026, 3, 2, 14, 35, tzinfo=datetime.timezone.utc), False)
+    >>> parse_time("1712123112")[0].year, parse_time("20260302")[0].day
+    (2024, 2)
     """
     when, known = _read(value)
     if when is None or not EARLIEST <= when < LATEST:
@@ -78,6 +80,10 @@ def _read(value: object) -> tuple[datetime | None, bool]:
     if not isinstance(value, str):
         return None, False
     text = " ".join(value.split())
+    if text.isascii() and text.isdigit() and len(text) > len("20260302"):
+        found = _from_epoch(float(text))  # first, since 1712123112 could also be read as a day in 1712
+        if found is not None:
+            return found, True
     zoned = text[:-3].rstrip() + "+00:00" if text.upper().endswith("UTC") else text
     try:
         return _read(datetime.fromisoformat(zoned))

@@ -112,10 +112,10 @@ def _extended(path: Path, new: list[Change]) -> bytes:
             # every column has its place: what stands there is kept byte for byte
             old = path.read_bytes()
             by_column = [{c: _row(change).get(canonical_name(c), "") for c in header.header} for change in new]
-            rows = _csv(by_column, header.delimiter, head=False)
+            lines = _csv(by_column, header.delimiter, head=False)
             newline = b"\r\n" if b"\r\n" in old else b"\n"
             glue = b"" if old.endswith(b"\n") else newline
-            return old + glue + rows.encode().replace(b"\n", newline)
+            return old + glue + lines.encode().replace(b"\n", newline)
     frame = _frame(path)
     names = {canonical_name(c): c for c in frame.columns}
     rows = [{names.get(n, n): v for n, v in _row(c).items() if v or n in names} for c in new]
@@ -179,7 +179,7 @@ def _named(path: Path) -> str:
     text = path.read_text(encoding="utf-8-sig")
     expected = load_yaml(path)
     expected["tables"] = {**expected["tables"], "changes": NEW_FILE}
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     tables = next(value for key, value in root.value if key.value == "tables")
     at = tables.value[0][0].start_mark
     entry = f"changes: {NEW_FILE}" + (", " if tables.flow_style else "\n" + " " * at.column)
