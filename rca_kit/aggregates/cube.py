@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 BUCKET = "rk_bucket"
 VALUE = "rk_value"
+BIN = "rk_bin"
+LABEL = "rk_label"
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,15 @@ class Cube:
 
     def merge(self, other: Cube) -> Cube:
         """Add two cubes over different rows of the same log."""
-        both = pl.concat([self.frame, other.frame], how="vertical")
-        return Cube.of(self.keys, both.group_by(list(self.keys)).agg(pl.all().sum()))
+        return Cube.total([self, other])
+
+    @classmethod
+    def total(cls, cubes: Sequence[Cube]) -> Cube:
+        """Add up one or more cubes over different rows of the same log."""
+        keys = cubes[0].keys
+        if len(cubes) == 1:
+            return cubes[0]
+        return cls.of(keys, pl.concat([c.frame for c in cubes]).group_by(list(keys), maintain_order=True).agg(pl.all().sum()))
 
     def dense(self, column: str, n: int) -> NDArray[np.float64]:
         """One sum as an array by bucket, shape (n,), zero where no row fell."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
-from rca_kit.aggregates.cube import BUCKET, VALUE, Cube
+from rca_kit.aggregates.batches import Seen, batches_of, sum_batches
+from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE, Cube
 from rca_kit.aggregates.fused import fused
 from rca_kit.aggregates.plan import Plan
 from rca_kit.aggregates.rows import FLAGS, as_number, as_text, bin_index, bucket, log_bin, outcome_columns, value_key
 from rca_kit.sources.collect import collect_all
-
-BIN = "rk_bin"
-LABEL = "rk_label"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,6 @@ class Aggregates:
 
 
 Query = tuple[str, tuple[str, ...], nw.LazyFrame[Any]]
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -156,8 +154,8 @@ def _long(frame: nw.LazyFrame[Any], plan: Plan) -> dict[str, Cube]:
     return cubes | (collect([_score_by_label(coarse)]) if plan.columns.score and plan.label_kind == "binary" else {})
 
 
-def scan(frame: nw.LazyFrame[Any], plan: Plan) -> Aggregates:
-    """Sum the log under a plan.
+def scan(frame: nw.LazyFrame[Any], plan: Plan, also: Sequence[str] = (), seen: Seen | None = None) -> Aggregates:
+    """Sum the log under a plan, in one pass where the engine is Polars.
 
     Parameters
     ----------
@@ -165,13 +163,20 @@ def scan(frame: nw.LazyFrame[Any], plan: Plan) -> Aggregates:
         One row per request; the time column is UTC. Only the columns of the plan are read.
     plan : Plan
         What to sum; see `make_plan`.
+    also : sequence of str
+        More columns to read for `seen`.
+    seen : callable, optional
+        Shown every batch of rows that passes, where the engine is Polars; other engines keep their rows.
 
     Returns
     -------
     Aggregates
         ``scan(a + b) == scan(a).merge(scan(b))`` up to the rounding of float sums.
     """
-    needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
-    # Polars shares one scan among all queries, DuckDB and databases answer each quickly; to Spark every query is a job
+    needed = frame.select(*[nw.col(c) for c in dict.fromkeys((*plan.columns.needed(), *also))])
+    native = needed.to_native()
+    if isinstance(native, pl.LazyFrame) and (summed := sum_batches(batches_of(native, seen), plan)):
+        return Aggregates(plan, summed)
+    # DuckDB and databases answer each query quickly; to Spark every query is a job
     jobs = frame.implementation.is_spark_like()
     return Aggregates(plan, _long(needed, plan) if jobs else collect(queries(needed, plan)))

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from rca_kit.aggregates.cube import BUCKET, VALUE
+from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE
 from rca_kit.aggregates.plan import OTHER, TOP_K
 from rca_kit.aggregates.rows import NO_ERROR
-from rca_kit.aggregates.scan import BIN, LABEL, Aggregates, scan
+from rca_kit.aggregates.scan import Aggregates, scan
 from rca_kit.sources import open_case, to_lazy
 
 from .conftest import DECISION, ERROR, KPI_NUMBER, LATENCY, SCORE, TIME, make_log, plan_of

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.aggregates.cube import BUCKET, VALUE
+from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import LATENCY_BINS, latency_values
-from rca_kit.aggregates.scan import BIN, LABEL, Aggregates
+from rca_kit.aggregates.scan import Aggregates
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
 
