@@ -123,7 +123,7 @@ def _binned(values: pl.Series, feature: FeaturePlan) -> Key:
     for start in range(0, x.size, BLOCK):
         block, count = x[start : start + BLOCK], out[start : start + BLOCK]
         for edge in edges:
-            count += block >= edge
+            np.add(count, block >= edge, out=count, casting="unsafe")
     codes = out.astype(np.int64)
     codes[np.isnan(x)] = len(edges) + 1
     return Key(codes, pl.Series([*range(len(edges) + 1), None], dtype=pl.Int64))
