@@ -62,7 +62,7 @@ def sum_batch(rows: pl.DataFrame, plan: Plan) -> dict[str, Cube]:
     if c.error:
         extra.append(nw.when(measures["error"] == 1).then(as_text(c.error)).alias("errors"))
     base: pl.DataFrame = frame.select(
-        bucket(plan),
+        bucket(frame, plan),
         *[e.alias(f"measure:{m}") for m, e in measures.items()],
         *[e.alias(f"number:{n}") for n, e in numbers.items()],
         *[e.alias(f"text:{n}") for n, e in texts.items()],

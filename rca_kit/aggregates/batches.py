@@ -11,6 +11,7 @@ import polars as pl
 from rca_kit.aggregates.batch import sum_batch
 from rca_kit.aggregates.cube import Cube
 from rca_kit.aggregates.plan import Plan
+from rca_kit.sources.collect import explained_engine
 
 BATCH_ROWS = 262_144  # two hundred megabytes of thirty columns with all that is made of them
 MOST_WORKERS = 4  # batches summed side by side: each takes memory, and reading keeps up with no more
@@ -42,8 +43,24 @@ def _added(parts: list[dict[str, Cube]]) -> dict[str, Cube]:
 
 
 def batches_of(frame: pl.LazyFrame, seen: Seen | None = None) -> Iterator[pl.DataFrame]:
-    """Read a frame batch by batch in the order of its rows, showing each to `seen`; the reader stays a little ahead."""
-    for batch in frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming"):
+    """Read a frame batch by batch in the order of its rows, showing each to `seen`; the reader stays a little ahead.
+
+    Raises
+    ------
+    RunFailed
+        When the data cannot be read to their end.
+    """
+    reader = frame.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming")
+    while True:
+        try:
+            batch = next(reader, None)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            failed = explained_engine(error)
+            if failed is None:
+                raise
+            raise failed from None
+        if batch is None:
+            return
         if seen is not None:
             seen(batch)
         yield batch
