@@ -102,6 +102,14 @@ class Tables(_Strict):
         raise ValueError("needs a path, a list of paths, or a mapping such as {spark: db.table}")
 
 
+class Impact(_Strict):
+    """What one unit of a KPI is worth, so that its loss can be told in money."""
+
+    kpi: str = Field(min_length=1)
+    value_per_unit: float = Field(gt=0, allow_inf_nan=False)
+    currency: str = Field(default="", max_length=12)
+
+
 class RolesGiven(_Strict):
     """Roles as the file gives them. None means: not given; `declined` has those set to null on purpose."""
 
@@ -156,6 +164,7 @@ class Incident(_Strict):
     roles: RolesGiven = RolesGiven()
     task: Task | None = None
     slos: dict[str, Slo] = {}
+    impact: tuple[Impact, ...] = ()
     windows: Windows | None = None
     models: dict[str, dict[str, Any]] = {}
     redact: tuple[str, ...] = ()
@@ -186,6 +195,18 @@ class Incident(_Strict):
     @classmethod
     def _one(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value if value is not None else ()
+
+    @field_validator("impact", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, dict) else value if value is not None else ()
+
+    @field_validator("impact")
+    @classmethod
+    def _each_once(cls, value: tuple[Impact, ...]) -> tuple[Impact, ...]:
+        if len({i.kpi for i in value}) < len(value):
+            raise ValueError("names a kpi twice")
+        return value
 
     @field_validator("roles", "slos", "models", "signal", mode="before")
     @classmethod
@@ -282,7 +303,7 @@ def _problem(error: Any) -> tuple[str, str, str | None]:
     location = tuple(str(part) for part in error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
-        model = _FIELDS.get(location[:-1], Slo if location[0] == "slos" else Incident)
+        model = _FIELDS.get(location[:-1], {"slos": Slo, "impact": Impact}.get(location[0], Incident))
         known = list(model.model_fields)
         where = ".".join(location[:-1])
         return (f"{where}.{location[-1]}" if where else location[-1], "unknown key",

@@ -48,6 +48,15 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class UnitValue:
+    """What one unit of a KPI is worth."""
+
+    kpi: str
+    value_per_unit: float
+    currency: str = ""
+
+
+@dataclass(frozen=True)
 class CaseFacts:
     """What was investigated."""
 
@@ -62,6 +71,7 @@ class CaseFacts:
     tables: tuple[TableFacts, ...] = ()
     changes: tuple[ChangeRecord, ...] = ()
     slos: dict[str, dict[str, float]] | None = None
+    impact: tuple[UnitValue, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,6 +98,10 @@ class Investigation(Finding):
     settlement: Settlement
     warnings: tuple[str, ...] = ()
     slicer: Slicer | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the request log behind when the findings go to another process or to disk."""
+        return {**self.__dict__, "slicer": None}
 
     def slice(self, where: str | dict[str, Any] | None = None, metric: str | None = None) -> Any:
         """Pick requests by hand.

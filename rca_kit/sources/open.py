@@ -110,6 +110,7 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     changes, change_entry, change_notes = read_change_log(case)
     deployed = frozenset(v for c in changes if c.kind == "model_deploy" for v in (c.version_from, c.version_to) if v)
     log = _read_log(case, scanned, deployed)
+    _check_impact(case, log.inferred.roles)
     warnings = [*scanned.warnings, *log.warnings]
     metrics, metric_entry, metric_notes = service_metrics_table(case, log.span)
     golden, golden_entry, golden_notes = golden_table(case)
@@ -212,6 +213,13 @@ def _check_redact(case: Case, names: list[str], file: str) -> None:
         if column not in names and case.incident.tables.golden is None and case.incident.tables.shadow is None:
             raise BadInput("there is no such column, named in incident.yaml under redact", file=file, column=column,
                            hint=did_you_mean(column, names))
+
+
+def _check_impact(case: Case, roles: Roles) -> None:
+    for each in case.incident.impact:
+        if each.kpi not in roles.kpi:
+            raise BadInput("is no KPI of this case", file=FILE_NAME, column=each.kpi, found="named under impact",
+                           expected=", ".join(roles.kpi) or "a column under roles.kpi", hint=did_you_mean(each.kpi, roles.kpi))
 
 
 def _check_span(case: Case, low: datetime, high: datetime, file: str) -> list[str]:

@@ -13,7 +13,7 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import Aggregates, scan
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
-from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts
+from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts, UnitValue
 from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
@@ -109,4 +109,5 @@ def case_facts(opened: OpenCase, changes: tuple[ChangeRecord, ...]) -> CaseFacts
         tables=tuple(TableFacts(t.name, tuple(t.files), t.rows, t.columns, t.sha256 or "") for t in opened.tables),
         changes=changes,
         slos=slos or None,
+        impact=tuple(UnitValue(i.kpi, i.value_per_unit, i.currency) for i in incident.impact),
     )

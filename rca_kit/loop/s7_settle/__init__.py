@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ def settle(
     slos: Any = None,
     *,
     decision_table: str | Path | None = None,
-    value_per_unit: Mapping[str, float] | None = None,
 ) -> Settlement:
     """Settle a case from the findings of steps 1 to 6. Nothing is computed from data here.
 
@@ -48,8 +46,6 @@ def settle(
         Targets by metric: ``{"auc": {"min": 0.84}}``; the case's own when left out.
     decision_table : path, optional
         A team's YAML over the kit's decision table; see `decisions.load_table`.
-    value_per_unit : mapping, optional
-        What one unit of a KPI is worth, by KPI column: adds money per hour to the severity's reasons.
 
     Returns
     -------
@@ -61,7 +57,7 @@ def settle(
         When the team's decision table cannot be used.
     """
     facts = Facts(case, signal, symptom, scope, suspects, samples, simulation, plain_slos(slos or case.slos))
-    grade = severity(facts, value_per_unit)
+    grade = severity(facts)
     moves = mitigations(facts, grade.level, load_table(decision_table))
     guards = propose(facts)
     whys = draft_whys(facts)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rca_kit.findings.settlement import Severity
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s7_settle.facts import Facts, family_of, number
@@ -33,15 +31,11 @@ UNSAFE_WORDS = ("toxic", "unsafe", "harm", "injection", "leak", "abuse")
 HOUR = 3600.0
 
 
-def severity(facts: Facts, value_per_unit: Mapping[str, float] | None = None) -> Severity:
+def severity(facts: Facts) -> Severity:
     """Grade an incident.
 
     SEV1 is broad or unsafe, SEV2 a notable impact, SEV3 limited, SEV4 cosmetic. No change has no level; a benign shift is SEV4.
-
-    Parameters
-    ----------
-    value_per_unit : mapping, optional
-        What one unit of a KPI is worth, by KPI column, in any currency: adds the loss per hour to the reasons.
+    What the case says a unit of a KPI is worth comes first among the reasons, as money lost per hour.
     """
     if facts.verdict == "no_change":
         return Severity(None, ("nothing changed beyond chance and season",))
@@ -53,7 +47,7 @@ def severity(facts: Facts, value_per_unit: Mapping[str, float] | None = None) ->
     )
     worst = harms[0][0] if harms else 1
     breaches = [b for b in facts.breaches() if not b.before_too]
-    because = [str(b) for b in breaches]
+    because = [*money(facts), *(str(b) for b in breaches)]
     burn = error_budget_burn(facts)
     if burn is not None and burn > 1:
         because.append(f"error budget burns {burn:.3g} times too fast")
@@ -63,9 +57,9 @@ def severity(facts: Facts, value_per_unit: Mapping[str, float] | None = None) ->
     users = sum((s.share_of_impact or 0.0) for s in facts.scope.segments)
     because.append(_reach_words(facts, reach, users))
     if unsafe:
-        return Severity("SEV1", (unsafe, *because, *impact(facts, value_per_unit)))
+        return Severity("SEV1", (unsafe, *because, *impact(facts)))
     level = _level(worst, reach, bool(breaches), bool(burn and burn >= FAST_BURN), harms)
-    return Severity(LEVELS[level - 1], tuple(dict.fromkeys([*because, *impact(facts, value_per_unit)])))
+    return Severity(LEVELS[level - 1], tuple(dict.fromkeys([*because, *impact(facts)])))
 
 
 def harm(reading: MetricReading) -> int:
@@ -108,25 +102,41 @@ def error_budget_burn(facts: Facts) -> float | None:
     return reading.after / limit
 
 
-def impact(facts: Facts, value_per_unit: Mapping[str, float] | None = None) -> tuple[str, ...]:
-    """Say the business impact: KPI points lost, requests touched per hour, and money per hour where a unit has a value."""
+def impact(facts: Facts) -> tuple[str, ...]:
+    """Say the business impact: requests touched per hour, and KPI points lost."""
     if facts.verdict == "no_change":
         return ()
     out = []
     per_hour = requests_per_hour(facts)
     if facts.verdict == "incident" and per_hour is not None:
         out.append(f"about {_rounded(per_hour * facts.share)} requests an hour are in the affected traffic")
-    for metric, reading in facts.readings().items():
-        if not metric.startswith("kpi:") or not reading.moved or not reading.worse:
-            continue
-        if reading.change is None or reading.before is None:
-            continue
-        column = metric.partition(":")[2]
-        out.append(_kpi_words(column, reading.before, reading.change))
-        worth = (value_per_unit or {}).get(column)
-        if worth is not None and per_hour is not None:
-            out.append(f"about {_rounded(abs(reading.change) * per_hour * worth)} an hour lost on {column}, at {worth:g} a unit")
+    out += [_kpi_words(column, r.before, r.change) for column, r in _kpis_lost(facts) if r.before is not None and r.change]
     return tuple(out)
+
+
+def money(facts: Facts) -> tuple[str, ...]:
+    """Say what the loss of each KPI costs per hour, with its interval, where the case says what a unit is worth."""
+    per_hour = requests_per_hour(facts)
+    worth = {u.kpi: u for u in facts.case.impact}
+    out = []
+    for column, r in _kpis_lost(facts):
+        unit = worth.get(column)
+        if unit is None or per_hour is None or r.change is None:
+            continue
+        scale = per_hour * unit.value_per_unit
+        named = f" {unit.currency}" if unit.currency else ""
+        between = ""
+        if r.interval is not None:
+            way = 1 if r.change > 0 else -1
+            low, high = sorted(max(0.0, way * v * scale) for v in r.interval)  # a loss: below nothing it is none
+            between = f" (95%: {_rounded(low)} to {_rounded(high)})"
+        out.append(f"about {_rounded(abs(r.change) * scale)}{named} an hour lost on {column}{between}, "
+                   f"at {unit.value_per_unit:g}{named} a unit")
+    return tuple(out)
+
+
+def _kpis_lost(facts: Facts) -> list[tuple[str, MetricReading]]:
+    return [(m.partition(":")[2], r) for m, r in facts.readings().items() if m.startswith("kpi:") and r.moved and r.worse]
 
 
 def requests_per_hour(facts: Facts) -> float | None:
@@ -208,6 +218,8 @@ def _reach_words(facts: Facts, reach: float, users: float) -> str:
 
 
 def _rounded(value: float) -> str:
+    if value < 0.005:
+        return "0"
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rca_kit.findings.base import plain
+from rca_kit.findings.investigation import UnitValue
 from rca_kit.findings.simulation import Simulation, Trial
 from rca_kit.findings.suspects import CheckResult
 from rca_kit.loop import s4_suspects
@@ -116,7 +117,19 @@ def test_fmea_grades_stay_in_range_and_late_detection_is_worse(f):
 def test_team_table_and_values_reach_the_settlement(f, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("replace: true\nrules: [{id: a, action: throttle, target: door, why: w, verify: v}]\n")
-    s = run(f.facts("kpi:orders", 0.05, 0.04, readings=[f.reading("kpi:orders", 0.05, 0.04)]), decision_table=own,
-            value_per_unit={"orders": 10.0})
+    found = f.facts("kpi:orders", 0.05, 0.04, readings=[f.reading("kpi:orders", 0.05, 0.04)])
+    found = replace(found, case=replace(found.case, impact=(UnitValue("orders", 10.0, "EUR"),)))
+    s = run(found, decision_table=own)
     assert [m.action for m in s.mitigations] == ["throttle"]
-    assert any("an hour lost on orders" in b for b in s.severity.because)
+    # 5,000 requests in six hours after the onset, a hundredth of an order less on each, 10 EUR an order
+    assert s.severity.because[0] == "about 83 EUR an hour lost on orders (95%: 0 to 170), at 10 EUR a unit"
+
+
+def test_money_is_told_only_for_a_kpi_that_got_worse_and_has_a_value(f):
+    from rca_kit.loop.s7_settle.severity import money
+
+    found = f.facts("kpi:orders", 0.05, 0.04, readings=[f.reading("kpi:tips", 1.0, 2.0, worse=False)])
+    assert money(found) == ()
+    assert money(replace(found, case=replace(found.case, impact=(UnitValue("tips", 1.0),)))) == ()
+    quiet = f.facts("kpi:orders", 0.05, 0.05, verdict="no_change", readings=[f.reading("kpi:orders", 0.05, 0.05, moved=False)])
+    assert money(replace(quiet, case=replace(quiet.case, impact=(UnitValue("orders", 10.0),)))) == ()
