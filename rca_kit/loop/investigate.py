@@ -17,8 +17,9 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
+from rca_kit.loop.refine import at_version, date_again, laid
 from rca_kit.loop.s1_signal import signal
-from rca_kit.loop.s2_symptom import symptom
+from rca_kit.loop.s2_symptom import dated, symptom
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
@@ -85,6 +86,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     """Do steps 1 to 4."""
     opened = prepared.case
     incident = opened.case.incident
+    fixed = incident.windows is not None  # a person said when
     changes = tuple(
         ChangeRecord(c.id, c.time, c.kind, c.component, c.description, c.scope, c.version_from, c.version_to, c.link)
         for c in opened.changes
@@ -108,9 +110,21 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
         verdict, mix = decide(room, outcomes, splits if len(worse) <= MOST_SPLITS else None), splits[worse[0]]
     elif verdict.verdict != "incident":
         verdict = decide(room, outcomes, hurt=hurt_segments(prepared, picture))
+        aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
+        if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
+            return work(prepared, aligned, say)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     say("suspects")
     found_scope = replace(found_scope, mix_rate=mix)
+    again = None
+    if verdict.verdict == "incident" and not fixed:
+        again = date_again(prepared, picture, room, outcomes, found_scope, found_symptom)
+    if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
+        return work(prepared, laid(picture, again), say)
+    if again is not None:
+        picture = replace(picture, onset=again)
+        room = replace(room, picture=picture)
+        found_symptom = dated(found_symptom, picture, logged)
     found_suspects = suspects(room, outcomes, found_scope, found_symptom, verdict)
     earlier = first_of_version(picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.symptom import DeployEffect, MetricSeries, Onset, Symptom
-from rca_kit.loop.reading.detect import Move, joint_onset, observe
+from rca_kit.loop.reading.detect import Move, observe
 from rca_kit.loop.reading.names import in_order, public
+from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.rates import Z95
 
@@ -50,11 +52,11 @@ def symptom(
     times = (picture.grid.time(when.index), (picture.grid.time(when.low), picture.grid.time(when.high + 1))) if when else None
     if times is None and anchor is not None:  # windows given by a person
         times = (picture.windows[1].start, (picture.windows[0].end, picture.windows[1].start))
-    inside = tuple(i for i, t in change_times if times and times[1][0] - SLACK <= t <= times[1][1] + SLACK)
+    inside = _inside(times[1], change_times) if times else ()
     return Symptom(
         metric=public(name),
         direction=("up" if d.change > 0 else "down") if d and times and math.isfinite(d.change) else None,
-        shape=_fine_shape(main, picture) if main and main.moved and times else None,
+        shape=_slower(_fine_shape(main, picture), when) if main and main.moved and times else None,
         onset=times[0] if times else None,
         onset_interval=times[1] if times else None,
         before=_number(before.value) if before else None,
@@ -70,6 +72,31 @@ def symptom(
         deploy_effects=tuple(deploy_effects),
         series=tuple(chart(picture, n) for n in _charts(picture, name, onsets)),
     )
+
+
+def dated(found: Symptom, picture: Picture, change_times: Sequence[tuple[str, datetime]]) -> Symptom:
+    """The symptom with the onset of a picture that was dated anew."""
+    when = picture.onset
+    if when is None:
+        return found
+    interval = (picture.grid.time(when.low), picture.grid.time(when.high + 1))
+    shape = _slower(found.shape, when) if found.shape else None
+    return replace(
+        found,
+        shape=shape,
+        onset=picture.grid.time(when.index),
+        onset_interval=interval,
+        changes_inside=_inside(interval, change_times),
+    )
+
+
+def _slower(shape: str, when: JointOnset | None) -> str:
+    """What looks like a step in one series is a ramp where the series together tell that it came on gradually."""
+    return "ramp" if shape == "step" and when is not None and when.gradual else shape
+
+
+def _inside(interval: tuple[datetime, datetime], change_times: Sequence[tuple[str, datetime]]) -> tuple[str, ...]:
+    return tuple(i for i, t in change_times if interval[0] - SLACK <= t <= interval[1] + SLACK)
 
 
 def _fine_shape(move: Move, picture: Picture) -> str:

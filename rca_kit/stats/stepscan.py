@@ -25,6 +25,7 @@ SEASON_DAYS = 2.0  # a daily season needs two days to be seen at all
 WEEK_DAYS = 14.0  # a weekly one two weeks
 WINSOR = 3.0  # robust sigmas from the running median beyond which a lone bucket is pulled in
 WINSOR_WINDOW = 5  # a change that lasts three buckets or more passes a running median of five unharmed
+PARTS = (0.2, 0.4, 0.6, 0.8)  # of its first bucket that a step inside it may lift
 RAMP_GAIN = 6.0  # log-likelihood by which a ramp must beat the best step to be called one (a ramp has one more degree of freedom)
 
 
@@ -155,6 +156,73 @@ def step_scan(
     profile = np.where((starts >= first) & (starts <= last), (c / phi) ** 2 / diagonal, 0.0)
     season = _season(values, errors, design, steps, ok, fits.get(kind))
     return StepScan(fits.get("step"), fits.get("box"), fits.get("ramp"), kind, log_p.get(kind, 0.0), profile, rho, phi, season)
+
+
+def gradual_profile(
+    values: Floats,
+    errors: Floats,
+    scan: StepScan,
+    *,
+    phase: NDArray[np.int64] | None = None,
+    day: NDArray[np.int64] | None = None,
+) -> Floats:
+    """Evidence for a change that begins at bucket s and is complete at bucket e, rising evenly between: a step, or a ramp.
+
+    Parameters
+    ----------
+    values, errors, phase, day
+        As for `step_scan`.
+    scan : StepScan
+        The scan of the same series; its noise is used.
+
+    Returns
+    -------
+    array, shape (n, n + 1)
+        z squared at ``[s, e]`` for s < e, zero elsewhere and for changes opposite to the scan's best. ``e = s + 1`` is a step
+        at any moment of bucket s, ``e = n`` a ramp that still rises when the series ends.
+
+    Examples
+    --------
+    >>> y = np.random.default_rng(1).normal(size=100) + 6 * np.clip((np.arange(100) - 50) / 20, 0, 1)
+    >>> profile = gradual_profile(y, np.ones(100), step_scan(y, np.ones(100)))
+    >>> start, end = divmod(int(profile.argmax()), 101)
+    >>> abs(start - 50) <= 4, abs(end - 70) <= 4
+    (True, True)
+    """
+    n = values.size
+    out = np.zeros((n, n + 1))
+    ok = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    if scan.best is None or ok.sum() < MIN_POINTS:
+        return out
+    values = _winsorised(values, errors, ok)
+    design = nuisance(n, phase, day, ok)
+    if design.shape[1] > ok.sum() // 2:
+        design = design[:, :1]
+    steps = (np.arange(n)[:, None] >= np.arange(n)[None, :]).astype(float)
+    y, z, s = _whiten(values, design, steps, errors, ok, scan.rho)
+    q, _ = np.linalg.qr(z)
+    r = s - q @ (q.T @ s)
+    # a change complete at e is the mean of the steps at s..e-1: sums over blocks give all of them at once
+    c = np.concatenate([[0.0], np.cumsum(r.T @ (y - q @ (q.T @ y)))])
+    gram = np.zeros((n + 1, n + 1))
+    gram[1:, 1:] = np.cumsum(np.cumsum(r.T @ r, 0), 1)
+    length = np.arange(n + 1)[None, :] - np.arange(n)[:, None]
+    power = c[None, :] - c[:-1, None]
+    spread = np.diag(gram)[None, :] + np.diag(gram)[:-1, None] - 2 * gram[:-1]
+    floor = 1e-9 * max(float(spread.max()), 1e-300)
+    fine = (length >= 1) & (spread > floor * np.maximum(length, 1) ** 2) & (np.sign(power) == np.sign(scan.best.height))
+    out[fine] = (power[fine] / scan.phi) ** 2 / spread[fine]
+    # a step inside bucket s lifts it in part: with strong evidence that would pass for a short ramp
+    at = np.arange(n - 1)
+    one, two = spread[at, at + 1], spread[at + 1, at + 2]
+    cross = (spread[at, at + 2] - one - two) / 2
+    rise = np.diff(c)
+    for part in PARTS:
+        lift = part * rise[:-1] + (1 - part) * rise[1:]
+        norm = part**2 * one + (1 - part) ** 2 * two + 2 * part * (1 - part) * cross
+        good = (norm > floor) & fine[at, at + 1] & (np.sign(lift) == np.sign(scan.best.height))
+        out[at[good], at[good] + 1] = np.maximum(out[at[good], at[good] + 1], (lift[good] / scan.phi) ** 2 / norm[good])
+    return out
 
 
 def _winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats:

@@ -87,3 +87,8 @@ def change(minutes: float = -5, kind: str = "config_change", component: str = "f
            scope: str = "", key: str = "c1") -> ChangeRecord:
     """One line of a change log, minutes after the onset."""
     return ChangeRecord(key, ONSET + timedelta(minutes=minutes), kind, component, text, scope)
+
+
+def seen_grid() -> TimeGrid:
+    """The grid of every log here."""
+    return TimeGrid.over(T0, END)

@@ -13,8 +13,9 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.columns import compare_columns
 from rca_kit.loop.reading.derived import component_series, direction_of
-from rca_kit.loop.reading.detect import joint_onset, season_of, together, worse
+from rca_kit.loop.reading.detect import season_of, together, worse
 from rca_kit.loop.reading.names import in_order, psi_series, public, series_for
+from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.loop.s1_signal import signal

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.stats.stepscan import MIN_BOX, _winsorised, nuisance, step_scan
+from rca_kit.stats.stepscan import MIN_BOX, PARTS, _winsorised, gradual_profile, nuisance, step_scan
 
 N = 60
 
@@ -174,3 +174,19 @@ def test_a_step_of_one_and_a_half_sigma_under_a_season_is_found() -> None:
         assert found.step is not None
         hits.append(found.log_p < math.log(1e-3) and abs(found.step.start - 160) <= 4)
     assert np.mean(hits) >= 0.8
+
+
+def test_gradual_changes_equal_brute_force() -> None:
+    y = bounded(7) + 1.5 * np.clip((np.arange(N) - 24) / 12, 0, 1)
+    errors = np.random.default_rng(5).uniform(0.8, 1.3, N)
+    phase = np.arange(N) % 6
+    scan = step_scan(y, errors, phase=phase)
+    profile = gradual_profile(y, errors, scan, phase=phase)
+    y, design = _winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
+    for start, end in [(25, 37), (10, 60), (30, 33), (5, 7)]:
+        shape = np.clip((np.arange(N) - start + 1) / (end - start), 0, 1)
+        z = gls_z(y, shape, design, errors, scan.rho)[1]
+        assert profile[start, end] * scan.phi**2 == pytest.approx(max(z, 0) ** 2, abs=1e-8)
+    parts = [gls_z(y, p * step(30) + (1 - p) * step(31), design, errors, scan.rho)[1] for p in (1.0, *PARTS)]
+    assert profile[30, 31] * scan.phi**2 == pytest.approx(max(*parts, 0.0) ** 2)
+    assert not profile[np.tril_indices(N)].any()

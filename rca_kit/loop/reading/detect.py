@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from scipy.special import log_ndtr
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.metrics import Estimate
-from rca_kit.stats.stepscan import SEASON_DAYS, WEEK_DAYS, Fit, StepScan, step_scan
+from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, StepScan, step_scan
 
 Floats = NDArray[np.float64]
 
@@ -22,14 +22,6 @@ ALPHA_ALERT = 1e-3  # the alerted metric has its own prior: somebody already loo
 ALPHA_OTHER = 1e-3  # shared by all other series (Bonferroni): quiet logs stay quiet
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
-UNSEEN = 0.0005  # share below which a value was not there
-STAYS_FOR, STAYS = (
-    6,
-    0.8,
-)  # buckets after its first request, and the part of them that must hold it, for a value to have come to stay
-AGE_WORDS = ("age", "lag", "fresh", "stale")  # in the names of metrics that grow until the next refresh
-AGE_MARGIN = 0.05  # beyond the oldest ever seen
-EARLY = 0.6  # part of the log before the scanned start that tells how old is usual
 STILL_FALLING = 0.75  # labels of the last third against the first third after the fall: below this they are on their way
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
@@ -149,6 +141,8 @@ def scan_all(
         moved = found.best is not None and found.log_p < math.log(alpha)
         if moved and s.counts:
             moved = binomial_log_p(s, found, last - first + 1) < math.log(alpha)
+        if moved and s.quantile is not None:
+            moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if s.name == "label_share" and moved:
             moved = not still_arriving(seen.value, found)
         if found.kind == "box" and found.best is not None and found.best.end < last - OVER_BY * grid.n_coarse:
@@ -159,17 +153,47 @@ def scan_all(
 
 def binomial_log_p(series: Series, scan: StepScan, looks: int) -> float:
     """Corrected p value of a change of a rate by its binomial deviance: few events are skewed, and z overstates them."""
-    fit = scan.best
-    if fit is None or scan.kind == "ramp":
-        return scan.log_p
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
-    inside = np.zeros(k.size, bool)
-    inside[fit.start : fit.end] = True
+    return _deviance_log_p(k, n, scan, looks, scan.phi)
+
+
+def exceedance_log_p(series: Series, scan: StepScan, looks: int) -> float:
+    """Corrected p value of a change of a quantile: how many requests lie beyond the quantile of the other buckets.
+
+    A high quantile jumps between two modes when a few requests more or less time out; their number tells how few they are.
+    """
+    if scan.best is None or series.quantile is None:
+        return scan.log_p
+    counts = series.coarse_sum(0)
+    n = counts.sum(1)
+    inside = _inside(scan, n.size)
+    cumulative = np.cumsum(counts[~inside].sum(0))
+    at = int(np.searchsorted(cumulative, series.quantile * cumulative[-1]))
+    k = counts[:, at + 1 :].sum(1)
+    usual = float(k[~inside].sum() / max(n[~inside].sum(), 1.0))
+    expected = usual * n[~inside]
+    rest = expected > 0
+    spread = (k[~inside][rest] - expected[rest]) ** 2 / (expected[rest] * max(1 - usual, 1e-9))
+    return _deviance_log_p(k, n, scan, looks, math.sqrt(max(float(spread.mean()) if spread.size else 1.0, 1.0)))
+
+
+def _inside(scan: StepScan, size: int) -> NDArray[np.bool_]:
+    inside = np.zeros(size, bool)
+    if scan.best is not None:
+        inside[scan.best.start : scan.best.end] = True
+    return inside
+
+
+def _deviance_log_p(k: Floats, n: Floats, scan: StepScan, looks: int, phi: float) -> float:
+    if scan.best is None or scan.kind == "ramp":
+        return scan.log_p
+    inside = _inside(scan, k.size)
     parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
     deviance = 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
-    z = math.sqrt(max(deviance, 0.0)) / scan.phi
-    return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(max(looks, 1)), 0.0))
+    z = math.sqrt(max(deviance, 0.0)) / phi
+    looked = max(looks, 1) * (BOX_LOOKS if scan.kind == "box" else 1.0)
+    return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(looked), 0.0))
 
 
 def _entropy(k: float, n: float) -> float:
@@ -203,128 +227,3 @@ def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:
         if a <= high + slack and b >= low - slack:
             out.append(m)
     return out
-
-
-@dataclass(frozen=True)
-class JointOnset:
-    """Onset in fine buckets with a 90 % interval (both ends included as bucket starts), and who decided it."""
-
-    index: int
-    low: int
-    high: int
-    lead: str
-
-
-def joint_onset(group: Sequence[Move], grid: TimeGrid) -> JointOnset:
-    """Sharpen the onset on fine buckets from all series of a group that are kept finely.
-
-    The log-likelihoods of a step at each fine bucket are added over series, divided by the root of their number, since
-    series that move together share noise. Series with a ramp only take part when nothing has a step.
-    """
-    anchor = group[0]
-    born = appearance(anchor)
-    if born is not None:
-        at = born * grid.coarse
-        return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
-    overdue = overdue_since(anchor)
-    if overdue is not None:
-        return JointOnset(overdue, max(overdue - grid.coarse, 0), min(overdue + grid.coarse, grid.n - 1), anchor.series.name)
-    sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
-    low, high = _range(group if sharp else [anchor])
-    if anchor.series.coarse and anchor.scan.kind == "step":
-        near = anchor.reach()
-        low, high = min(low, near[0]), max(high, near[1])
-    a, b = max((low - 1) * grid.coarse, 1), min((high + 2) * grid.coarse, grid.n - 1)
-    profiles = {m.series.name: p for m in sharp if (p := _profile(m, a, b)) is not None}
-    if not profiles:
-        return _from_coarse(anchor, grid)
-    total = np.sum(list(profiles.values()), axis=0) / math.sqrt(len(profiles))
-    if anchor.series.coarse and anchor.scan.kind == "step":  # kept by coarse bucket only, and still what this is about
-        total = total + 0.5 * anchor.scan.profile[np.minimum(np.arange(a, b) // grid.coarse, grid.n_coarse - 1)]
-    weight = np.exp(total - total.max())
-    weight /= weight.sum()
-    cumulative = np.cumsum(weight)
-    best = int(np.argmax(total))
-    lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
-    lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
-    return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)
-
-
-def overdue_since(move: Move) -> int | None:
-    """Fine bucket since when an age has stayed above all it reached before: a refresh that was due did not come."""
-    s = move.series
-    if s.family != "component" or move.fit.height < 0 or not any(w in s.name.rsplit(":", 1)[-1].lower() for w in AGE_WORDS):
-        return None
-    value = s.buckets().value
-    seen = np.flatnonzero(np.isfinite(value))
-    early = seen[seen < move.reach()[0] * s.grid.coarse]
-    early = early[: int(EARLY * early.size)]  # the scan's step lies in the middle of the growth
-    if early.size < 10:
-        return None
-    usual = float(value[early].max()) * (1 + AGE_MARGIN)
-    within = seen[value[seen] <= usual]
-    late = seen[seen > within[-1]]
-    return int(late[0]) if late.size >= 2 else None
-
-
-def appearance(move: Move) -> int | None:
-    """Coarse bucket in which a value that was not there before first stays; None for values that were."""
-    s = move.series
-    if s.family not in ("mix", "version") or move.fit.height < 0:
-        return None
-    k, n = s.sums
-    for i in np.flatnonzero(k > 0):
-        if (k[i : i + STAYS_FOR] > 0).mean() >= STAYS:
-            quiet = k[:i].sum() <= UNSEEN * n[:i].sum()
-            return int(i) if quiet and i > 0 and abs(int(i) - move.fit.start) <= k.size // 4 else None
-    return None
-
-
-def _range(group: Sequence[Move]) -> tuple[int, int]:
-    """Buckets where the onset may lie: the reach of the sharpest member."""
-    reaches = [m.reach() for m in group]
-    return min(reaches, key=lambda r: (r[1] - r[0], r[0]))
-
-
-def _from_coarse(anchor: Move, grid: TimeGrid) -> JointOnset:
-    low, high = anchor.reach()
-    start = anchor.fit.start
-    return JointOnset(start * grid.coarse, low * grid.coarse, min((high + 1) * grid.coarse, grid.n - 1), anchor.series.name)
-
-
-def _profile(move: Move, a: int, b: int) -> Floats | None:
-    """Log-likelihood of a step at each fine bucket in [a, b), the levels taken from either side of the range."""
-    s = move.series
-    factor = s.grid.coarse
-    fit = move.fit
-    season = np.repeat(move.scan.season, factor)[: s.n_buckets]
-    width = b - a
-    left = slice(max(0, a - 8 * max(width, factor)), a)
-    end = min(fit.end * factor, s.n_buckets)
-    right = slice(b, max(min(end, b + 8 * max(width, factor)), b + 1))
-    value, error, n = s.buckets()
-    value, n = np.where(np.isfinite(value), value, 0.0), np.where(np.isfinite(value), n, 0.0)
-    if s.log:
-        value = np.where(n > 0, np.log(np.maximum(value, 1e-12)), 0.0)
-    before, after = _level(value - season, n, left), _level(value - season, n, right)
-    if before is None or after is None or before == after:
-        return None
-    x, w = (value - season)[a:b], n[a:b]
-    if s.counts:
-        k = value[a:b] * w
-        p, q = (np.clip(np.array(v) + season[a:b], 1e-4, 1 - 1e-4) for v in (before, after))
-        gain = k * np.log(q / p) + (w - k) * np.log((1 - q) / (1 - p))
-    else:
-        many = n > 1
-        own = (error[many] / (value[many] if s.log else 1.0)) ** 2 * n[many]
-        own = own[np.isfinite(own) & (own > 0)]
-        unit = float(np.median(own)) if own.size else float(np.var(value[left])) or 1.0
-        gain = w / (2 * unit) * ((x - before) ** 2 - (x - after) ** 2)
-    gain = gain / max(move.scan.phi, 1.0) ** 2
-    # a step at t puts bucket t and later on the new level
-    return np.asarray(np.cumsum(gain[::-1])[::-1])
-
-
-def _level(value: Floats, n: Floats, where: slice) -> float | None:
-    total = n[where].sum()
-    return float((value[where] * n[where]).sum() / total) if total > 0 else None

@@ -15,7 +15,8 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import JointOnset, Move, joint_onset, observe, scan_all, season_of, together, worse
+from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, worse
+from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.stats.rates import Difference, difference, overdispersion
 
@@ -183,7 +184,7 @@ def look(
         if hurt is not None:
             moves, series, anchor = {**moves, hurt.series.name: hurt}, {**series, hurt.series.name: hurt.series}, hurt
     group = tuple(together(anchor, moves.values())) if anchor else ()
-    onset = joint_onset(group, grid) if group and not given else None
+    onset = joint_onset(group, grid, moves.values()) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)
     before, after, matched = weigh(grid, windows)
     return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at)

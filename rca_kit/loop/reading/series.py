@@ -91,6 +91,7 @@ class Series:
     log: bool = False
     column: str | None = None
     counts: bool = False  # sums[0] / sums[1] is a rate of whole rows, fit for the binomial likelihood
+    quantile: float | None = None  # sums[0] is a histogram of which this quantile is taken
 
     @property
     def n_buckets(self) -> int:
@@ -177,6 +178,7 @@ def _all(a: Aggregates) -> Iterator[Series]:
             coarse=True,
             log=True,
             column=stage,
+            quantile=0.95,
         )
         yield make(f"log:{stage}", "helper", metrics.mean, *(col(f"log:{stage}_{x}") for x in ("s", "ss", "n")), column=stage)
     for kpi, good in c.kpis.items():
@@ -245,7 +247,7 @@ def _quality(a: Aggregates, make: Callable[..., Series], col: Callable[[str], Fl
 def _latency(a: Aggregates, make: Callable[..., Series], column: str) -> Iterator[Series]:
     hist = _histogram(a, f"latency:{column}", LATENCY_BINS)
     for name, q in (("latency_p95", 0.95), ("latency_p50", 0.5), ("latency_p99", 0.99)):
-        yield make(name, "service", _percentile(q), hist, coarse=True, log=True)
+        yield make(name, "service", _percentile(q), hist, coarse=True, log=True, quantile=q)
     time = a.cubes["time"]
     sums = (time.dense(f"log:{column}_{x}", a.plan.grid.n) for x in ("s", "ss", "n"))
     yield make("log:latency", "helper", metrics.mean, *sums, good="lower")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.signal import MetricReading
-from rca_kit.loop.reading.detect import joint_onset
 from rca_kit.loop.reading.names import public
+from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.drift import ColumnChange
 

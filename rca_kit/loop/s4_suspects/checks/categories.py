@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
+REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thousands of rows, that the other values may move
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -141,7 +143,7 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
         return None
     i = int(np.argmax(q - p))
     z = rate_z(p[i] * tb, tb, q[i] * ta, ta)
-    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]):
+    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]) and _rest_as_before(p, q, i):
         bad = (room.after[column].cast(pl.String) == values[i]).fill_null(False).to_numpy()
         return Clue(
             "default_value",
@@ -167,3 +169,10 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
             float(moved),
         )
     return None
+
+
+def _rest_as_before(p: NDArray[np.float64], q: NDArray[np.float64], i: int) -> bool:
+    """Whether the other values kept their proportions: a default takes from all alike, a drift takes from the far end."""
+    filled = (q[i] - p[i]) / (1 - p[i])
+    rest_p, rest_q = np.delete(p, i) / (1 - p[i]), np.delete(q, i) / max(1 - q[i], 1e-9)
+    return bool(0.5 * np.abs(rest_p - rest_q).sum() <= REST_MOVED * filled + REST_NOISE)

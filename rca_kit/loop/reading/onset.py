@@ -1,0 +1,209 @@
+"""When it began: one onset for the series that moved together, as a step sharpened on fine buckets or as a ramp's start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.detect import Move, observe, season_of
+from rca_kit.stats.stepscan import gradual_profile
+
+Floats = NDArray[np.float64]
+
+AGE_WORDS = ("age", "lag", "fresh", "stale")  # in the names of metrics that grow until the next refresh
+AGE_MARGIN = 0.05  # beyond the oldest ever seen
+EARLY = 0.6  # part of the log before the scanned start that tells how old is usual
+UNSEEN = 0.0005  # share below which a value was not there
+STAYS_FOR, STAYS = (
+    6,
+    0.8,
+)  # buckets after its first request, and the part of them that must hold it, for a value to have come to stay
+GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched on
+GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
+AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
+IN_SIGHT = 3.0  # nats below the anchor's best at which a start and end are still its own
+
+
+@dataclass(frozen=True)
+class JointOnset:
+    """Onset in fine buckets with a 90 % interval (both ends included), who decided it, and whether it came on slowly."""
+
+    index: int
+    low: int
+    high: int
+    lead: str
+    gradual: bool = False
+
+
+def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = ()) -> JointOnset:
+    """Find the start of a change that several series share.
+
+    A ramp, where the series together speak for one, is dated by its posterior; `others` may join it, for a series that rose
+    slowly is often best fitted by a step of its own further on. A step is sharpened on fine buckets: the log-likelihoods of a
+    step at each are added over series, divided by the root of their number, since series that move together share noise.
+    """
+    anchor = group[0]
+    born = appearance(anchor)
+    if born is not None:
+        at = born * grid.coarse
+        return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
+    overdue = overdue_since(anchor)
+    if overdue is not None:
+        return JointOnset(overdue, max(overdue - grid.coarse, 0), min(overdue + grid.coarse, grid.n - 1), anchor.series.name)
+    slow = gradual_onset(group, others, grid)
+    if slow is not None:
+        return slow
+    sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
+    low, high = _range(group if sharp else [anchor])
+    if anchor.series.coarse and anchor.scan.kind == "step":
+        near = anchor.reach()
+        low, high = min(low, near[0]), max(high, near[1])
+    a, b = max((low - 1) * grid.coarse, 1), min((high + 2) * grid.coarse, grid.n - 1)
+    profiles = {m.series.name: p for m in sharp if (p := _profile(m, a, b)) is not None}
+    if not profiles:
+        return _from_coarse(anchor, grid)
+    total = np.sum(list(profiles.values()), axis=0) / math.sqrt(len(profiles))
+    if anchor.series.coarse and anchor.scan.kind == "step":  # kept by coarse bucket only, and still what this is about
+        total = total + 0.5 * anchor.scan.profile[np.minimum(np.arange(a, b) // grid.coarse, grid.n_coarse - 1)]
+    weight = np.exp(total - total.max())
+    weight /= weight.sum()
+    cumulative = np.cumsum(weight)
+    best = int(np.argmax(total))
+    lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
+    lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
+    return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)
+
+
+def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid) -> JointOnset | None:
+    """Start of a change that came on gradually; None when a step tells it as well.
+
+    Every pair of start and end of the rise is weighed: a flat prior on starts, one on lengths that favours the short, and
+    `GRADUAL_PRIOR` on there being a rise at all. Series join whose own best rise is hardly better than the anchor's.
+    """
+    anchor = group[0]
+    if anchor.scan.kind == "box" or anchor.series.family in ("mix", "version"):
+        return None
+    phase, day = season_of(grid)
+
+    def profile(m: Move) -> Floats:
+        value, error, _ = observe(m.series)
+        return gradual_profile(value, error, m.scan, phase=phase, day=day) / 2
+
+    able = anchor.scan.profile > 0
+    own = profile(anchor)
+    own[~able] = 0.0
+    sight = own >= own.max() - IN_SIGHT
+    total, members = own.copy(), 1
+    for m in {m.series.name: m for m in (*group[1:], *others)}.values():
+        if m is anchor or not m.moved or m.scan.kind == "box" or m.series.family in ("mix", "version", "helper", "labels"):
+            continue
+        p = profile(m)
+        if p[sight].max() >= p[able].max() - AGREES:
+            total, members = total + p, members + 1
+    total /= math.sqrt(members)
+    n = total.shape[0]
+    length = np.arange(n + 1)[None, :] - np.arange(n)[:, None]
+    step, rise = (length == 1) & able[:, None], (length >= GRADUAL_LEAST) & able[:, None]
+    if not step.any() or not rise.any():
+        return None
+    lengths = np.arange(GRADUAL_LEAST, n + 1)
+    log_length = -np.log(np.maximum(length, 1)) - math.log(float((1 / lengths).sum()))
+    sudden = math.log(1 - GRADUAL_PRIOR) + _log_sum(total[step])
+    slow = np.where(rise, total + log_length, -np.inf)
+    if math.log(GRADUAL_PRIOR) + _log_sum(slow[rise]) <= sudden:
+        return None
+    weight = np.exp(slow - slow[rise].max()).sum(1)
+    cumulative = np.cumsum(weight / weight.sum())
+    low, middle, high = (int(np.searchsorted(cumulative, q)) for q in (0.05, 0.5, 0.95))
+    c = grid.coarse
+    return JointOnset(middle * c, low * c, min((high + 1) * c, grid.n) - 1, anchor.series.name, gradual=True)
+
+
+def _log_sum(x: Floats) -> float:
+    top = float(x.max())
+    return top + math.log(float(np.exp(x - top).sum()))
+
+
+def overdue_since(move: Move) -> int | None:
+    """Fine bucket since when an age has stayed above all it reached before: a refresh that was due did not come."""
+    s = move.series
+    if s.family != "component" or move.fit.height < 0 or not any(w in s.name.rsplit(":", 1)[-1].lower() for w in AGE_WORDS):
+        return None
+    value = s.buckets().value
+    seen = np.flatnonzero(np.isfinite(value))
+    early = seen[seen < move.reach()[0] * s.grid.coarse]
+    early = early[: int(EARLY * early.size)]  # the scan's step lies in the middle of the growth
+    if early.size < 10:
+        return None
+    usual = float(value[early].max()) * (1 + AGE_MARGIN)
+    within = seen[value[seen] <= usual]
+    late = seen[seen > within[-1]]
+    return int(late[0]) if late.size >= 2 else None
+
+
+def appearance(move: Move) -> int | None:
+    """Coarse bucket in which a value that was not there before first stays; None for values that were."""
+    s = move.series
+    if s.family not in ("mix", "version") or move.fit.height < 0:
+        return None
+    k, n = s.sums
+    for i in np.flatnonzero(k > 0):
+        if (k[i : i + STAYS_FOR] > 0).mean() >= STAYS:
+            quiet = k[:i].sum() <= UNSEEN * n[:i].sum()
+            return int(i) if quiet and i > 0 and abs(int(i) - move.fit.start) <= k.size // 4 else None
+    return None
+
+
+def _range(group: Sequence[Move]) -> tuple[int, int]:
+    """Buckets where the onset may lie: the reach of the sharpest member."""
+    reaches = [m.reach() for m in group]
+    return min(reaches, key=lambda r: (r[1] - r[0], r[0]))
+
+
+def _from_coarse(anchor: Move, grid: TimeGrid) -> JointOnset:
+    low, high = anchor.reach()
+    start = anchor.fit.start
+    return JointOnset(start * grid.coarse, low * grid.coarse, min((high + 1) * grid.coarse, grid.n - 1), anchor.series.name)
+
+
+def _profile(move: Move, a: int, b: int) -> Floats | None:
+    """Log-likelihood of a step at each fine bucket in [a, b), the levels taken from either side of the range."""
+    s = move.series
+    factor = s.grid.coarse
+    fit = move.fit
+    season = np.repeat(move.scan.season, factor)[: s.n_buckets]
+    width = b - a
+    left = slice(max(0, a - 8 * max(width, factor)), a)
+    end = min(fit.end * factor, s.n_buckets)
+    right = slice(b, max(min(end, b + 8 * max(width, factor)), b + 1))
+    value, error, n = s.buckets()
+    value, n = np.where(np.isfinite(value), value, 0.0), np.where(np.isfinite(value), n, 0.0)
+    if s.log:
+        value = np.where(n > 0, np.log(np.maximum(value, 1e-12)), 0.0)
+    before, after = _level(value - season, n, left), _level(value - season, n, right)
+    if before is None or after is None or before == after:
+        return None
+    x, w = (value - season)[a:b], n[a:b]
+    if s.counts:
+        k = value[a:b] * w
+        p, q = (np.clip(np.array(v) + season[a:b], 1e-4, 1 - 1e-4) for v in (before, after))
+        gain = k * np.log(q / p) + (w - k) * np.log((1 - q) / (1 - p))
+    else:
+        many = n > 1
+        own = (error[many] / (value[many] if s.log else 1.0)) ** 2 * n[many]
+        own = own[np.isfinite(own) & (own > 0)]
+        unit = float(np.median(own)) if own.size else float(np.var(value[left])) or 1.0
+        gain = w / (2 * unit) * ((x - before) ** 2 - (x - after) ** 2)
+    gain = gain / max(move.scan.phi, 1.0) ** 2
+    # a step at t puts bucket t and later on the new level
+    return np.asarray(np.cumsum(gain[::-1])[::-1])
+
+
+def _level(value: Floats, n: Floats, where: slice) -> float | None:
+    total = n[where].sum()
+    return float((value[where] * n[where]).sum() / total) if total > 0 else None

@@ -1,0 +1,149 @@
+"""The onset, looked at again in the rows that scope and leading suspect name: there it stands out most sharply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from operator import or_
+
+import narwhals as nw
+import polars as pl
+
+from rca_kit.aggregates.cube import BUCKET, Cube
+from rca_kit.aggregates.rows import bucket
+from rca_kit.aggregates.scan import Aggregates, collect, queries
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import Scope
+from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.detect import Move, scan_all, together
+from rca_kit.loop.reading.onset import JointOnset, joint_onset
+from rca_kit.loop.reading.picture import Picture, choose_anchor, weigh
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.reading.series import Series, metric_series
+from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.search import badness_where
+from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.ledger import charges
+from rca_kit.loop.s4_suspects.signatures import GROUP
+from rca_kit.stats import metrics
+
+BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
+MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
+SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep for them to date it instead
+CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
+BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
+
+
+def date_again(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom
+) -> JointOnset | None:
+    """Date the symptom by the rows in scope and by those that the leading suspect marks.
+
+    Returns
+    -------
+    JointOnset or None
+        None when these rows tell no more than the whole did.
+    """
+    marks = _marks(prepared, picture, room, outcomes, scope, found)
+    if scope.is_global and not marks:
+        return None
+    frame = prepared.frame
+    schema = dict(frame.collect_schema())
+    if scope.segments:
+        frame = frame.filter(reduce(or_, (where_expression(s.where, schema) for s in scope.segments)))
+    series = _inside(frame, picture) if scope.segments else dict(picture.series)
+    marked = [s for i, c in enumerate(marks) if (s := _mark_series(frame, picture, c, i)) is not None]
+    grid = picture.grid
+    if scope.segments:
+        moves = scan_all([*series.values(), *marked], grid, picture.detected_at, (room.main,))
+    else:
+        moves = {**picture.moves, **scan_all(marked, grid, picture.detected_at, ())}
+    anchor = _anchor(moves, room, picture)
+    clear = [
+        m
+        for s in marked
+        if (m := moves[s.name]).moved and m.scan.kind != "box" and m.fit.height > 0 and abs(m.fit.z) >= CLEAR_MARK
+    ]
+    first = min(clear, key=lambda m: (m.fit.start, m.series.name), default=None)
+    if first is not None and (anchor is None or _leads(first, anchor, grid.coarse_s)):
+        anchor = first
+    if anchor is None:
+        return None
+    return joint_onset(together(anchor, moves.values()), grid, moves.values())
+
+
+def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:
+    """The main metric in these rows, if it stands out there as it did in the whole; any outcome when the whole showed none."""
+    main = moves.get(room.main)
+    if picture.anchor is None:
+        return choose_anchor(moves, (room.main,), picture.grid, picture.detected_at)
+    if main is None or not main.moved:
+        return None
+    return main if abs(main.fit.z) >= SAME_EVIDENCE * abs(picture.anchor.fit.z) else None
+
+
+def _leads(mark: Move, anchor: Move, seconds: int) -> bool:
+    """Whether a mark began no later than the outcome, and not so long before that the two have nothing to do with each other."""
+    gap = (anchor.reach()[0] - mark.fit.start) * seconds
+    return mark.fit.start <= anchor.reach()[1] and gap <= BLIND_DAY
+
+
+def _marks(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom
+) -> list[Clue]:
+    """Clues of the leading suspect that mark rows, and whose beginning no series of the picture shows yet."""
+    accused = charges(weigh_up(room, outcomes, scope, found))
+    if not accused:
+        return []
+    return [
+        c
+        for c in accused[0].best.clues
+        if c.where and c.strength >= MARK_LEAST and GROUP[c.signature] in BREAKS
+    ]
+
+
+def _inside(frame: nw.LazyFrame[object], picture: Picture) -> dict[str, Series]:
+    plan = replace(picture.aggregates.plan, segments=())
+    needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
+    wanted = [q for q in queries(needed, plan) if not q[0].startswith(("feature:", "segment:", "errors"))]
+    return metric_series(Aggregates(plan, collect(wanted)))
+
+
+def _mark_series(frame: nw.LazyFrame[object], picture: Picture, clue: Clue, i: int) -> Series | None:
+    """Share of rows that bear a clue's mark, by fine bucket."""
+    assert clue.where is not None
+    bad = badness_where(clue.where, dict(frame.collect_schema()))
+    if bad is None:
+        return None
+    grid = picture.grid
+    counted = frame.select(bucket(picture.aggregates.plan), bad.row.alias("rk_x")).group_by(BUCKET)
+    lazy = counted.agg(nw.len().alias("n"), nw.col("rk_x").sum().alias("k"))
+    native = lazy.to_native()
+    table = native.collect(engine="streaming") if isinstance(native, pl.LazyFrame) else lazy.collect(backend="polars").to_native()
+    cube = Cube.of((BUCKET,), table)
+    sums = (cube.dense("k", grid.n), cube.dense("n", grid.n))
+    return Series(f"mark:{i}", "nulls", "lower", grid, False, sums, metrics.rate, counts=True)
+
+
+def at_version(picture: Picture) -> Picture | None:
+    """The picture laid around the newest model version's first requests; None when no version is new."""
+    grid = picture.grid
+    new = [
+        m
+        for m in picture.moves.values()
+        if m.series.family == "version"
+        and m.moved
+        and m.fit.height > 0
+        and grid.time(m.fit.start, coarse=True) < picture.detected_at
+    ]
+    latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
+    return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def laid(picture: Picture, onset: JointOnset) -> Picture:
+    """The picture with its windows on either side of an onset."""
+    grid = picture.grid
+    windows = (Window(grid.origin, grid.time(max(onset.low, 1))), Window(grid.time(onset.index), grid.time(grid.n)))
+    before, after, matched = weigh(grid, windows)
+    return replace(picture, onset=onset, windows=windows, before=before, after=after, matched=matched)

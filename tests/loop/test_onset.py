@@ -1,0 +1,115 @@
+"""Onsets: the start of a ramp from all series together, and what the rows in scope tell better than the whole."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import rca_kit
+from rca_kit.loop.reading.detect import Move, exceedance_log_p, scan_all
+from rca_kit.loop.reading.onset import joint_onset
+from rca_kit.loop.reading.series import Series
+from rca_kit.stats import metrics
+
+from . import made
+
+GRID = made.seen_grid()
+N = GRID.n_coarse
+START = 120  # coarse bucket
+
+
+def moves(shape: np.ndarray, heights: tuple[float, ...], seed: int = 0) -> dict[str, Move]:
+    """Series of unit noise per coarse bucket that share a shape."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for i, h in enumerate(heights):
+        value = rng.normal(size=N) + h * shape
+        n = np.full(N, 50.0)
+        sums = (value * n, n * value**2 + n * 50.0, n)
+        out.append(Series(f"mean:x{i}", "input", None, GRID, True, sums, metrics.mean))
+    return scan_all(out, GRID, GRID.time(N - 1, coarse=True), ())
+
+
+@pytest.mark.parametrize("length", [12, 40])
+def test_a_ramp_is_dated_by_its_start(length: int) -> None:
+    off = []
+    for seed in range(6):
+        found = moves(np.clip((np.arange(N) - START) / length, 0, 1), (8.0, 4.0, 4.0), seed)
+        anchor = found["mean:x0"]
+        onset = joint_onset([anchor], GRID, found.values())
+        assert onset.gradual
+        off.append(onset.index / GRID.coarse - START)
+    assert abs(float(np.median(off))) <= 0.15 * length
+    assert max(np.abs(off)) <= 0.35 * length
+
+
+def test_a_step_is_no_ramp_wherever_in_its_bucket_it_begins() -> None:
+    for part in (0.0, 0.3, 0.5, 0.8):
+        shape = np.where(np.arange(N) > START, 1.0, 0.0)
+        shape[START] = part
+        found = moves(shape, (8.0, 60.0, 4.0))
+        onset = joint_onset([found["mean:x0"], found["mean:x1"]], GRID, found.values())
+        assert not onset.gradual
+        assert abs(onset.index / GRID.coarse - START) <= 1
+
+
+@pytest.mark.parametrize(("slow", "real"), [(0.010, False), (0.05, True)])
+def test_a_few_slow_requests_do_not_move_a_high_quantile(slow: float, real: bool) -> None:
+    """Where about one request in a hundred times out, p99 jumps between two modes by chance."""
+    rng = np.random.default_rng(3)
+    n, counts = 200, np.zeros((N, 200))
+    for i in range(N):
+        late = rng.binomial(n, slow if i >= START else 0.008)
+        late = max(late, 4) if START <= i < START + 3 else late
+        counts[i, 50], counts[i, 180] = n - late, late
+    values = 1.05 ** np.arange(200.0)
+    s = Series("latency_p99", "service", "lower", GRID, True, (counts,), lambda h: metrics.quantile(h, values, 0.99), log=True,
+               quantile=0.99)
+    move = scan_all([s], GRID, GRID.time(N - 1, coarse=True), ("latency_p99",))["latency_p99"]
+    assert move.moved is real
+    assert exceedance_log_p(s, move.scan, N) >= move.scan.log_p
+
+
+def test_a_broken_input_dates_the_incident(tmp_path: Path) -> None:
+    """Nulls of one segment from a known minute on; the outcome alone would tell it within hours."""
+    folder = tmp_path / "case"
+    folder.mkdir()
+    made.log("nulls", rows=20_000).drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: 'null_rate:amount'}}\n"
+        "tables: {predictions: p.parquet}\nroles: {time: ts, score: score, label: label, decision: decision, error: error, "
+        "latency_ms: latency_ms, model_version: version, kpi: {clicked: higher}, segments: [device, country], "
+        "features: [amount, age, city]}\n", encoding="utf-8")
+    found = rca_kit.investigate(folder)
+    assert found.verdict == "incident"
+    assert [s.where for s in found.scope.segments] == [{"device": "android"}]
+    assert found.symptom.onset is not None
+    assert abs(found.symptom.onset - made.ONSET) <= timedelta(minutes=6)
+    shutil.rmtree(folder)
+
+
+def test_the_newest_version_is_looked_at_where_nothing_stands_out(tmp_path: Path) -> None:
+    """A new version serves all from noon on and is bad for a few requests only; the last hours alone would not tell."""
+    folder = tmp_path / "case"
+    folder.mkdir()
+    frame = made.log("none", rows=40_000, seed=4)
+    few = made.AFTER & (pl.col("device") == "android") & (pl.col("city") == "Rome")
+    frame = frame.with_columns(
+        pl.when(made.AFTER).then(pl.lit("v2")).otherwise(pl.lit("v1")).alias("version"),
+        pl.when(few).then(0).otherwise(pl.col("clicked")).alias("clicked"),
+    )
+    frame.drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {made.END.isoformat()}\nsignal: {{source: alert, metric: 'kpi:clicked'}}\n"
+        "tables: {predictions: p.parquet}\nroles: {time: ts, score: score, label: label, decision: decision, error: error, "
+        "latency_ms: latency_ms, model_version: version, kpi: {clicked: higher}, segments: [device, country, city], "
+        "features: [amount, age]}\n", encoding="utf-8")
+    found = rca_kit.investigate(folder)
+    assert found.verdict == "incident"
+    assert found.symptom.onset is not None
+    assert abs(found.symptom.onset - made.ONSET) <= timedelta(hours=1)
