@@ -117,7 +117,7 @@ def _mark_series(frame: nw.LazyFrame[object], picture: Picture, clue: Clue, i: i
     if bad is None:
         return None
     grid = picture.grid
-    counted = frame.select(bucket(picture.aggregates.plan), bad.row.alias("rk_x")).group_by(BUCKET)
+    counted = frame.select(bucket(frame, picture.aggregates.plan), bad.row.alias("rk_x")).group_by(BUCKET)
     lazy = counted.agg(nw.len().alias("n"), nw.col("rk_x").sum().alias("k"))
     native = lazy.to_native()
     table = native.collect(engine="streaming") if isinstance(native, pl.LazyFrame) else lazy.collect(backend="polars").to_native()
