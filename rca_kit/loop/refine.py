@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 from operator import or_
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -103,14 +104,14 @@ def _marks(
     ]
 
 
-def _inside(frame: nw.LazyFrame[object], picture: Picture) -> dict[str, Series]:
+def _inside(frame: nw.LazyFrame[Any], picture: Picture) -> dict[str, Series]:
     plan = replace(picture.aggregates.plan, segments=())
     needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
     wanted = [q for q in queries(needed, plan) if not q[0].startswith(("feature:", "segment:", "errors"))]
     return metric_series(Aggregates(plan, collect(wanted)))
 
 
-def _mark_series(frame: nw.LazyFrame[object], picture: Picture, clue: Clue, i: int) -> Series | None:
+def _mark_series(frame: nw.LazyFrame[Any], picture: Picture, clue: Clue, i: int) -> Series | None:
     """Share of rows that bear a clue's mark, by fine bucket."""
     assert clue.where is not None
     bad = badness_where(clue.where, dict(frame.collect_schema()))
