@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from rca_kit.findings.investigation import UnitValue
 from rca_kit.loop.s7_settle.severity import LEVELS, harm, severity
 
 
@@ -59,10 +61,11 @@ def test_an_slo_broken_before_too_does_not_count(f):
 
 def test_money_where_a_unit_has_a_value(f):
     orders = f.reading("kpi:orders", 0.050, 0.045, n=36_000)
-    found = severity(f.facts("kpi:orders", 0.050, 0.045, share=None, readings=[orders]), {"orders": 40.0})
+    facts = f.facts("kpi:orders", 0.050, 0.045, share=None, readings=[orders])
+    found = severity(replace(facts, case=replace(facts.case, impact=(UnitValue("orders", 40.0),))))
     assert any("0.5 points" in b for b in found.because)
     # 36,000 requests in six hours, 0.005 fewer orders each, at 40: 6,000 x 0.005 x 40
-    assert any("about 1,200 an hour" in b for b in found.because)
+    assert found.because[0].startswith("about 1,200 an hour")
 
 
 @pytest.mark.parametrize(("metric", "before", "after"), [("latency_p95", 0.0, 5.0), ("kpi:x", 0.0, -1.0), ("volume", 0.0, 0.0)])
