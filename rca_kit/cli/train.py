@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from rca_kit.cli.app import app
-from rca_kit.cli.console import EXIT_INCONCLUSIVE, check_writable, out, part, shown, to_json, write_whole
+from rca_kit.cli.console import EXIT_GATE_NO, EXIT_INCONCLUSIVE, check_writable, out, part, shown, to_json, write_whole
+from rca_kit.errors import BadInput
 
 SESSIONS = "rca_kit.training.sessions"
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
@@ -138,3 +139,130 @@ def from_case(
     console.print(shown(f"before you hand it out, read {made.folder}/incident.yaml and changes.csv once"))
     if made.differences:
         raise typer.Exit(EXIT_INCONCLUSIVE)
+
+
+@train.command()
+def quiz(
+    topic: Annotated[str, typer.Argument(help="a topic, or a file of questions; `list` lists the topics", show_default=False)],
+    answers: Annotated[
+        str | None, typer.Option(help="letters in order, such as a,c,b,...; asked one by one when not given")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="a text file with one letter per line")] = None,
+    seed: Annotated[int, typer.Option(help="order of questions and options")] = 0,
+    show: Annotated[bool, typer.Option("--show", help="print the questions and stop")] = False,
+) -> None:
+    """Ask eight questions on a topic; passed at 70 %, exit code 1 when not."""
+    module = "rca_kit.training.quiz"
+    console = out()
+    if topic == "list":
+        table = Table("topic", "title", "questions")
+        for q in part(module, "list_quizzes")():
+            table.add_row(shown(q.topic), shown(q.title), str(len(q.questions)))
+        console.print(table)
+        return
+    found = part(module, "get_quiz")(topic).mixed(seed)
+    given: list[str] | str = _from_file(file) if file else answers or ""
+    if show or not given:
+        given = [_ask(console, q, i, wait=not show) for i, q in enumerate(found.questions, 1)]
+        if show:
+            return
+    result = part(module, "score_quiz")(found, given)
+    for i, a in enumerate(result.answers, 1):
+        console.print(shown(f"{i}. {'right' if a.right else 'wrong'}: {a.explains()}", style="green" if a.right else "red"))
+    console.print(shown(result.says(), style="bold"))
+    if not result.passed:
+        raise typer.Exit(EXIT_GATE_NO)
+
+
+def _from_file(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadInput("the answers cannot be read", file=str(path), found=str(problem)) from None
+
+
+def _ask(console: Any, question: Any, number: int, *, wait: bool) -> str:
+    console.print(shown(f"\n{number}. {question.ask}"))
+    letters = "abcdefgh"[: len(question.options)]
+    for letter, option in zip(letters, question.options, strict=True):
+        console.print(shown(f"   {letter}) {option.text}"))
+    while wait:
+        given = str(typer.prompt("  your answer", default="-")).strip().lower()
+        if given == "-" or given in letters:
+            return given
+        console.print(shown(f"  one of {', '.join(letters)}, or - for none"))
+    return "-"
+
+
+@train.command("check")
+def check_scenario(
+    name: Annotated[str, typer.Argument(help="a scenario file of your own, or a slug", show_default=False)],
+    seeds: Annotated[int, typer.Option(help="how many variants are tried")] = 3,
+) -> None:
+    """Truth test of a scenario: exit code 1 when case and key do not fit, 3 when the kit does not find what was planted."""
+    told = part("rca_kit.training.own", "get_told")(name)
+    found = part("rca_kit.training.truth", "truth_test")(told, tuple(range(1, seeds + 1)))
+    console = out()
+    for t in found.trials:
+        overlap = "" if t.scope_f1 is None else f", scope F1 {t.scope_f1:.2f}"
+        console.print(
+            shown(
+                f"seed {t.seed}: verdict {_yes(t.verdict)}, onset {_yes(t.onset)}{overlap}, suspect {_yes(t.suspect)}"
+                + "".join(f"\n  {p}" for p in t.problems)
+            )
+        )
+    console.print(shown(found.says(), style="bold"))
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+def _yes(value: bool | None) -> str:
+    return "does not apply" if value is None else "right" if value else "wrong"
+
+
+@train.command()
+def exercise(
+    name: Annotated[str, typer.Argument(help="list, post-mortem, deprecation; or the folder of a begun one", show_default=False)],
+    folder: Annotated[Path | None, typer.Option("--dir", help="begin it in this new folder")] = None,
+) -> None:
+    """Begin an exercise in a folder, or check a filled-in one; exit code 1 when it is not passed."""
+    module = "rca_kit.training.exercises"
+    console = out()
+    if name == "list":
+        table = Table("name", "title", "minutes")
+        for e in part(module, "list_exercises")():
+            table.add_row(shown(e.name), shown(e.title), str(e.minutes))
+        console.print(table)
+        return
+    if folder is not None or not Path(name).exists():
+        made = part(module, "start_exercise")(name, folder or Path(name))
+        console.print(shown(f"task: {made / 'TASK.md'}\nfill in: {made / 'answer.yaml'}\nthen: rca-kit train exercise {made}"))
+        return
+    found = part(module, "check_exercise")(Path(name))
+    for c in found.checks:
+        console.print(shown(f"{'yes' if c.holds else 'NO '} {c.check}: {c.says}", style="green" if c.holds else "red"))
+    console.print(shown(found.says(), style="bold"))
+    if not found.passed:
+        raise typer.Exit(EXIT_GATE_NO)
+
+
+@train.command("game-day")
+def game_day(
+    folder: Annotated[Path, typer.Argument(help="a case with a canary, such as the sample fraud-canary", show_default=False)],
+    decided: Annotated[str | None, typer.Option(help="when the group would have rolled back; no offset means UTC")] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="a trigger to try; may be given several times")] = None,
+) -> None:
+    """Run rollback triggers over a canary, beside when the group would have rolled back."""
+    found = part("rca_kit.training.exercises", "game_day")(folder, decided, *((tuple(rule),) if rule else ()))
+    table = Table("trigger", "fires", "minutes", "requests served", "on a healthy canary")
+    for t in found.triggers:
+        table.add_row(
+            shown(t.rule),
+            shown(f"{t.fired_at:%Y-%m-%d %H:%M}" if t.fired_at else "never" if t.false_alarm is not None else t.says),
+            "" if t.minutes is None else f"{t.minutes:.0f}",
+            "" if t.served is None else f"{t.served:,}",
+            "not tried" if t.false_alarm is None else "fires too" if t.false_alarm else "silent",
+        )
+    console = out()
+    console.print(table)
+    console.print(shown(found.says(), style="bold"))

@@ -96,3 +96,44 @@ def step_form(drill: Drill, step: StepQuestions) -> Any:
 
     save.on_click(act)
     return w.VBox([*parts, w.HBox([save, said])])
+
+
+def quiz_form(topic: str, seed: int = 0) -> Any:
+    """Give a quiz as a form; the score and the reasons appear below it. `.answers` and `.check()` work without a click too.
+
+    Parameters
+    ----------
+    topic : str
+        A topic of `rca_kit.training.quiz.list_quizzes`, or a file of one's own.
+    seed : int
+        Order of questions and options.
+    """
+    from rca_kit.training.quiz import get_quiz, score_quiz
+    from rca_kit.training.quiz.bank import LETTERS
+
+    w = importlib.import_module("ipywidgets")
+    quiz = get_quiz(topic).mixed(seed)
+    parts: list[Any] = [w.HTML(f"<b>{html.escape(quiz.title)}</b>: {len(quiz.questions)} questions, 70 % passes")]
+    choices = []
+    for number, q in enumerate(quiz.questions, 1):
+        options = [(o.text, LETTERS[i]) for i, o in enumerate(q.options)]
+        choice = w.RadioButtons(options=options, value=None, layout=w.Layout(width="auto"))
+        choices.append(choice)
+        parts += [w.HTML(f"<p style='margin:0.8em 0 0'>{number}. {html.escape(q.ask)}</p>"), choice]
+    said = w.HTML("")
+    button = w.Button(description="Check", button_style="primary")
+
+    def check(_: Any = None) -> Any:
+        score = score_quiz(quiz, [c.value or "" for c in choices])
+        lines = "".join(
+            f"<li><b style='color:{'#1b6e3a' if a.right else '#b3261e'}'>{'right' if a.right else 'wrong'}</b>: "
+            f"{html.escape(a.explains())}</li>"
+            for a in score.answers
+        )
+        said.value = f"<p><b>{html.escape(score.says())}</b></p><ol>{lines}</ol>"
+        return score
+
+    button.on_click(check)
+    box = w.VBox([*parts, button, said])
+    box.quiz, box.choices, box.check, box.said = quiz, choices, check, said
+    return box

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
 
 from rca_kit.findings.investigation import Investigation
 from rca_kit.views import words
@@ -31,11 +37,19 @@ SCORE = (
 
 @dataclass(frozen=True)
 class Inject:
-    """What the facilitator reads at a minute, and what to ask then."""
+    """What the facilitator reads at a minute, whom to ask what then, and what to listen for."""
 
     minute: int
     news: str
     ask: str
+    role: str = ""
+    listen_for: str = ""
+    id: str = ""
+
+
+@cache
+def _told() -> tuple[dict[str, Any], ...]:
+    return tuple(yaml.safe_load(files("rca_kit.views.documents").joinpath("injects.yaml").read_text(encoding="utf-8")))
 
 
 def injects(inv: Investigation, minutes: int = 60) -> tuple[Inject, ...]:
@@ -46,7 +60,7 @@ def injects(inv: Investigation, minutes: int = 60) -> tuple[Inject, ...]:
     inv : Investigation
         The case behind the drill.
     minutes : {30, 45, 60}
-        Length; shorter drills leave out the least telling injects.
+        Length; shorter drills leave out the least telling injects. `injects.yaml` has the minutes.
 
     Raises
     ------
@@ -61,66 +75,33 @@ def injects(inv: Investigation, minutes: int = 60) -> tuple[Inject, ...]:
     """
     if minutes not in LENGTHS:
         raise ValueError(f"a drill takes {', '.join(map(str, LENGTHS))} minutes, not {minutes}")
+    facts, out = _facts(inv), []
+    for told in _told():
+        needs = [name for _, name, _, _ in string.Formatter().parse(told["news"]) if name]
+        if minutes in told["at"] and all(facts.get(n) for n in needs):
+            news = told["news"].format(**facts)
+            out.append(Inject(told["at"][minutes], news, told["ask"], told["role"], told["listen_for"], told["id"]))
+    return tuple(out)
+
+
+def _facts(inv: Investigation) -> dict[str, str]:
+    """What the injects may name; empty when the case does not have it."""
     case = inv.case
-    told: list[tuple[str, str, int]] = [  # (news, question, how telling: 0 is always in)
-        (
-            f"Alert at {words.stamp(case.detected_at)}: {case.summary or case.title}.",
-            "Is it real? What do you look at first? Who does what?",
-            0,
-        )
-    ]
-    steady = [r for r in inv.signal.others if not r.moved][:3]
-    if steady:
-        told.append(
-            (
-                "Not moved: " + ", ".join(words.metric_title(r.metric) for r in steady) + ".",
-                "Which causes does that speak against?",
-                2,
-            )
-        )
+    steady = [words.metric_title(r.metric) for r in inv.signal.others if not r.moved][:3]
     moved = [o for o in inv.symptom.onsets if o.metric != inv.symptom.metric][:3]
-    if moved:
-        told.append(
-            (
-                "Also moved: "
-                + ", ".join(f"{words.metric_title(o.metric)} ({o.direction}, since {o.time:%H:%M})" for o in moved)
-                + ".",
-                "What came first? What does the order say?",
-                1,
-            )
-        )
-    if case.changes:
-        near = sorted(case.changes, key=lambda c: abs(c.time - (inv.symptom.onset or case.detected_at)))[:4]
-        log = "; ".join(
+    near = sorted(case.changes, key=lambda c: abs(c.time - (inv.symptom.onset or case.detected_at)))[:4]
+    return {
+        "alert_at": words.stamp(case.detected_at),
+        "alert": (case.summary or case.title).rstrip("."),
+        "steady": ", ".join(steady),
+        "moved": ", ".join(f"{words.metric_title(o.metric)} ({o.direction}, since {o.time:%H:%M})" for o in moved),
+        "log": "; ".join(
             f"{c.time:%m-%d %H:%M} {c.kind.replace('_', ' ')}, {c.component}: {c.description}"
             for c in sorted(near, key=lambda c: c.time)
-        )
-        told.append((f"Change log: {log}.", "Which of these can it be, and which cannot, by time and by scope?", 0))
-    if inv.scope.segments:
-        told.append((f"Somebody cuts by segment: {inv.scope.says()}", "What is special about them? Who is not affected?", 0))
-    told.append(
-        (
-            "A manager asks for a roll-back of everything, now.",
-            "What do you roll back, what do you not, and how do you verify it?",
-            0,
-        )
-    )
-    if inv.samples.rules:
-        told.append(
-            (f"Single requests show: {inv.samples.rules[0].text}.", "Which mechanism fits? What one change would prove it?", 1)
-        )
-    told.append(
-        (
-            "Thirty minutes have passed; the status page is silent.",
-            "Write the update: impact, actions, expected end, next check-in.",
-            1,
-        )
-    )
-    told.append(("The metric is back in its range.", "How do you know it is over? Which guardrail would have caught it?", 0))
-    level = {30: 0, 45: 1, 60: 2}[minutes]
-    chosen = [t for t in told if t[2] <= level]
-    talk = minutes - 10  # the last ten minutes belong to the debrief
-    return tuple(Inject(round(i * talk / len(chosen)), news, ask) for i, (news, ask, _) in enumerate(chosen))
+        ),
+        "scope": inv.scope.says() if inv.scope.segments else "",
+        "samples": inv.samples.rules[0].text if inv.samples.rules else "",
+    }
 
 
 def tabletop(inv: Investigation, *, minutes: int = 60) -> Page:
@@ -139,21 +120,7 @@ def tabletop(inv: Investigation, *, minutes: int = 60) -> Page:
     >>> [p.title for p in tabletop(example(), minutes=30).parts][-1]
     'For the facilitator only: what it was'
     """
-    a = answer(as_draft(inv))
-    cause = (
-        f"{a.cause.title} ({a.cause.category}), probability {a.cause.probability}"
-        if a.cause
-        else "nothing: the alert does not hold up"
-    )
-    first = inv.settlement.mitigations[0] if inv.settlement.mitigations else None
-    truth = [
-        f"{a.headline}; {words.verdict_title(a.verdict).lower()}",
-        f"since {a.since}",
-        f"for {'; or '.join(a.whom)}",
-        f"cause: {cause}",
-    ]
-    if first:
-        truth.append(f"first step: {words.ACTIONS.get(first.action, first.action)}{f': {first.target}' if first.target else ''}")
+    truth = what_it_was(inv)
     return Page(
         f"Tabletop drill, {minutes} minutes: {inv.case.service or 'an ML service'}",
         "Read the injects aloud at their minute. Nobody touches a real system. The last ten minutes are for the debrief.",
@@ -163,7 +130,9 @@ def tabletop(inv: Investigation, *, minutes: int = 60) -> Page:
                 "Injects",
                 (
                     Grid(
-                        ("minute", "news", "ask"), tuple((str(i.minute), i.news, i.ask) for i in injects(inv, minutes)), "Injects"
+                        ("minute", "news", "to", "ask", "listen for"),
+                        tuple((str(i.minute), i.news, i.role, i.ask, i.listen_for) for i in injects(inv, minutes)),
+                        "Injects",
                     ),
                 ),
             ),
@@ -183,3 +152,23 @@ def tabletop(inv: Investigation, *, minutes: int = 60) -> Page:
             Part("For the facilitator only: what it was", (Words("Do not show this before the debrief."), Points(tuple(truth)))),
         ),
     )
+
+
+def what_it_was(inv: Investigation) -> list[str]:
+    """Say the truth in a few lines, for the facilitator and for the debrief."""
+    a = answer(as_draft(inv))
+    cause = (
+        f"{a.cause.title} ({a.cause.category}), probability {a.cause.probability}"
+        if a.cause
+        else "nothing: the alert does not hold up"
+    )
+    first = inv.settlement.mitigations[0] if inv.settlement.mitigations else None
+    truth = [
+        f"{a.headline}; {words.verdict_title(a.verdict).lower()}",
+        f"since {a.since}",
+        f"for {'; or '.join(a.whom)}",
+        f"cause: {cause}",
+    ]
+    if first:
+        truth.append(f"first step: {words.ACTIONS.get(first.action, first.action)}{f': {first.target}' if first.target else ''}")
+    return truth
