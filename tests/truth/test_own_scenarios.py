@@ -68,7 +68,7 @@ def test_exit_codes_of_the_truth_test():
 def test_a_session_from_a_file_is_scored_with_that_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mine = tmp_path / "mine.yaml"
-    mine.write_text("slug: mine\ntitle: Ads cost more\nworld: ads\nmechanism: threshold\nrows: 20000\n")
+    mine.write_text("slug: mine\ntitle: Blocks are up\nworld: fraud\nmechanism: threshold\nrows: 20000\n")
     folder = start_session("mine.yaml", tmp_path / "s", 3)
     assert "threshold" not in (folder / "drill.json").read_text()
     key = key_of(folder)

@@ -140,7 +140,8 @@ class Aliases:
         number = numbers.setdefault(base, len(numbers) + 1)
         sign = next((c for c in original.strip() if not c.isalnum()), "")
         plain = f"{root}{sign}{number}"
-        styled = plain.upper() if original.isupper() else plain.title() if original[:1].isupper() else plain
+        mixed = plain[0] + plain[1:].title() if original != original.lower() else plain
+        styled = plain.upper() if original.isupper() else plain.title() if original[:1].isupper() else mixed
         padded = original.replace(original.strip(), styled) if original.strip() else styled
         return self._keep(original, (padded, f"{padded}{sign or '.'}"))
 
