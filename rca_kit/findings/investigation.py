@@ -175,7 +175,7 @@ class Investigation(Finding):
                 "is_global": False if quiet else self.scope.is_global,
                 "segments": [] if quiet else [x.to_dict() for x in self.scope.segments],
             },
-            "suspects": [x.to_dict() for x in self.suspects.items],
+            "suspects": [x.to_dict() for x in (*self.suspects.items, *self.suspects.excluded)],
             "categories": [plain(c) for c in self.suspects.categories],
             "mitigations": [plain(m) for m in self.settlement.mitigations],
             "guardrails": [plain(g) for g in self.settlement.guardrails],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,12 @@ class SamplePair:
     differing: tuple[str, ...]
     why_bad: str
     distance: float | None = None
+    tag: str = ""  # what a person noted on the bad row
+
+    @property
+    def key(self) -> str:
+        """Name of the bad row, by what is shown of it: the same row gives the same name at every run."""
+        return hashlib.sha256(json.dumps(self.bad, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

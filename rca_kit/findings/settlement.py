@@ -86,6 +86,15 @@ class FmeaRow:
         return self.severity * self.occurrence * self.detection
 
 
+@dataclass(frozen=True)
+class Message:
+    """An update as a person left it, for one audience."""
+
+    audience: str
+    text: str
+    author: str = ""
+
+
 @dataclass(frozen=True, repr=False)
 class Settlement(Finding):
     """What to do now, how to verify it, and what prevents the next one."""
@@ -101,6 +110,7 @@ class Settlement(Finding):
     fmea: tuple[FmeaRow, ...] = ()
     unknowns: tuple[str, ...] = ()
     really_found: str = ""
+    messages: tuple[Message, ...] = ()
 
     def says(self) -> str:
         """Name severity and first action."""

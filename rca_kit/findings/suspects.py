@@ -25,6 +25,15 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """A person's word on a suspect: `mark` is confirmed, excluded or to_test."""
+
+    mark: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Suspect:
     """A hypothesis (category, subject, change) with its probability and what would test or refute it."""
 
@@ -39,15 +48,22 @@ class Suspect:
     refuted_by: str = ""
     explains_share: float | None = None
     chain: tuple[str, ...] = ()  # causal chain from the metric back to this cause
+    decision: Decision | None = None  # what a person said
+    added_by: str | None = None  # who added it, when it is not the kit's own
 
     def to_dict(self) -> dict[str, Any]:
         """Plain form, as findings.json has it."""
-        return {
+        out: dict[str, Any] = {
             "rank": self.rank, "category": self.category, "subject": self.subject, "change_id": self.change_id,
             "probability": plain(self.probability), "title": self.title, "evidence": [e.to_dict() for e in self.evidence],
             "next_test": self.next_test, "refuted_by": self.refuted_by, "explains_share": plain(self.explains_share),
             "chain": list(self.chain),
         }
+        if self.decision is not None:
+            out["decision"] = plain(self.decision)
+        if self.added_by is not None:
+            out["added_by"] = self.added_by
+        return out
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,7 @@ class Suspects(Finding):
     verdict: str
     verdict_because: str
     unexplained: float
+    excluded: tuple[Suspect, ...] = ()  # by people; their probability is 0
 
     def says(self) -> str:
         """Name the first suspect with its probability."""
@@ -97,5 +114,5 @@ class Suspects(Finding):
             {"rank": s.rank, "category": s.category, "subject": s.subject, "change_id": s.change_id,
              "probability": s.probability, "for": "; ".join(e.says for e in s.evidence if e.supports),
              "against": "; ".join(e.says for e in s.evidence if not e.supports), "next_test": s.next_test}
-            for s in self.items
+            for s in (*self.items, *self.excluded)
         ]

@@ -12,6 +12,7 @@ from rca_kit.findings.scope import MixRate, Scope
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.decided import decided, declared, tagged
 from rca_kit.loop.reading.deploys import deploy_effects
 from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
@@ -125,10 +126,13 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
         picture = replace(picture, onset=again)
         room = replace(room, picture=picture)
         found_symptom = dated(found_symptom, picture, logged)
-    found_suspects = suspects(room, outcomes, found_scope, found_symptom, verdict)
+    if prepared.decisions.scope is not None and verdict.verdict != "no_change":
+        found_scope = declared(prepared, picture, room.main, found_scope)
+    said = prepared.decisions
+    found_suspects = suspects(room, outcomes, found_scope, found_symptom, verdict, said)
     earlier = first_of_version(picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:
-        found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict)
+        found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
     return Worked(picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
 
 
@@ -164,10 +168,12 @@ def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -
             metric=w.symptom.metric,
         )
     say("simulate")
+    samples = tagged(samples, prepared.decisions)
     simulation = simulate_case(opened, w.room.before, w.room.after, w.symptom, w.suspects, w.scope.segments)
     say("settle")
     facts = case_facts(opened, w.changes)
     settlement = settle(facts, w.signal, w.symptom, w.scope, w.suspects, samples, simulation, facts.slos)
+    settlement = decided(settlement, prepared.decisions)
     return Investigation(
         facts,
         w.signal,

@@ -53,6 +53,7 @@ ACTIONS = {
 }
 STATUS = {"supported": "supported", "excluded": "excluded", "not_tested": "not tested"}
 CHECK_STATES = {"done": "done", "open": "open", "failed": "failed", "not_applicable": "not applicable"}
+MARKS = {"confirmed": "Confirmed", "excluded": "Excluded", "to_test": "To be tested"}
 
 
 def metric_title(metric: str) -> str:

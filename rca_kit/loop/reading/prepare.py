@@ -11,6 +11,8 @@ import polars as pl
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import Aggregates, scan
+from rca_kit.case.decisions import NOTHING, Decisions, read_decisions
+from rca_kit.case.journal import Journal
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts, UnitValue
@@ -35,6 +37,7 @@ class Prepared:
     frame: nw.LazyFrame[Any]
     aggregates: Aggregates
     series: dict[str, Series]
+    decisions: Decisions = NOTHING
 
 
 def prepare(opened: OpenCase) -> Prepared:
@@ -58,7 +61,7 @@ def prepare(opened: OpenCase) -> Prepared:
     series |= {s.name: s for s in share_series(aggregates)}
     if opened.service_metrics is not None:
         series |= {s.name: s for s in component_series(opened.service_metrics, grid)}
-    return Prepared(opened, columns, frame, aggregates, series)
+    return Prepared(opened, columns, frame, aggregates, series, read_decisions(Journal(opened.case.folder).entries()))
 
 
 def columns_of(opened: OpenCase) -> Columns:
@@ -88,6 +91,8 @@ def picture_of(prepared: Prepared) -> Picture:
     given = None
     if incident.windows is not None:
         given = tuple(Window(*w) for w in (incident.windows.before, incident.windows.after))
+    if prepared.decisions.windows is not None:  # a person brushed them in the notebook, knowing what the file says
+        given = tuple(Window(*w) for w in prepared.decisions.windows)
     name = series_for(incident.signal.metric or "", prepared.series) or (incident.signal.metric or "")
     psi = psi_series(incident.signal.metric or "", prepared.series)
     return look(prepared.aggregates, prepared.series, (name, *psi), incident.detected_at, given)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
-from rca_kit.loop.s4_suspects.ledger import charges
+from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.stats.mixrate import decompose
@@ -43,8 +43,8 @@ def scope_of(
     if verdict.verdict == "benign_shift":
         return grown(picture, outcomes, main)
     hypotheses = weigh_up(room, outcomes, main, found)
-    accused = charges(hypotheses)
-    best = accused[0].best if accused else None
+    accused, _ = judge(hypotheses, prepared.decisions)
+    best = next((j.best for j in accused if j.best is not None and not j.excluded), None)
     marked = (
         [c for c in best.clues if c.where and c.strength >= SCOPED_CLUE and (c.harm is None or c.harm >= HARM_LEAST)]
         if best

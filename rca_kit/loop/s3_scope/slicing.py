@@ -101,7 +101,7 @@ def drill_down(cells: Leaves, measure: Measure, where: Mapping[str, Any] | None 
     chosen = dict(where or {})
     inside = inside_leaves(cells, chosen)
     parts = measure.parts()
-    impact = measure.evidence("either").impact
+    impact = _impact(measure)
     whole = sum_columns(parts, inside)
     net = float(impact[inside].sum())
     at_rest = measure.unrest(inside)
@@ -120,6 +120,7 @@ def drill_down(cells: Leaves, measure: Measure, where: Mapping[str, Any] | None 
                 {
                     "dimension": name,
                     "value": _label(cells.values[dim][code]),
+                    "condition": cells.values[dim][code],
                     "before": contrast.before,
                     "after": contrast.after,
                     "n_before": contrast.n_before,
@@ -142,7 +143,7 @@ def heat_map(cells: Leaves, measure: Measure, first: str, second: str) -> Slices
     key = cells.codes[:, a].astype(np.int64) * sizes[b] + cells.codes[:, b]
     parts = measure.parts()
     own, whole = group_columns(key, parts, sizes[a] * sizes[b]), sum_columns(parts)
-    impact = np.bincount(key, measure.evidence("either").impact, minlength=sizes[a] * sizes[b])
+    impact = np.bincount(key, _impact(measure), minlength=sizes[a] * sizes[b])
     unrest = measure.unrest(np.ones(len(key), dtype=bool))
     out = []
     for cell in np.unique(key):
@@ -289,6 +290,11 @@ def _meets(value: Any, condition: Any) -> bool:
         low, high = condition.get("ge", -np.inf), condition.get("lt", np.inf)
         return bool(value.get("ge", -np.inf) >= low and value.get("lt", np.inf) <= high)
     return bool(value == condition) and type(value) is type(condition)
+
+
+def _impact(measure: Measure) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What each leaf adds to the change; ratios and means give it without weighing every effect on the grid."""
+    return measure.impact() if isinstance(measure, (Counts, Means)) else measure.evidence("either").impact
 
 
 def _walk(dimension: str, before: float, steps: list[tuple[str, float]], after: float) -> Slices:

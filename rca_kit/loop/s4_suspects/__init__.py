@@ -6,21 +6,24 @@ One file per kind of check in `checks/`; `hypotheses` writes down what could be;
 from __future__ import annotations
 
 from rca_kit.aggregates.grid import DAY_S
+from rca_kit.case.decisions import NOTHING, Decisions, suspect_key
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
-from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Suspect, Suspects
+from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Decision, Suspect, Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
-from rca_kit.loop.s4_suspects.ledger import charges, evidence, probabilities
+from rca_kit.loop.s4_suspects.judged import Judged, judge, said
+from rca_kit.loop.s4_suspects.ledger import evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import Verdict
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
 LEAST_PROBABILITY = 0.01
+OWN_TEST = "name what would refute it, and try that first"
 EXCLUDED_BELOW = 0.03  # probability of a whole category under which, with its checks clear, it is called excluded
 
 __all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "weigh_up"]
@@ -50,8 +53,15 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     return hypotheses(clues, fits(room.changes, interval, span, scope.segments), scene, refit)
 
 
-def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom, verdict: Verdict) -> Suspects:
-    """Rank the hypotheses and say where each category stands."""
+def suspects(
+    room: Room,
+    outcomes: tuple[Outcome, ...],
+    scope: Scope,
+    symptom: Symptom,
+    verdict: Verdict,
+    decisions: Decisions = NOTHING,
+) -> Suspects:
+    """Rank the hypotheses, with what people decided, and say where each category stands."""
     checks = tuple(CheckResult(o.code, o.title, o.status, _says(o), o.category, o.cost) for o in outcomes)
     if verdict.verdict == "no_change":
         status = tuple(
@@ -64,46 +74,74 @@ def suspects(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
         )
         return Suspects((), checks, status, verdict.verdict, verdict.because, 1.0)
     found = weigh_up(room, outcomes, scope, symptom)
-    p = probabilities(found)
-    by_category = {c: sum(float(p[i]) for i, h in enumerate(found) if h.category == c) for c in CATEGORIES}
-    accused = charges(found)
-    chosen = [c for c in accused if c.probability >= LEAST_PROBABILITY][:MOST_SUSPECTS] or accused[:1]
-    ranked = [c.best for c in chosen]
-    items = tuple(
-        Suspect(
-            rank=rank,
-            category=h.category,
-            subject=h.subject,
-            change_id=h.change_id,
-            probability=charge.probability,
-            evidence=evidence(h),
-            next_test=next_test(h, _rival(ranked, rank)),
-            title=title(h),
-            refuted_by=refuted_by(h),
-            explains_share=_explains(h),
-            chain=chain(h, symptom.metric, outcomes),
-        )
-        for rank, (charge, h) in enumerate(zip(chosen, ranked, strict=True), 1)
-    )
+    judged, unexplained = judge(found, decisions)
+    told = {*decisions.marks, *decisions.suspects, *(e.key for e in decisions.evidence)}
+    standing = [j for j in judged if not j.excluded]
+    chosen = [j for j in standing if j.probability >= LEAST_PROBABILITY][:MOST_SUSPECTS] or standing[:1]
+    chosen += [j for j in standing if j.key in told and j not in chosen]
+    ranked = [j.best for j in chosen if j.best is not None]
+    out = [j for j in judged if j.excluded]
+    items = tuple(_suspect(rank, j, ranked, symptom, outcomes, decisions) for rank, j in enumerate(chosen, 1))
+    by_category = _by_category(found, judged)
     return Suspects(
         items,
         checks,
-        tuple(_category(c, by_category[c], outcomes, ranked) for c in CATEGORIES),
+        tuple(_category(c, by_category[c], outcomes, items) for c in CATEGORIES),
         verdict.verdict,
         verdict.because,
-        float(1 - sum(s.probability for s in items)),
+        float(1 - sum(s.probability for s in items)) if items else unexplained,
+        tuple(_suspect(rank, j, ranked, symptom, outcomes, decisions) for rank, j in enumerate(out, len(items) + 1)),
     )
 
 
-def _rival(ranked: list[Hypothesis], rank: int) -> Hypothesis | None:
+def _suspect(
+    rank: int, judged: Judged, ranked: list[Hypothesis], symptom: Symptom, outcomes: tuple[Outcome, ...], decisions: Decisions
+) -> Suspect:
+    mark = decisions.marks.get(judged.key)
+    decision = Decision(mark.mark, mark.reason, mark.author) if mark else None
+    h, own = judged.best, judged.own
+    if h is None:
+        assert own is not None
+        return Suspect(
+            rank, own.category, own.subject, own.change_id, judged.probability, said(judged.key, decisions), OWN_TEST, own.title,
+            decision=decision, added_by=own.author,
+        )
+    return Suspect(
+        rank=rank,
+        category=h.category,
+        subject=h.subject,
+        change_id=h.change_id,
+        probability=judged.probability,
+        evidence=(*said(judged.key, decisions), *evidence(h)),
+        next_test=next_test(h, _rival(ranked, h)),
+        title=title(h),
+        refuted_by=refuted_by(h),
+        explains_share=_explains(h),
+        chain=chain(h, symptom.metric, outcomes),
+        decision=decision,
+    )
+
+
+def _by_category(found: list[Hypothesis], judged: list[Judged]) -> dict[str, float]:
+    p = probabilities(found)
+    factor = {j.key: j.factor for j in judged}
+    out = dict.fromkeys(CATEGORIES, 0.0)
+    for i, h in enumerate(found[:-1]):
+        out[h.category] += float(p[i]) * factor.get(suspect_key(h.subject, h.change_id), 1.0)
+    for j in judged:
+        if j.own is not None:
+            out[j.own.category] = out.get(j.own.category, 0.0) + j.probability
+    return out
+
+
+def _rival(ranked: list[Hypothesis], of: Hypothesis) -> Hypothesis | None:
     """The suspect that a test should tell this one from: the second for the first, the first for all others."""
-    other = 1 if rank == 1 else 0
-    return ranked[other] if other < len(ranked) else None
+    return next((h for h in ranked if h is not of), None)
 
 
-def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], ranked: list[Hypothesis]) -> CategoryStatus:
+def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], items: tuple[Suspect, ...]) -> CategoryStatus:
     if probability >= EXCLUDED_BELOW:
-        best = next((h for h in ranked if h.category == category), None)
+        best = next((s for s in items if s.category == category), None)
         what = f": {best.subject}" if best else ""
         return CategoryStatus(category, "supported", f"probability {probability:.0%}{what}")
     if _tested(outcomes, category):

@@ -102,11 +102,15 @@ class Counts:
         own: Floats = (self.k_before + PRIOR_REQUESTS * towards) / (self.n_before + PRIOR_REQUESTS)
         return self.n_after * own
 
+    def impact(self) -> Floats:
+        """Give what each leaf adds to the change of the total: events beyond those expected."""
+        return np.asarray(self.k_after - np.maximum(self.expected(), 1e-9))
+
     def evidence(self, direction: str) -> Evidence:
         """Give gains per leaf over a grid of factors on the event rate."""
         expected = np.maximum(self.expected(), 1e-9)
         ratios = {"increase": RATIOS_UP, "decrease": RATIOS_DOWN}.get(direction, np.concatenate([RATIOS_UP, RATIOS_DOWN]))
-        impact = self.k_after - expected
+        impact = self.impact()
         if len(expected) <= MANY_LEAVES:
             return Evidence(self._gains(expected, self.k_after, ratios), np.log(ratios), impact)
         # a leaf with few events is as good as Poisson, and Poisson leaves add up

@@ -76,6 +76,10 @@ class Means:
         overall = self.prior if self.prior is not None else self.sum_before.sum() / max(self.n_before.sum(), 1e-9)
         return np.where(self.n_before > 0, self.sum_before / np.where(self.n_before > 0, self.n_before, 1.0), overall)
 
+    def impact(self) -> Floats:
+        """Give what each leaf adds to the change of the total: its shift times its requests after."""
+        return np.asarray(np.where(self.n_after > 0, self.sum_after - self.mean_before() * self.n_after, 0.0))
+
     def evidence(self, direction: str) -> Evidence:
         """Give gains per leaf over a grid of common shifts of the mean."""
         sd = self.row_sd()

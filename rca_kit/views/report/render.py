@@ -110,6 +110,8 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
         "spark": pictures.spark(draft),
         "sections": SECTIONS,
         "moments": timeline(draft, journal),
+        "whys_by_people": any(e.get("kind") == "whys" for e in journal),
+        "marks": words.MARKS,
         "far_changes": len(others),
         "other_changes": others[:MOST_CHANGE_ROWS],
         "changes_cut": len(others) if len(others) > MOST_CHANGE_ROWS else 0,

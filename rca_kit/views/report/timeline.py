@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from string import ascii_uppercase
 
+from rca_kit.case.decisions import STATE_KINDS
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.views import words
 from rca_kit.views.report.draft import Draft, JournalEntry
@@ -127,11 +128,22 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
 
 
 def _journal(journal: Sequence[JournalEntry]) -> list[Moment]:
-    out = []
+    """Tell what people did; what only keeps the state of the notebook is no moment of the incident."""
+    out: list[Moment] = []
+    written: dict[str, Moment | None] = {}  # entries of the timeline that people wrote: the last version of each counts
     for entry in journal:
-        at = as_time(entry.get("time"))
         who = entry.get("who") or entry.get("author") or ""
         text = entry.get("text") or entry.get("note") or entry.get("says") or ""
         kind = str(entry.get("kind") or "note")
-        out.append(Moment(at, "action", f"{kind}{f' by {who}' if who else ''}", str(text)))
-    return out
+        data = entry.get("data") or {}
+        by = f" by {who}" if who else ""
+        if kind in STATE_KINDS:
+            continue
+        if kind == "timeline":
+            gone = bool(data.get("removed"))
+            written[str(data.get("id"))] = None if gone else Moment(as_time(data.get("at")), "action", str(text), f"noted{by}")
+        else:
+            about = data.get("subject") or data.get("change_id")
+            title = f"{kind.replace('_', ' ')}{f': {about}' if about else ''}{by}"
+            out.append(Moment(as_time(entry.get("time")), "action", title, str(text)))
+    return [*out, *(m for m in written.values() if m is not None)]
