@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rca_kit.loop.s3_scope.localize import localize
     from rca_kit.loop.versions.replay import replay
     from rca_kit.loop.versions.shadow import compare_shadow
+    from rca_kit.run.explore import explore
     from rca_kit.stats.changepoint import find_changes
 
 __version__ = "0.1.0"
@@ -26,9 +27,10 @@ _HOME = {
     "profile": "rca_kit.loop.compare.compare",
     "replay": "rca_kit.loop.versions.replay",
     "compare_shadow": "rca_kit.loop.versions.shadow",
+    "explore": "rca_kit.run.explore",
 }
 
-__all__ = ["compare", "compare_shadow", "find_changes", "investigate", "localize", "profile", "replay"]
+__all__ = ["compare", "compare_shadow", "explore", "find_changes", "investigate", "localize", "profile", "replay"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -69,7 +70,8 @@ def start_lab(notebook: Path, *, port: int = 0, browser: bool = True) -> int:
     command += [notebook.relative_to(root).as_posix()]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
-    process = subprocess.Popen(command)  # noqa: S603 - our own interpreter, no shell
+    environment = {**os.environ, "RCA_KIT_SERVED": str(root.resolve())}  # lets the notebook link to reports it writes
+    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter, no shell
     try:
         return process.wait()
     except KeyboardInterrupt:

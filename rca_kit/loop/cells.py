@@ -12,13 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.coding import Leaves
-from rca_kit.aggregates.plan import FeaturePlan
+from rca_kit.aggregates.plan import OTHER, FeaturePlan
 from rca_kit.aggregates.rows import value_key
 from rca_kit.findings.base import Window
 from rca_kit.loop.picture import Picture
 from rca_kit.loop.s3_scope import Badness
 from rca_kit.loop.slicing import inside_leaves
 from rca_kit.stats.segments import Counts, Means
+
+__all__ = ["OTHER", "Cells", "cells_over_time", "narrowed"]
 
 Floats = NDArray[np.float64]
 MOST_CELLS = 2_000_000  # three sums of eight bytes each: 50 MB, and a pass over all takes some hundredths of a second

@@ -146,12 +146,17 @@ class Session:
         (b0, b1), (a0, a1) = spans
         if not b0 < b1 <= a0 < a1:
             raise BadInput(
-                "the windows are empty or not in order", found=f"before {b0:%m-%d %H:%M} to {b1:%m-%d %H:%M}, after "
-                f"{a0:%m-%d %H:%M} to {a1:%m-%d %H:%M}", expected="before ends where after begins, or earlier",
+                "the windows are empty or not in order",
+                found=f"before {b0:%m-%d %H:%M} to {b1:%m-%d %H:%M}, after {a0:%m-%d %H:%M} to {a1:%m-%d %H:%M}",
+                expected="before ends where after begins, or earlier",
             )
         words = [[t.isoformat() for t in s] for s in spans]
-        self.note("windows", f"before {b0:%Y-%m-%d %H:%M} to {b1:%H:%M}, after {a0:%Y-%m-%d %H:%M} to {a1:%H:%M} UTC",
-                  before=words[0], after=words[1])
+        self.note(
+            "windows",
+            f"before {b0:%Y-%m-%d %H:%M} to {b1:%H:%M}, after {a0:%Y-%m-%d %H:%M} to {a1:%H:%M} UTC",
+            before=words[0],
+            after=words[1],
+        )
 
     def reset_windows(self) -> None:
         """Go back to the windows that the onset gives."""

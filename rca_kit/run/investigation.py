@@ -15,6 +15,7 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import Investigation
 from rca_kit.run import outputs
 from rca_kit.run.kernel import execute
+from rca_kit.run.place import numbered, settle, used, workplace
 from rca_kit.run.progress import Progress
 from rca_kit.run.state import RunState, read_state
 from rca_kit.run.templates import check_parameters, find_template, read_parameters
@@ -99,7 +100,7 @@ def run_investigation(
     checked = _parameters(notebook, case, parameters or {}, static=static, engine=engine)
     started = datetime.now(UTC)
     target = _target(case, out, started, number_used=number_used)
-    work = _workplace(target)
+    work = workplace(target)
     try:
         with tempfile.TemporaryDirectory(prefix="rca-kit-") as private:
             state_folder = Path(private)
@@ -122,7 +123,7 @@ def run_investigation(
         outputs.write(
             work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started, parameters=checked
         )
-        final = _settle(work, target, always_number=number_used or out is None)
+        final = settle(work, target, always_number=number_used or out is None)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -156,13 +157,13 @@ def _parameters(notebook: Path, case: Path, given: Mapping[str, Any], *, static:
 
 def _target(case: Path, out: str | Path | None, started: datetime, *, number_used: bool) -> Path:
     if out is None:
-        return _numbered(case / "runs" / f"{started:%Y%m%dT%H%M%SZ}")
+        return numbered(case / "runs" / f"{started:%Y%m%dT%H%M%SZ}")
     target = Path(out)
     if target.exists() and not target.is_dir():
         raise BadInput("is a file, not a folder", file=str(target), hint="name a folder that does not exist yet")
-    if _used(target):
+    if used(target):
         if number_used:
-            return _numbered(target)
+            return numbered(target)
         raise BadInput(
             "already holds something; earlier runs are never overwritten",
             file=str(target),
@@ -170,49 +171,3 @@ def _target(case: Path, out: str | Path | None, started: datetime, *, number_use
             hint="name another one, or leave --out away",
         )
     return target
-
-
-def _used(target: Path) -> bool:
-    return target.exists() and (not target.is_dir() or any(target.iterdir()))
-
-
-def _numbered(target: Path) -> Path:
-    number, tried = 2, target
-    while _used(tried):
-        tried = target.with_name(f"{target.name}-{number}")
-        number += 1
-    return tried
-
-
-def _workplace(target: Path) -> Path:
-    """Make the folder that becomes the target: beside it, so that the last move is one rename."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
-    except OSError as problem:
-        raise BadInput(
-            "cannot be written",
-            file=str(target),
-            found=problem.strerror or str(problem),
-            hint="name a folder you may write to with --out",
-        ) from None
-
-
-def _settle(work: Path, target: Path, *, always_number: bool) -> Path:
-    """Move the finished folder into place; another run may have taken the place meanwhile."""
-    work.chmod(0o777 & ~_umask())  # mkdtemp makes it private; a report is for others to read
-    while True:
-        try:
-            work.rename(target)
-        except OSError:
-            if not always_number and not _used(target):
-                raise
-            target = _numbered(target)
-        else:
-            return target
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

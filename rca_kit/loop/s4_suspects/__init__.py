@@ -103,8 +103,16 @@ def _suspect(
     if h is None:
         assert own is not None
         return Suspect(
-            rank, own.category, own.subject, own.change_id, judged.probability, said(judged.key, decisions), OWN_TEST, own.title,
-            decision=decision, added_by=own.author,
+            rank,
+            own.category,
+            own.subject,
+            own.change_id,
+            judged.probability,
+            said(judged.key, decisions),
+            OWN_TEST,
+            own.title,
+            decision=decision,
+            added_by=own.author,
         )
     return Suspect(
         rank=rank,

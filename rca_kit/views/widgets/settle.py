@@ -1,0 +1,379 @@
+"""Settle explorer: severity, 5 Whys, timeline, actions, checklists, messages; each field is kept as soon as it is saved."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from rca_kit.case.decisions import CHECK_STATES, SEVERITIES
+from rca_kit.errors import BadInput
+from rca_kit.findings.investigation import STEPS, Investigation
+from rca_kit.findings.settlement import Action, Settlement
+from rca_kit.loop.session import Session
+from rca_kit.views import words
+from rca_kit.views.comms import STATES, find_blame, stakeholder_update, status_update
+from rca_kit.views.report.draft import as_draft
+from rca_kit.views.report.timeline import timeline
+from rca_kit.views.widgets import parts
+from rca_kit.views.widgets.base import Explorer, Message
+from rca_kit.views.widgets.onset import parse
+
+KINDS = ("fix", "prevent", "detect", "learn")
+AUDIENCES = {"status page": status_update, "stakeholders": stakeholder_update}
+WHYS = 5
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a report was written."""
+
+    report: Path
+    link: str
+
+
+Writer = Callable[[Session, Callable[[str], None]], Written]
+
+
+class SettleExplorer(Explorer):
+    """What to do, who does it, what was learned; and the button that writes the report.
+
+    Parameters
+    ----------
+    session : Session
+    write : callable, optional
+        Writes the report: takes the session and a function that is told each step; there is no button without it.
+    """
+
+    key, title = "settle", "What now?"
+
+    def __init__(self, session: Session, write: Writer | None = None) -> None:
+        super().__init__(session)
+        self.write = write
+        self.state = "investigating"
+        self.written: Written | None = None
+
+    @property
+    def investigation(self) -> Investigation:
+        """All seven steps with every decision in them."""
+        return self.session.investigation()
+
+    @property
+    def settlement(self) -> Settlement:
+        """Step 7 with every decision in it."""
+        return self.investigation.settlement
+
+    def table(self) -> list[dict[str, Any]]:
+        """Give one row per action."""
+        return [
+            {"action": a.text, "kind": a.kind, "owner": a.owner, "due": a.due, "done when": a.success_metric}
+            for a in self.settlement.actions
+        ]
+
+    # --- showing ---
+
+    def head(self) -> Markup:
+        """Say what to do first, and offer the report."""
+        first = [
+            parts.tag(
+                "li",
+                parts.tag("strong", words.ACTIONS.get(m.action, m.action) + (f": {m.target}" if m.target else "")),
+                f" – {m.why}" if m.why else "",
+                parts.tag("div", f"Verify: {m.verify}", class_="small mute") if m.verify else "",
+            )
+            for m in self.settlement.mitigations[:3]
+        ]
+        done = (
+            parts.note(
+                parts.join(
+                    [
+                        "Written: ",
+                        parts.tag("a", self.written.report.name, data_file=self.written.link, target="_blank", rel="noopener"),
+                        f" in {self.written.report.parent.name}",
+                    ]
+                ),
+                "done",
+            )
+            if (self.written)
+            else ""
+        )
+        ready = parts.button("Write the report", "report", class_="main") if self.write else ""
+        todo = parts.join([parts.tag("h3", "Do now, the safest first"), parts.tag("ol", *first)]) if first else ""
+        return parts.join([parts.tag("div", ready, class_="row"), done, todo])
+
+    def body(self) -> Markup:
+        """Write all editors."""
+        return parts.join(
+            [self._severity(), self._actions(), self._whys(), self._timeline(), self._checklists(), self._messages()]
+        )
+
+    def _severity(self) -> Markup:
+        found, said = self.settlement.severity, self.session.decisions.severity
+        options = [("", "as the kit says")] + [(s, s) for s in SEVERITIES]
+        form = parts.tag(
+            "form",
+            parts.tag(
+                "div",
+                parts.choice("severity", "level", options, said.value if said else "", key="severity-level"),
+                parts.field("because", "reason", said.reason if said else "", key="severity-reason", size=40),
+                parts.button("Set severity", "severity"),
+                class_="row",
+            ),
+        )
+        because = parts.tag("ul", *(parts.tag("li", b) for b in found.because))
+        return parts.tag("section", parts.tag("h3", f"Severity: {found.level or 'none'}"), because, form)
+
+    def _actions(self) -> Markup:
+        own = {a.text: a.ident for a in self.session.decisions.actions.values()}
+        cards = [self._action(a, own.get(a.text, a.text)) for a in self.settlement.actions]
+        new = self._action(Action("", "fix"), "")
+        adding = parts.tag("details", parts.tag("summary", "Add an action"), new, data_key="action-new")
+        return parts.tag("section", parts.tag("h3", "Actions"), *cards, adding)
+
+    def _action(self, a: Action, ident: str) -> Markup:
+        key = ident or "new"
+        fields = [
+            parts.choice("kind", "kind", [(k, k) for k in dict.fromkeys([*KINDS, a.kind])], a.kind, key=f"kind-{key}"),
+            parts.field("owner", "owner", a.owner, key=f"owner-{key}", size=14),
+            parts.field("due", "due", a.due, key=f"due-{key}", kind="date"),
+            parts.field("done when", "success_metric", a.success_metric, key=f"metric-{key}", size=34),
+            parts.button(
+                "Save" if ident else "Add", "action", ident, data_key=f"save-{key}", aria_label=f"Save action {a.text[:60]}"
+            ),
+            parts.button("Drop", "drop", ident, data_key=f"drop-{key}", aria_label=f"Drop action {a.text[:60]}") if ident else "",
+        ]
+        return parts.tag(
+            "form",
+            parts.area("action", "text", a.text, key=f"text-{key}", rows="2"),
+            parts.tag("div", *fields, class_="row"),
+            class_="card",
+        )
+
+    def _whys(self) -> Markup:
+        whys = list(self.settlement.whys)
+        rows = []
+        for i in range(max(WHYS, len(whys) + 1)):
+            w = whys[i] if i < len(whys) else None
+            rows.append(
+                parts.tag(
+                    "li",
+                    parts.field("why", f"q{i}", w.question if w else "", key=f"q{i}", size=60),
+                    parts.area("because", f"a{i}", w.answer if w else "", key=f"a{i}", rows="2"),
+                    parts.field("evidence", f"e{i}", w.evidence if w else "", key=f"e{i}", size=60),
+                )
+            )
+        blame = [b for w in whys for b in find_blame(w.answer)]
+        warning = parts.note(f"“{blame[0].words}” {blame[0].reason}; {blame[0].instead}.") if blame else ""
+        buttons = parts.tag(
+            "div",
+            parts.button("Save the 5 Whys", "whys"),
+            parts.button("Back to the draft", "draft_whys", disabled=self.session.decisions.whys is None),
+            class_="row",
+        )
+        return parts.tag("section", parts.tag("h3", "5 Whys"), warning, parts.tag("form", parts.tag("ol", *rows), buttons))
+
+    def _timeline(self) -> Markup:
+        journal = [e.to_dict() for e in self.session.journal.entries()]
+        moments = timeline(as_draft(self.investigation), journal)
+        rows = [
+            [words.stamp(m.time) if m.time else "", m.kind, f"{m.letter + ': ' if m.letter else ''}{m.title}", m.detail]
+            for m in moments
+        ]
+        own = [
+            parts.tag(
+                "form",
+                parts.tag(
+                    "div",
+                    parts.field("time, UTC", "at", f"{m.at:%Y-%m-%d %H:%M}", key=f"at-{m.ident}", size=16),
+                    parts.field("what happened", "text", m.text, key=f"moment-{m.ident}", size=44),
+                    parts.button("Save", "moment", m.ident, data_key=f"moment-save-{m.ident}"),
+                    parts.button("Remove", "forget", m.ident, data_key=f"moment-drop-{m.ident}"),
+                    class_="row",
+                ),
+            )
+            for m in sorted(self.session.decisions.moments.values(), key=lambda m: m.at)
+        ]
+        new = parts.tag(
+            "form",
+            parts.tag(
+                "div",
+                parts.field("time, UTC", "at", "", key="at-new", size=16, placeholder="2026-03-02 14:05"),
+                parts.field("what happened", "text", "", key="moment-new", size=44),
+                parts.button("Add to the timeline", "moment", ""),
+                class_="row",
+            ),
+        )
+        table = parts.table([("time", ""), ("", ""), ("what", "words"), ("detail", "words")], rows)
+        return parts.tag(
+            "section",
+            parts.tag("h3", "Timeline"),
+            *own,
+            new,
+            parts.tag("details", parts.tag("summary", f"the whole timeline ({len(rows)})"), table, data_key="timeline"),
+        )
+
+    def _checklists(self) -> Markup:
+        out = []
+        for name, items in groupby(self.settlement.checklist, key=lambda i: i.list_name):
+            lines = list(items)
+            left = sum(i.state == "open" for i in lines)
+            rows = [
+                [
+                    i.text,
+                    parts.tag(
+                        "form",
+                        parts.hidden({"list": i.list_name, "line": i.text}),
+                        parts.choice(
+                            "state",
+                            "state",
+                            [(s, words.CHECK_STATES.get(s, s)) for s in CHECK_STATES],
+                            i.state,
+                            key=f"check-{i.list_name}-{i.text}",
+                            act="check",
+                        ),
+                    ),
+                    i.evidence,
+                ]
+                for i in lines
+            ]
+            table = parts.table([("line", "words"), ("", ""), ("evidence", "words")], rows)
+            out.append(
+                parts.tag(
+                    "details", parts.tag("summary", f"{name} ({left} open of {len(lines)})"), table, data_key=f"list-{name}"
+                )
+            )
+        return parts.tag("section", parts.tag("h3", "Checklists"), *out)
+
+    def _messages(self) -> Markup:
+        said = self.session.decisions.messages
+        now = datetime.now().astimezone()
+        out = []
+        for audience, draft in AUDIENCES.items():
+            kept = audience in said
+            text = said[audience].value if kept else draft(self.investigation, state=self.state, now=now)
+            blame = find_blame(text)
+            warning = parts.note(f"“{blame[0].words}” {blame[0].reason}; {blame[0].instead}.") if blame else ""
+            out.append(
+                parts.tag(
+                    "form",
+                    parts.area(f"{audience}{'' if kept else ' (draft)'}", "text", text, key=f"message-{audience}", rows="7"),
+                    warning,
+                    parts.tag(
+                        "div",
+                        parts.button("Keep this message", "message", audience),
+                        parts.button("Back to the draft", "unmessage", audience, disabled=not kept),
+                        class_="row",
+                    ),
+                )
+            )
+        chosen = parts.choice("drafts say", "state", [(s, s) for s in STATES], self.state, key="message-state", act="state")
+        return parts.tag("section", parts.tag("h3", "Messages"), parts.tag("div", chosen, class_="row"), *out)
+
+    def static(self) -> Markup:
+        """Write what was settled, as text."""
+        s = self.settlement
+        rows = [[a.text, a.kind, a.owner or "to be named", a.due or "to be set", a.success_metric] for a in s.actions]
+        heads = [("action", "words"), ("kind", ""), ("owner", ""), ("due", ""), ("done when", "words")]
+        whys = parts.tag("ol", *(parts.tag("li", parts.tag("strong", w.question), parts.tag("br"), w.answer) for w in s.whys))
+        messages = [parts.join([parts.tag("h4", m.audience), parts.tag("pre", m.text)]) for m in s.messages]
+        return parts.join(
+            [
+                self.show_head(),
+                parts.tag("h3", f"Severity: {s.severity.level or 'none'}"),
+                parts.tag("ul", *(parts.tag("li", b) for b in s.severity.because)),
+                parts.table(heads, rows, "Actions"),
+                parts.tag("h3", "5 Whys"),
+                whys,
+                *messages,
+            ]
+        )
+
+    # --- messages ---
+
+    def on_report(self, message: Message) -> None:
+        """Write the report; each step is told while it is taken."""
+        del message
+        assert self.write is not None
+
+        def say(step: str) -> None:
+            at = STEPS.index(step) + 1 if step in STEPS else 0
+            bar = Markup('<progress max="{}" value="{}"></progress>').format(len(STEPS) + 1, at)
+            self.said = parts.note(parts.join([f"Writing the report: {step} ", bar]))
+            if self._parts:
+                self._parts[0].html = str(self.show_head())
+
+        say("begin")
+        try:
+            self.written = self.write(self.session, say)
+        finally:
+            self.said = None
+
+    def on_severity(self, message: Message) -> None:
+        """Set the severity, or leave it to the kit again."""
+        form = message["form"]
+        self.session.note("severity", str(form.get("reason", "")).strip(), level=str(form.get("level") or "") or None)
+
+    def on_action(self, message: Message) -> None:
+        """Save or add an action."""
+        form, ident = message["form"], str(message["arg"])
+        text = str(form.get("text", "")).strip()
+        if not text:
+            raise BadInput("an action needs words", expected="what is to be done")
+        due = str(form.get("due", "")).strip()
+        fields = {k: str(form.get(k, "")).strip() for k in ("kind", "owner", "success_metric")}
+        self.session.note("action", text, id=ident or f"own-{uuid.uuid4().hex[:8]}", due=due, **fields)
+
+    def on_drop(self, message: Message) -> None:
+        """Drop an action."""
+        self.session.note("action", "", id=str(message["arg"]), removed=True)
+
+    def on_whys(self, message: Message) -> None:
+        """Save the 5 Whys."""
+        form = message["form"]
+        count = sum(1 for k in form if k.startswith("q") and k[1:].isdigit())
+        rows = [
+            {"question": str(form[f"q{i}"]).strip(), "answer": str(form[f"a{i}"]).strip(), "evidence": str(form[f"e{i}"]).strip()}
+            for i in range(count)
+        ]
+        self.session.note("whys", "5 Whys edited", whys=[r for r in rows if r["question"] or r["answer"]])
+
+    def on_draft_whys(self, message: Message) -> None:
+        """Go back to the drafted 5 Whys."""
+        del message
+        self.session.note("whys", "back to the draft", whys=None)
+
+    def on_moment(self, message: Message) -> None:
+        """Save or add an entry of the timeline."""
+        form = message["form"]
+        text = str(form.get("text", "")).strip()
+        if not text:
+            raise BadInput("an entry needs words", expected="what happened")
+        at = parse(str(form.get("at", "")))
+        self.session.note("timeline", text, id=str(message["arg"]) or uuid.uuid4().hex[:8], at=at.isoformat())
+
+    def on_forget(self, message: Message) -> None:
+        """Remove an entry of the timeline."""
+        self.session.note("timeline", "", id=str(message["arg"]), at="2000-01-01T00:00:00Z", removed=True)
+
+    def on_check(self, message: Message) -> None:
+        """Set the state of a line of a checklist."""
+        form = message["form"]
+        self.session.note("check", "", list=str(form["list"]), line=str(form["line"]), state=str(message["value"]))
+
+    def on_state(self, message: Message) -> None:
+        """Choose what the drafts say about the incident's state."""
+        self.state = str(message["value"]) if message["value"] in STATES else "investigating"
+
+    def on_message(self, message: Message) -> None:
+        """Keep a message."""
+        self.session.note("message", str(message["form"].get("text", "")).strip(), audience=str(message["arg"]))
+
+    def on_unmessage(self, message: Message) -> None:
+        """Go back to the drafted message."""
+        self.session.note("message", "", audience=str(message["arg"]))
