@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
+.PHONY: help demo test lint lab app bench bench-widgets bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
 
 help: ## list what a developer can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,8 +37,17 @@ lint: $(VENV)/.dev ## ruff, mypy strict, layer contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lab: $(VENV)/.runtime ## open JupyterLab on the sample latency-embedding
-	$(BIN)/rca-kit lab data/samples/latency-embedding
+lab: $(VENV)/.runtime ## open JupyterLab on a copy of the sample latency-embedding, kept in .lab
+	@mkdir -p .lab && cp -rn data/samples/latency-embedding .lab/
+	$(BIN)/rca-kit lab .lab/latency-embedding
+
+app: $(VENV)/.runtime ## the same sample as a page without code, with Voila
+	@$(BIN)/python -c 'import voila' 2>/dev/null || $(BIN)/pip install -q --disable-pip-version-check -e '.[app]'
+	@mkdir -p .lab && cp -rn data/samples/latency-embedding .lab/
+	$(BIN)/rca-kit lab .lab/latency-embedding --app
+
+bench-widgets: $(VENV)/.dev ## how long each click takes on the sums of ten million rows
+	$(BIN)/python benchmarks/widgets.py --rows 10000000
 
 bench: $(VENV)/.dev ## speed and memory of `findings`, beside a bare Polars scan
 	$(BIN)/python benchmarks/speed.py --max 10000000
@@ -68,7 +77,7 @@ lock: $(VENV)/.dev ## write the lock files again from pyproject.toml
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml \
-	  --extra duckdb --extra mlflow --extra onnx --extra guardrails --group dev -o requirements-dev.lock
+	  --extra duckdb --extra mlflow --extra onnx --extra guardrails --extra app --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and what runs have left
-	rm -rf $(VENV) demo-output artifacts .benchdata
+	rm -rf $(VENV) demo-output artifacts .benchdata .lab

@@ -175,6 +175,22 @@ def _key(data: dict[str, Any]) -> str:
     return suspect_key(subject, str(change) if change else None)
 
 
+def _where(given: Any) -> dict[str, Any]:
+    """Check conditions: a value, a list of values, or a range of numbers, by column."""
+    out = dict(given)
+    for name, condition in out.items():
+        if isinstance(condition, dict):
+            sound = bool(condition) and all(
+                k in ("ge", "lt") and isinstance(v, (int, float)) and not isinstance(v, bool) for k, v in condition.items()
+            )
+        else:
+            values = condition if isinstance(condition, list) else [condition]
+            sound = bool(values) and all(v is None or isinstance(v, (str, int, float, bool)) for v in values)
+        if not (isinstance(name, str) and sound):
+            raise ValueError("no condition")
+    return out
+
+
 def _windows(d: Decisions, e: JournalEntry) -> Decisions:
     if e.data.get("before") is None:
         return replace(d, windows=None)
@@ -185,12 +201,12 @@ def _windows(d: Decisions, e: JournalEntry) -> Decisions:
 
 
 def _selection(d: Decisions, e: JournalEntry) -> Decisions:
-    return replace(d, selection=dict(e.data["where"]))
+    return replace(d, selection=_where(e.data["where"]))
 
 
 def _scope(d: Decisions, e: JournalEntry) -> Decisions:
     given = e.data["segments"]
-    return replace(d, scope=None if given is None else tuple(dict(w) for w in given), scope_author=e.author)
+    return replace(d, scope=None if given is None else tuple(_where(w) for w in given), scope_author=e.author)
 
 
 def _mark(d: Decisions, e: JournalEntry) -> Decisions:

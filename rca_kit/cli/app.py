@@ -144,6 +144,7 @@ def lab(
     browser: Annotated[bool, typer.Option(help="open a browser")] = True,
     start: Annotated[bool, typer.Option(help="start JupyterLab; else only lay the notebook ready")] = True,
     port: Annotated[int, typer.Option(help="port of JupyterLab; 0 takes a free one")] = 0,
+    as_app: Annotated[bool, typer.Option("--app", help="show it with Voila, as a page without code")] = False,
 ) -> None:
     """Open JupyterLab on an interactive notebook bound to the case."""
     from rca_kit.case.incident import load_case
@@ -155,7 +156,7 @@ def lab(
     path = lay_notebook(case.folder, notebook or drill)
     out().print(shown(f"notebook: {path}"))
     if start:
-        raise typer.Exit(start_lab(path, port=port, browser=browser))
+        raise typer.Exit(start_lab(path, port=port, browser=browser, app=as_app))
 
 
 @app.command()

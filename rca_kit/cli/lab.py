@@ -17,6 +17,8 @@ from rca_kit.errors import BadInput, MissingExtra, did_you_mean
 PREFERRED = ("explore_case", "explore", "7s_investigation")
 BOUND = re.compile(r"^(case(?:\s*:\s*str)?\s*=\s*).*?(\s*#.*)?$", re.MULTILINE)
 
+SAMPLE = re.compile(r"^from rca_kit\.case\.bundled import sample\n+", re.MULTILINE)
+
 
 def lay_notebook(folder: Path, name: str = "") -> Path:
     """Copy a notebook into the case's `notebooks` folder, bound to the case; an existing copy is left as it is.
@@ -46,6 +48,7 @@ def lay_notebook(folder: Path, name: str = "") -> Path:
             code = "".join(cell["source"])
             # the notebook lies in DIR/notebooks, so the case is one step up wherever the folder is moved
             bound = BOUND.sub(lambda m: f'{m.group(1)}".."{m.group(2) or ""}', code, count=1)
+            bound = SAMPLE.sub("", bound)  # the bundled sample that the guided form works on
             if bound != code:
                 cell["source"] = bound.splitlines(keepends=True)
                 break
@@ -53,24 +56,36 @@ def lay_notebook(folder: Path, name: str = "") -> Path:
     return target
 
 
-def start_lab(notebook: Path, *, port: int = 0, browser: bool = True) -> int:
+def start_lab(notebook: Path, *, port: int = 0, browser: bool = True, app: bool = False) -> int:
     """Start JupyterLab on a notebook and wait for its end; give its exit code.
+
+    Parameters
+    ----------
+    notebook : Path
+        ``DIR/notebooks/NAME.ipynb``; DIR is what is served.
+    port : int
+        A free one when 0.
+    browser : bool
+        Open a browser.
+    app : bool
+        Start Voila instead, which shows the notebook without its code.
 
     Raises
     ------
     MissingExtra
-        When JupyterLab is not installed.
+        When JupyterLab, or Voila, is not installed.
     """
     from importlib.util import find_spec
 
-    if find_spec("jupyterlab") is None:
-        raise MissingExtra("`jupyterlab` is not installed", hint="pip install jupyterlab")
-    root = notebook.parent.parent
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root.resolve()}"]
-    command += [notebook.relative_to(root).as_posix()]
+    module = "voila" if app else "jupyterlab"
+    if find_spec(module) is None:
+        raise MissingExtra(f"`{module}` is not installed", hint="pip install 'rca-kit[app]'" if app else "pip install jupyterlab")
+    root = notebook.parent.parent.resolve()
+    command = [sys.executable, "-m", module]
+    command += [str(notebook.resolve())] if app else [f"--ServerApp.root_dir={root}", notebook.resolve().relative_to(root).as_posix()]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
-    environment = {**os.environ, "RCA_KIT_SERVED": str(root.resolve())}  # lets the notebook link to reports it writes
+    environment = {**os.environ, "RCA_KIT_SERVED": str(root)}  # lets the notebook link to reports it writes
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter, no shell
     try:
         return process.wait()

@@ -36,6 +36,14 @@ from rca_kit.loop.s4_suspects.verdict import decide as decide_verdict
 from rca_kit.sources import OpenCase, open_case
 
 Say = Callable[[str], None]
+MEASURES = {
+    "nulls": "without a value",
+    "output_nulls": "without a value",
+    "quality": "decided wrongly",
+    "labels": "without a label",
+    "service": "slower than the slowest before",
+    "stage": "slower than the slowest before",
+}
 MOST_READINGS = 15  # rows of the table under the onset chart: those drawn, and no more than a screen
 LEAST_SHARE = 0.002  # of traffic: smaller segments are not listed while drilling down
 
@@ -103,7 +111,7 @@ class Session:
 
     # --- decisions -------------------------------------------------------------------------------------------------------
 
-    def note(self, kind: str, text: str = "", **data: Any) -> None:
+    def note(self, kind: str, text: str = "", /, **data: Any) -> None:
         """Write a decision into the journal and take it in.
 
         Parameters
@@ -239,6 +247,19 @@ class Session:
             bad = badness_of(self.picture, name, schema)
             self._cells[name] = cells_over_time(self.prepared.frame, self.picture, plans, bad, leaves)
         return self._cells[name]
+
+    def measure(self, metric: str = "") -> tuple[str, bool]:
+        """Say what is summed per row for a metric, and whether it is a share of requests."""
+        cells = self.cells(metric)
+        bad = cells.badness if cells else None
+        if bad is None:
+            return "share of all requests", True
+        series = self.picture.series.get(metric or self.metric)
+        family, name = (series.family if series else ""), public(bad.name)
+        if not bad.binary:
+            return {"quality": "mean loss per request"}.get(family, f"mean {name.partition(':')[2] or name}"), False
+        said = "that failed" if bad.name == "error_rate" else MEASURES.get(family, f"with {name}")
+        return f"share of requests {said}", True
 
     def drill(self, where: Mapping[str, Any] | None = None, metric: str = "") -> Slices:
         """List every value below a selection, the one that carries most of the change first."""

@@ -33,6 +33,7 @@ SHOWS = {
     "10_large_logs": (r"\d parts", r"120,000 rows", r"found: code feature:route_seconds",
                       r"same verdict: True \| same onset: True", r"kB", r"route_seconds \("),
     "11_llm_incident": (r"kpi:toxic went up", r"True\nFalse\nTrue", r"injected prompts", r"guard: "),
+    "explore_case": (r"Explore: ", r"incident\. latency_p95 went up"),
     "12_extend_the_kit": (r"found - mobile requests without a device", r"'worse'"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -24,7 +24,8 @@ from rca_kit.views.widgets.base import Explorer, Figure, Message
 
 MOST_BELOW = 5  # further metrics drawn under the main one: more are too flat to read
 MAIN_HEIGHT, BELOW_HEIGHT, GAP = 300, 96, 26
-SIDES = (("before", "before"), ("after", "after"))
+SIDES = (("before", "Brush sets: before"), ("after", "Brush sets: after"))
+STRETCHES = (("", "Whole log"), ("48", "Two days around the onset"), ("12", "Half a day around"))  # hours shown
 
 
 class OnsetExplorer(Explorer):
@@ -35,13 +36,16 @@ class OnsetExplorer(Explorer):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.side = "after"
+        self.stretch = ""
 
     def head(self) -> Markup:
         """Say the symptom, and which window a brush sets."""
         symptom = self.session.worked.symptom
         said = parts.tag("p", words.sentence(symptom.says()))
-        hint = parts.tag("p", "Drag over the chart to set the window marked here, or type its ends below.", class_="small mute")
-        return parts.join([said, parts.pressed(SIDES, self.side, "side", "which window a brush sets"), hint])
+        hint = parts.tag("p", "Drag over the chart to set a window, or type its ends below it.", class_="small mute")
+        sides = parts.pressed(SIDES, self.side, "side", "which window a brush sets")
+        stretches = parts.pressed(STRETCHES, self.stretch, "stretch", "what is shown")
+        return parts.join([said, parts.tag("div", sides, stretches, class_="row"), hint])
 
     def label(self) -> str:
         """Say what the chart shows."""
@@ -50,7 +54,14 @@ class OnsetExplorer(Explorer):
     def figure(self) -> Figure | None:
         """Draw the metrics, one under the other, on one axis of time."""
         series = self.session.worked.symptom.series
-        return onset_figure(series[: MOST_BELOW + 1], self.marks(), self.session.windows) if series else None
+        if not series:
+            return None
+        out = onset_figure(series[: MOST_BELOW + 1], self.marks(), self.session.windows)
+        if self.stretch:
+            half = timedelta(hours=float(self.stretch) / 2)
+            centre = self.session.windows[1].start
+            out["layout"]["xaxis"] |= {"range": [iso(centre - half), iso(centre + half)]}
+        return out
 
     def marks(self) -> Marks:
         """Give onset, alert and changes, with the letters that the report uses."""
@@ -121,7 +132,7 @@ class OnsetExplorer(Explorer):
                     words.change(r.metric, r.change),
                     interval,
                     f"{words.count(r.n_before)} / {words.count(r.n_after)}",
-                    parts.tag("span", state, class_=css),
+                    parts.tag("span", state, class_=f"nowrap {css}".strip()),
                 ]
             )
         heads = [
@@ -153,6 +164,10 @@ class OnsetExplorer(Explorer):
     def on_side(self, message: Message) -> None:
         """Choose which window a brush sets."""
         self.side = "before" if message["arg"] == "before" else "after"
+
+    def on_stretch(self, message: Message) -> None:
+        """Choose how much of the log the chart shows."""
+        self.stretch = str(message["arg"]) if message["arg"] in dict(STRETCHES) else ""
 
     def on_brush(self, message: Message) -> None:
         """Set the chosen window from a brush; the other one makes room."""
@@ -209,8 +224,8 @@ def onset_figure(series: tuple[MetricSeries, ...], marks: Marks, windows: tuple[
                 "unselected": {},
             }
     below = series[1:]
-    height = MAIN_HEIGHT + len(below) * (BELOW_HEIGHT + GAP) + 60
-    inner = height - 76
+    height = MAIN_HEIGHT + len(below) * (BELOW_HEIGHT + GAP) + 92
+    inner = height - 92
     foot = (inner - MAIN_HEIGHT) / inner if below else 0.0
     layout["yaxis"] |= {"domain": [foot, 1.0], "fixedrange": True}
     for i, s in enumerate(below):
@@ -248,7 +263,7 @@ def onset_figure(series: tuple[MetricSeries, ...], marks: Marks, windows: tuple[
                 "y1": 1,
                 "layer": "below",
                 "fillcolor": color,
-                "opacity": 0.1,
+                "opacity": 0.07,
                 "line": {"width": 0},
                 "name": name,
             }
@@ -266,5 +281,5 @@ def onset_figure(series: tuple[MetricSeries, ...], marks: Marks, windows: tuple[
                 "font": {"size": 12, "color": color},
             }
         )
-    layout |= {"height": height, "dragmode": "select", "selectdirection": "h", "margin": {"l": 64, "r": 16, "t": 28, "b": 48}}
+    layout |= {"height": height, "dragmode": "select", "selectdirection": "h", "margin": {"l": 64, "r": 16, "t": 44, "b": 48}}
     return {"data": data, "layout": layout}

@@ -12,7 +12,7 @@ from rca_kit.findings.base import Finding
 from rca_kit.views import words
 from rca_kit.views.escape import visible
 
-NUMBERS = "num"
+WIDE = 30  # characters from which a field takes the room that is left
 
 
 def text(value: Any) -> Markup:
@@ -58,12 +58,13 @@ def button(label: Any, act: str, arg: Any = "", **attributes: Any) -> Markup:
 def field(label: str, name: str, value: Any = "", *, key: str = "", kind: str = "text", **attributes: Any) -> Markup:
     """Write a labelled one-line field."""
     extra = {"size": attributes.pop("size", None), "placeholder": attributes.pop("placeholder", None), **attributes}
+    wide = Markup(' class="wide"') if (extra["size"] or 0) >= WIDE else Markup("")
     out = Markup("")
     for k, v in extra.items():
         if v is not None and v is not False:
             out += Markup(' {}="{}"').format(k.rstrip("_").replace("_", "-"), visible(v))
-    return Markup('<label>{}<input type="{}" name="{}" value="{}" data-key="{}"{}></label>').format(
-        label, kind, name, visible(value), key or name, out
+    return Markup('<label{}>{}<input type="{}" name="{}" value="{}" data-key="{}"{}></label>').format(
+        wide, label, kind, name, visible(value), key or name, out
     )
 
 

@@ -131,7 +131,7 @@ class ScopeExplorer(Explorer):
         if not self.dimensions:
             return None
         pair = self.pair()
-        metric = words.metric_title(self.session.worked.scope.metric)
+        metric = self.session.measure()[0]
         if self.view == "tree":
             top = self.session.drill(self.where)
             first = top.table[0]["dimension"] if top.table else ""
@@ -155,6 +155,8 @@ class ScopeExplorer(Explorer):
         if not self.dimensions:
             return parts.tag("p", "There is no segment column to slice by.", class_="mute")
         found = self.session.drill(self.where)
+        said, share = self.session.measure()
+        shown = words.percent if share else parts.number
         rows = []
         for r in found.table[:MOST_ROWS]:
             name = f"{r['dimension']} = {r['value']}"
@@ -168,14 +170,13 @@ class ScopeExplorer(Explorer):
                 [
                     add,
                     f"{r['n_after']:,.0f}",
-                    parts.number(r["before"]),
-                    parts.number(r["after"]),
+                    shown(r["before"]),
+                    shown(r["after"]),
                     parts.meter(r["share_of_impact"]),
                     words.p_value(r["p_value"]),
                 ]
             )
-        measure = self.session.cells()
-        what = measure.badness.name.replace("_", " ") if measure and measure.badness else "requests"
+        cells = self.session.cells()
         heads = [
             ("segment (click to add it)", ""),
             ("requests after", "num"),
@@ -184,8 +185,8 @@ class ScopeExplorer(Explorer):
             ("share of the change", ""),
             ("p against the rest", "num"),
         ]
-        snap = words.lasted(timedelta(seconds=measure.block_seconds)) if measure else ""
-        caption = f"Inside {describe_where(self.where)}: row measure of {what}; windows count in steps of {snap}"
+        snap = words.lasted(timedelta(seconds=cells.block_seconds)) if cells else ""
+        caption = f"Inside {describe_where(self.where)}: {said}; windows count in steps of {snap}"
         return parts.join([parts.table(heads, rows, caption), self._against()])
 
     def _against(self) -> Markup:

@@ -78,7 +78,7 @@ def icicle_figure(title: str, first: Sequence[Row], below: Mapping[str, Sequence
             "cmid": 0.0,
             "line": {"width": 1, "color": LIGHT.line},
         },
-        "textfont": {"color": LIGHT.ink, "size": 13},
+        "textfont": {"size": 13},
         "pathbar": {"visible": False},
         "sort": False,
     }
@@ -111,7 +111,7 @@ def heat_figure(cells: Slices, first: str, second: str, metric: str) -> Figure:
         "<br>%{customdata}<extra></extra>",
         "colorbar": {"thickness": 12, "outlinewidth": 0, "title": {"text": "change", "side": "right"}},
     }
-    layout = plotly_layout(plotly_text(f"Change of the row measure of {metric}", 90), height=min(140 + 30 * len(rows), 620))
+    layout = plotly_layout(plotly_text(f"Change of the {metric}", 90), height=min(140 + 30 * len(rows), 620))
     layout["xaxis"] |= {"type": "category", "title": {"text": plotly_text(second, 40)}}
     layout["yaxis"] |= {"type": "category", "title": {"text": plotly_text(first, 40)}, "autorange": "reversed"}
     return {"data": [trace], "layout": layout}
@@ -139,7 +139,7 @@ def waterfall_figure(steps: Slices, dimension: str, metric: str) -> Figure:
         "totals": {"marker": {"color": LIGHT.muted}},
         "hovertemplate": "%{x}: %{text}<extra></extra>",
     }
-    layout = plotly_layout(plotly_text(f"From before to after over {dimension}: row measure of {metric}", 90), height=380)
+    layout = plotly_layout(plotly_text(f"From before to after over {dimension}: {metric}", 90), height=380)
     layout["xaxis"] |= {"type": "category"}
     levels = [r["value"] for r in rows if r["kind"] == "level"]
     running, seen = levels[0] if levels else 0.0, list(levels)

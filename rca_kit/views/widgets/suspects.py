@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from rca_kit.case.decisions import suspect_key
 from rca_kit.errors import BadInput
-from rca_kit.findings.suspects import CATEGORIES, Suspect
+from rca_kit.findings.suspects import CATEGORIES, Evidence, Suspect
 from rca_kit.views import words
 from rca_kit.views.report.answer import moved
 from rca_kit.views.svg import ishikawa
@@ -24,6 +24,7 @@ WEIGHTS = (
     ("-2", "strongly against"),
 )  # log-odds, as the ledger's: 1 makes a suspect about four times as likely
 MARKS = (("confirmed", "Confirm"), ("excluded", "Exclude"), ("to_test", "To test"))
+NEUTRAL = 0.05  # log-odds that are shown as 0.0: neither for nor against
 FIRST_SHOWN = 3  # cards that are open at once: a person reads three
 
 
@@ -91,7 +92,7 @@ class SuspectsBoard(Explorer):
                 [("", ""), ("evidence", "words"), ("check", ""), ("weight", "num")],
                 [
                     [
-                        parts.tag("span", "for" if e.supports else "against", class_="good" if e.supports else "bad"),
+                        _side(e),
                         e.says,
                         e.check,
                         f"{e.weight:+.1f}",
@@ -234,6 +235,12 @@ class SuspectsBoard(Explorer):
             raise BadInput("say what it is", expected="a few words under `what it is`")
         subject = str(form.get("subject", "")).strip() or (f"change:{change}" if change else f"other:{title[:40]}")
         self.session.note("suspect", title, category=str(form["category"]), subject=subject, change_id=change)
+
+
+def _side(e: Evidence) -> Markup:
+    if abs(e.weight) < NEUTRAL:
+        return parts.tag("span", "neutral", class_="mute nowrap")
+    return parts.tag("span", "for" if e.supports else "against", class_=f"{'good' if e.supports else 'bad'} nowrap")
 
 
 def _ref(form: Any) -> dict[str, str | None]:
