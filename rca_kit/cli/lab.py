@@ -82,7 +82,8 @@ def start_lab(notebook: Path, *, port: int = 0, browser: bool = True, app: bool 
         raise MissingExtra(f"`{module}` is not installed", hint="pip install 'rca-kit[app]'" if app else "pip install jupyterlab")
     root = notebook.parent.parent.resolve()
     command = [sys.executable, "-m", module]
-    command += [str(notebook.resolve())] if app else [f"--ServerApp.root_dir={root}", notebook.resolve().relative_to(root).as_posix()]
+    opened = notebook.resolve()
+    command += [str(opened)] if app else [f"--ServerApp.root_dir={root}", opened.relative_to(root).as_posix()]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
     environment = {**os.environ, "RCA_KIT_SERVED": str(root)}  # lets the notebook link to reports it writes

@@ -186,7 +186,9 @@ def test_from_the_alert_to_the_report(browser, lab, folder, keep):
     page.reload()
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
-    page.evaluate("async () => { const s = window.jupyterapp.shell.currentWidget.sessionContext; await s.ready; await s.restartKernel(); }")
+    page.evaluate(
+        "async () => { const s = window.jupyterapp.shell.currentWidget.sessionContext; await s.ready; await s.restartKernel(); }"
+    )
     run_all(seen)
     page.get_by_text("(set by hand)").wait_for()
     open_step(seen, "Why?")

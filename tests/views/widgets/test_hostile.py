@@ -33,7 +33,8 @@ def work(tmp_path_factory):
     ).rename({"city": EVIL[:20]})
     log.drop("u").write_parquet(folder / "log.parquet")
     (folder / "incident.yaml").write_text(json.dumps({
-        "id": "E-1", "title": EVIL[:40], "detected_at": "2026-03-04T09:00:00Z", "signal": {"source": "alert", "metric": "error_rate"},
+        "id": "E-1", "title": EVIL[:40], "detected_at": "2026-03-04T09:00:00Z",
+        "signal": {"source": "alert", "metric": "error_rate"},
         "tables": {"predictions": "log.parquet"},
         "roles": {"time": "ts", "score": "score", "decision": "decision", "label": "label", "error": "error",
                   "latency_ms": "latency_ms", "segments": ["device", "country"], "features": ["amount", EVIL[:20]]},
