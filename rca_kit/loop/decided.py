@@ -13,10 +13,10 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.samples import Samples
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.settlement import Action, CheckItem, Message, Settlement, Severity, Why
-from rca_kit.loop.conditions import where_expression
-from rca_kit.loop.picture import Picture
-from rca_kit.loop.prepare import Prepared
-from rca_kit.loop.s3_scope import Badness, badness_of
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.search import Badness, badness_of
 
 
 def declared(prepared: Prepared, picture: Picture, metric: str, found: Scope) -> Scope:

@@ -23,14 +23,14 @@ from rca_kit.findings.settlement import Settlement
 from rca_kit.findings.signal import MetricReading
 from rca_kit.findings.slices import Slices
 from rca_kit.findings.suspects import Suspects
-from rca_kit.loop import slicing
-from rca_kit.loop.cells import Cells, cells_over_time, narrowed
 from rca_kit.loop.decided import decided, tagged
 from rca_kit.loop.investigate import Worked, finish, work
-from rca_kit.loop.names import public
-from rca_kit.loop.picture import Picture, weigh
-from rca_kit.loop.prepare import Prepared, picture_of, prepare
-from rca_kit.loop.s3_scope import badness_of
+from rca_kit.loop.reading.names import public
+from rca_kit.loop.reading.picture import Picture, weigh
+from rca_kit.loop.reading.prepare import Prepared, picture_of, prepare
+from rca_kit.loop.s3_scope import slicing
+from rca_kit.loop.s3_scope.cells import Cells, cells_over_time, narrowed
+from rca_kit.loop.s3_scope.search import badness_of
 from rca_kit.loop.s4_suspects import suspects
 from rca_kit.loop.s4_suspects.verdict import decide as decide_verdict
 from rca_kit.sources import OpenCase, open_case

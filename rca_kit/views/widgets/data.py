@@ -7,8 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from rca_kit.findings.base import iso
-from rca_kit.loop.columns import compare_columns
-from rca_kit.loop.feature_views import FeatureView, feature_view
+from rca_kit.loop.reading.columns import compare_columns
+from rca_kit.loop.reading.feature_views import FeatureView, feature_view
 from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text

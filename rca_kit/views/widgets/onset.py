@@ -10,7 +10,7 @@ from markupsafe import Markup
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window, iso
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.prepare import case_facts
+from rca_kit.loop.reading.prepare import case_facts
 from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text

@@ -10,7 +10,7 @@ from rca_kit.findings.base import NotApplicable
 from rca_kit.findings.replay import Replay
 from rca_kit.findings.scope import Segment
 from rca_kit.findings.shadow import Effect, Shadow
-from rca_kit.loop.cutting import Cut, cut_at
+from rca_kit.loop.s6_simulate.cutting import Cut, cut_at
 from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.comparison_figures import replay_figure, shadow_figure

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from rca_kit.errors import BadInput
 from rca_kit.findings.scope import describe_where
 from rca_kit.findings.slices import Slices
-from rca_kit.loop.cells import OTHER
+from rca_kit.loop.s3_scope.cells import OTHER
 from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.svg import scope_tree

@@ -9,7 +9,7 @@ import numpy as np
 
 from rca_kit.findings.base import Finding
 from rca_kit.loop.s4_suspects.room import Room, numbers
-from rca_kit.loop.whatif import Rows, best_threshold, rows_of
+from rca_kit.loop.s6_simulate.whatif import Rows, best_threshold, rows_of
 
 
 @dataclass(frozen=True)

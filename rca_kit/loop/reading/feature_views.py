@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rca_kit.aggregates.cube import BUCKET, VALUE
 from rca_kit.aggregates.plan import OTHER, FeaturePlan
-from rca_kit.loop.picture import Picture
+from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.drift.distances import psi
 
 Floats = NDArray[np.float64]

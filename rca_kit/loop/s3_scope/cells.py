@@ -15,9 +15,9 @@ from rca_kit.aggregates.coding import Leaves
 from rca_kit.aggregates.plan import OTHER, FeaturePlan
 from rca_kit.aggregates.rows import value_key
 from rca_kit.findings.base import Window
-from rca_kit.loop.picture import Picture
-from rca_kit.loop.s3_scope import Badness
-from rca_kit.loop.slicing import inside_leaves
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s3_scope.search import Badness
+from rca_kit.loop.s3_scope.slicing import inside_leaves
 from rca_kit.stats.segments import Counts, Means
 
 __all__ = ["OTHER", "Cells", "cells_over_time", "narrowed"]
