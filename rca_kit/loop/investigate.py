@@ -87,7 +87,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     """Do steps 1 to 4."""
     opened = prepared.case
     incident = opened.case.incident
-    fixed = incident.windows is not None  # a person said when
+    fixed = incident.windows is not None or prepared.decisions.windows is not None  # a person said when
     changes = tuple(
         ChangeRecord(c.id, c.time, c.kind, c.component, c.description, c.scope, c.version_from, c.version_to, c.link)
         for c in opened.changes

@@ -76,7 +76,8 @@ class Session:
         self.author = login() if author is None else author
         self.journal = Journal(opened.case.folder)
         self.prepared: Prepared = prepare(opened)
-        self.worked: Worked = work(self.prepared, picture_of(self.prepared), say)
+        self._looked: Picture = picture_of(self.prepared)  # before the steps moved its windows: where every run begins
+        self.worked: Worked = work(self.prepared, self._looked, say)
         self.picture: Picture = self.worked.picture
         self.suspects: Suspects = self.worked.suspects
         self._whole: Investigation | None = None
@@ -192,8 +193,9 @@ class Session:
             if not self._behind:
                 return False
             prepared, waiting = self.prepared, set(self._behind)
-            picture = picture_of(prepared) if "windows" in waiting else self.worked.picture
-            worked = work(prepared, picture, say)
+            if "windows" in waiting:
+                self._looked = picture_of(prepared)
+            worked = work(prepared, self._looked, say)
             if self.prepared.decisions.windows == prepared.decisions.windows:
                 self.picture = worked.picture
             self.worked, self.suspects, self._whole = worked, worked.suspects, None
