@@ -66,7 +66,8 @@ def _facts(a: Answer) -> list[str]:
             f"- **Most probable cause:** {md(a.cause.title)} ({md(a.cause.category)}{change}), probability {a.cause.probability}"
         )
         if a.cause.strongest_for:
-            out.append(f"  - for: {md(a.cause.strongest_for.says)}")
+            timed = f"; {md(a.cause.when_changed.says)}" if a.cause.when_changed else ""
+            out.append(f"  - for: {md(a.cause.strongest_for.says)}{timed}")
         out.append(f"  - against: {md(a.cause.strongest_against.says) if a.cause.strongest_against else 'nothing found'}")
     for i, m in enumerate(a.mitigations[:2]):
         what = words.ACTIONS.get(m.action, m.action) + (f": {m.target}" if m.target else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -68,6 +69,29 @@ def metric_title(metric: str) -> str:
     if colon and kind in _PREFIXES:
         return f"{_PREFIXES[kind]} {column}"
     return _TITLES.get(metric, metric)
+
+
+_CODES = re.compile(
+    r"(?<![\w:.-])(?:(kpi|null_rate|psi|freshness):(?=[^\s:])"
+    # names that no sentence has by itself: `volume` and `bias` are words
+    r"|(" + "|".join(k for k in _TITLES if "_" in k or k in ("auc", "f1", "mae", "rmse")) + r")(?![\w:=]))"
+)
+_SUBJECTS = re.compile(r"(?<![\w:.-])(?:(component|feature)|(stage|model)):(?=[^\s:])")
+
+
+def for_people(text: str) -> str:
+    """Put metric names, subjects and arrows of a finding into words.
+
+    Examples
+    --------
+    >>> for_people("kpi:clicked fell, latency_p95 120 -> 900 ms"), for_people("component:feature-store: cache misses")
+    ('KPI clicked fell, p95 latency 120 → 900 ms', 'feature-store: cache misses')
+    >>> for_people("model:v3: a new version behaves differently; see `rca-kit verify`")
+    'model v3: a new version behaves differently; see rca-kit verify'
+    """
+    text = _CODES.sub(lambda m: f"{_PREFIXES[m[1]]} " if m[1] else _TITLES[m[2]], text)
+    text = _SUBJECTS.sub(lambda m: f"{m[2]} " if m[2] else "", text)
+    return text.replace(" -> ", " → ").replace("`", "")
 
 
 def metric_unit(metric: str) -> str:
@@ -144,7 +168,7 @@ def percent(share: float | None) -> str:
     if share is None or share != share:
         return "not known"
     p = share * 100
-    if p == 0 or (abs(p) >= 10 and (abs(100 - p) >= 1 or p == 100)):
+    if p == 0 or p >= 100 or (abs(p) >= 10 and abs(100 - p) >= 1):
         return f"{p:.0f}%"
     if abs(p) > 99:
         return f"{p:.2f}%"

@@ -132,7 +132,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:scope_narrow": "its scope is narrower than the symptom",
         "change:names_other_feature": "it names another feature",
         "change:other_component": "it is about another component",
-        "change:names_subject": "it names the subject",
+        "change:names_subject": f"it names {h.subject.partition(':')[2] or h.subject}",
         "change:version_match": "it brought this version",
         "change:version_clash": "it brought another version",
         "change:words": f"its wording fits a {h.category} cause",

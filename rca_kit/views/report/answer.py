@@ -5,7 +5,7 @@ Everything here is choosing and wording; the numbers are the findings' own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rca_kit.findings.settlement import Mitigation
@@ -15,6 +15,8 @@ from rca_kit.views import words
 from rca_kit.views.report.draft import Draft
 
 SURE = ((0.9, "Very likely"), (0.66, "Likely"), (0.5, "More likely than not"), (0.33, "Perhaps"))  # words for probabilities
+TOLD = ("change_fit", "change_kind", "change_time", "onset_order")  # evidence of the change log and the clock, not of data
+NEARLY_ALL = 0.995  # of a change; beyond it the rest moved the other way, which no reader needs at first
 MOST_UNKNOWNS = 6  # more would push the first screen off the screen; the rest stands in the sections
 
 
@@ -27,6 +29,7 @@ class Cause:
     probability: str
     sentence: str
     strongest_for: Evidence | None
+    when_changed: Evidence | None
     strongest_against: Evidence | None
     next_test: str
     change_id: str | None
@@ -76,16 +79,16 @@ def answer(draft: Draft) -> Answer:
         verdict=verdict,
         verdict_title=words.verdict_title(verdict) if verdict != "not_known" else "Not finished",
         headline=_headline(draft, verdict),
-        because=draft.suspects.verdict_because if draft.suspects else "",
+        because=words.for_people(draft.suspects.verdict_because) if draft.suspects else "",
         since=since,
         since_note=since_note,
         whom=whom,
         whom_note=whom_note,
         level=(severity.level or "No severity") if severity else "Not known",
-        level_because=severity.because if severity else (),
+        level_because=tuple(map(words.for_people, severity.because)) if severity else (),
         cause=cause_of(items[0]) if items else None,
-        runners_up=tuple(f"{s.title or s.subject} ({s.category}), {words.percent(s.probability)}" for s in items[1:3]),
-        mitigations=draft.settlement.mitigations if draft.settlement else (),
+        runners_up=tuple(f"{title_of(s)} ({s.category}), {words.percent(s.probability)}" for s in items[1:3]),
+        mitigations=tuple(map(_plain, draft.settlement.mitigations)) if draft.settlement else (),
         unknowns=_unknowns(draft),
     )
 
@@ -100,19 +103,45 @@ def cause_of(suspect: Suspect) -> Cause:
     'null_rate'
     """
     pro = sorted((e for e in suspect.evidence if e.supports), key=lambda e: -abs(e.weight))
+    # what was measured convinces more than what the change log says, which is told beside it
+    measured = [e for e in pro if e.check not in TOLD] or pro
+    timed = next((e for e in pro if e.check == "change_time" and e is not measured[0]), None)
     con = sorted((e for e in suspect.evidence if not e.supports), key=lambda e: -abs(e.weight))
     p = suspect.probability
     sure = next((said for least, said in SURE if p >= least), "Unsure, but first in line")
     return Cause(
-        suspect.title or suspect.subject,
+        title_of(suspect),
         suspect.category,
         words.percent(p),
         sure,
-        pro[0] if pro else None,
-        con[0] if con else None,
-        suspect.next_test,
+        _worded(measured[0]) if measured else None,
+        _worded(timed) if timed else None,
+        _worded(con[0]) if con else None,
+        words.for_people(suspect.next_test),
         suspect.change_id,
     )
+
+
+def title_of(suspect: Suspect) -> str:
+    """Name a suspect for people.
+
+    Examples
+    --------
+    >>> from rca_kit.views.example import example
+    >>> title_of(example().suspects.items[0])[:26]
+    'Feature-store keys changed'
+    """
+    title = words.for_people(suspect.title or suspect.subject)
+    return title[:1].upper() + title[1:] if ":" in (suspect.title or suspect.subject).partition(" ")[0] else title
+
+
+def _worded(evidence: Evidence) -> Evidence:
+    return replace(evidence, says=words.for_people(evidence.says))
+
+
+def _plain(move: Mitigation) -> Mitigation:
+    said = {name: words.for_people(getattr(move, name)) for name in ("target", "why", "verify")}
+    return replace(move, **said)
 
 
 def moved(symptom: Symptom) -> str:
@@ -183,9 +212,11 @@ def _whom(draft: Draft, verdict: str) -> tuple[tuple[str, ...], str]:
     if first.share_of_traffic is not None:
         notes.append(f"{words.percent(first.share_of_traffic)} of traffic")
     if first.share_of_impact is not None:
-        notes.append(f"{words.percent(first.share_of_impact)} of the change")
+        whole = first.share_of_impact >= NEARLY_ALL
+        notes.append("all of the change" if whole else f"{words.percent(first.share_of_impact)} of the change")
     if first.before is not None and first.after is not None:
-        notes.append(f"{words.value(scope.metric, first.before)} → {words.value(scope.metric, first.after)} there")
+        there = f"{words.value(scope.metric, first.before)} → {words.value(scope.metric, first.after)} there"
+        notes.append(f"{words.metric_title(scope.metric)} {there}")
     return tuple(words.segment_text(s.where) for s in scope.segments[:3]), ", ".join(notes)
 
 

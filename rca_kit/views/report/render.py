@@ -19,7 +19,7 @@ from rca_kit.findings.investigation import Investigation
 from rca_kit.views import words
 from rca_kit.views.escape import json_for_script, visible
 from rca_kit.views.report import assets, pictures
-from rca_kit.views.report.answer import answer
+from rca_kit.views.report.answer import answer, title_of
 from rca_kit.views.report.draft import Draft, JournalEntry, RunFacts, StepState, as_draft, step_states
 from rca_kit.views.report.timeline import lettered, timeline
 from rca_kit.views.theme import light_to_dark
@@ -226,6 +226,7 @@ def _environment() -> Environment:
         percent=words.percent,
         count=words.count,
         p=words.p_value,
+        suspect=title_of,
         where=words.segment_text,
         value=lambda v, metric: words.value(metric, v),
         change=lambda v, metric: words.change(metric, v),

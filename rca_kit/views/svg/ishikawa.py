@@ -67,7 +67,8 @@ def _bone(canvas: Canvas, suspects: Suspects, category: str, status: object, pla
     lines = (
         wrap(because, room, 12, 3)
         if not mine
-        else [*wrap(mine[0].title or mine[0].subject, room, 12, 2), f"probability {words.percent(mine[0].probability)}"]
+        else [*wrap(words.for_people(mine[0].title or mine[0].subject), room, 12, 2),
+              f"probability {words.percent(mine[0].probability)}"]
     )
     for i, part in enumerate(lines):
         canvas.text(x + 12, top + 35 + 16 * i, part, "t small")
