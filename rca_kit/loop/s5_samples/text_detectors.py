@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -258,7 +258,9 @@ MEASURES: dict[str, Scorer] = {
 }
 
 
-def text_measures(series: Any, scorers: Mapping[str, Scorer] | None = None) -> dict[str, NDArray[Any]]:
+def text_measures(
+    series: Any, scorers: Mapping[str, Scorer] | None = None, only: Iterable[str] | None = None
+) -> dict[str, NDArray[Any]]:
     """Measure each text of a column.
 
     Parameters
@@ -267,6 +269,8 @@ def text_measures(series: Any, scorers: Mapping[str, Scorer] | None = None) -> d
         Shape (n,). Equal texts are measured once.
     scorers : mapping of name to callable, optional
         The team's own: text in, number or text out. They replace measures of the same name.
+    only : iterable of str, optional
+        Names of the measures wanted; all when left out.
 
     Returns
     -------
@@ -285,7 +289,8 @@ def text_measures(series: Any, scorers: Mapping[str, Scorer] | None = None) -> d
     place = {t: i for i, t in enumerate(dict.fromkeys(t for t in present if t is not None))}
     index = np.array([-1 if t is None else place[t] for t in present], dtype=int)
     out: dict[str, NDArray[Any]] = {}
-    for name, scorer in {**MEASURES, **(scorers or {})}.items():
+    known = {**MEASURES, **(scorers or {})}
+    for name, scorer in known.items() if only is None else ((n, known[n]) for n in only):
         scores = [scorer(t) for t in place]
         if any(isinstance(s, str) for s in scores):
             out[name] = np.array([*scores, None], dtype=object)[index]

@@ -11,7 +11,7 @@ from rca_kit.stats.rates import rate_z
 
 LEAST_LENGTH = 12  # shorter strings are codes, not texts
 TEXT_ROWS = 1500  # texts read a side: a rate of two per cent is seen in thirty
-TEXT_RATES = ("injection", "refusal", "leaked_personal_data", "pii", "toxicity", "repetition", "cut_off")
+TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_off")
 
 
 def text_content(room: Room) -> Outcome:
@@ -23,9 +23,9 @@ def text_content(room: Room) -> Outcome:
         return Outcome("text_content", title, "external", "seconds", not_applicable="no free-text column")
     clues = []
     for name in texts:
-        sides = [text_measures(f[name].drop_nulls().head(TEXT_ROWS)) for f in (room.before, room.after)]
+        sides = [text_measures(f[name].drop_nulls().head(TEXT_ROWS), only=TEXT_RATES) for f in (room.before, room.after)]
         for measure in TEXT_RATES:
-            b, a = (np.asarray(s.get(measure, np.zeros(0)), float) for s in sides)
+            b, a = (np.asarray(s[measure], float) for s in sides)
             b, a = b[np.isfinite(b)] > 0, a[np.isfinite(a)] > 0
             if min(b.size, a.size) < 200:
                 continue
