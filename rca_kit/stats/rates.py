@@ -112,3 +112,30 @@ def rate_z(k_before: float, n_before: float, k_after: float, n_after: float) -> 
     pooled = (k_before + k_after) / (n_before + n_after)
     variance = pooled * (1 - pooled) * (1 / n_before + 1 / n_after)
     return (k_after / n_after - k_before / n_before) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def rank_z(before: ArrayLike, after: ArrayLike) -> float:
+    """Normal z of the Mann-Whitney test, positive when `after` tends to be larger; ties share their ranks.
+
+    Parameters
+    ----------
+    before, after : array_like, shape (m,) and (n,)
+        Finite values.
+
+    Examples
+    --------
+    >>> round(rank_z([1, 2, 3, 4], [3, 4, 5, 6]), 2)
+    1.75
+    """
+    from scipy.stats import rankdata
+
+    x, y = np.asarray(before, float), np.asarray(after, float)
+    m, n = x.size, y.size
+    if m == 0 or n == 0:
+        return 0.0
+    ranks = rankdata(np.concatenate([x, y]))
+    _, ties = np.unique(ranks, return_counts=True)
+    total = m + n
+    tied = float((ties.astype(float) ** 3 - ties).sum()) / (total * max(total - 1, 1))
+    variance = m * n / 12 * (total + 1 - tied)
+    return float((ranks[m:].sum() - n * (total + 1) / 2) / math.sqrt(variance)) if variance > 0 else 0.0

@@ -22,7 +22,7 @@ from rca_kit.loop.reading.names import public, series_for
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s3_scope import slicing
 from rca_kit.loop.s3_scope.localize import localize_leaves
-from rca_kit.loop.s3_scope.search import MARK, Badness, badness_of, leaves, measure_of
+from rca_kit.loop.s3_scope.search import MARK, Badness, badness_of, leaves, measure_of, usual_requests
 from rca_kit.loop.s3_scope.slicing import Where
 from rca_kit.stats.rates import Difference, difference
 from rca_kit.stats.segments import Measure, Totals
@@ -137,16 +137,7 @@ class Slice(Finding):
         if bad is not None:
             return cells, measure_of(cells, bad)
         # no measure per row: count requests, against what the same hours before would bring
-        return cells, Totals(cells.sums[f"{MARK}_after"], cells.sums[f"{MARK}_before"] * self._usual())
-
-    def _usual(self) -> float:
-        """Requests of the log that the after window would hold as usual, per request before."""
-        picture = self.explorer.picture
-        n = picture.aggregates.cubes["time"].dense("n", picture.grid.n)
-        before, after = (float((n * picture.grid.inside(w)).sum()) for w in picture.windows)
-        volume = picture.reading("volume")
-        grown = volume.after / volume.before if volume.after and volume.before else 1.0
-        return after / grown / max(before, 1.0)
+        return cells, Totals(cells.sums[f"{MARK}_after"], cells.sums[f"{MARK}_before"] * usual_requests(picture))
 
     @cached_property
     def _table(self) -> tuple[dict[str, Any], ...]:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+import narwhals as nw
 import numpy as np
 
+from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, badness_of, badness_where, leaves, look_for, scope, segments_of
+from rca_kit.loop.s3_scope.search import (
+    MARK,
+    WINDOWS,
+    Badness,
+    badness_of,
+    badness_where,
+    flow_scope,
+    leaves,
+    look_for,
+    scope,
+    segments_of,
+)
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
@@ -26,7 +38,10 @@ NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; sha
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
+LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
+# who sends requests is the scope, not whose requests do badly
+FLOWS = {"lost": "decrease", "segment_lost": "decrease", "surge": "increase", "segment_surge": "increase"}
 SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
 SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
 
@@ -65,8 +80,8 @@ def scope_of(
         ]
     rolling = next((c for c in best.clues if c.signature in ("version", "rerouted") and c.where), None) if best else None
     if rolling is not None and rolling.where and best and best.subject.startswith(("model:", "routing")):
-        if (rolling.share or 1.0) < WHOLE_VERSION and rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
-            return replace(main, is_global=False, segments=(_version_segment(rolling.where, rolling.share),), because="")
+        if rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
+            return _version_scope(prepared, picture, rolling.where["column"], rolling.where["values"][0], main, room.main)
         marked = []
     if (
         best is not None and not marked and rolling is None
@@ -80,6 +95,13 @@ def scope_of(
             and (c.harm or 0.0) >= HARM_LEAST
             and GROUP[c.signature] in ("missing", "broken")
         ]
+    flow = next((FLOWS[c.signature] for c in (best.clues if best else ()) if c.signature in FLOWS), None)
+    if flow is None and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
+        flow = FLOWS["lost" if any(c.signature == "segment_lost" for o in outcomes for c in o.clues) else "surge"]
+    if flow is not None:
+        carried = flow_scope(picture, prepared.frame, columns, flow)
+        if carried.segments:
+            return replace(carried, singles=main.singles, metric=main.metric)
     for clue in sorted(marked, key=lambda c: -c.strength):
         assert clue.where is not None
         if clue.signature in ("segment_lost", "segment_surge", "new_category"):
@@ -214,8 +236,26 @@ def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope
     return Scope(is_global=False, segments=(segment,), metric=main.metric, singles=main.singles)
 
 
-def _version_segment(where: dict[str, Any], share: float | None) -> Segment:
-    return Segment(where={where["column"]: where["values"][0]}, share_of_traffic=share, share_of_impact=1.0)
+def _version_scope(
+    prepared: Prepared, picture: Picture, column: str, version: str, main: Scope, metric: str
+) -> Scope:
+    """Scope of a version that does worse: its own requests, or the segments of them that carry it."""
+    time, of_version = nw.col(picture.aggregates.plan.columns.time), as_text(column) == version
+    before, after = picture.windows
+    served = prepared.frame.filter((time >= after.start) & (time < after.end)).select(
+        time.alias("t"), of_version.cast(nw.Int64).alias("v")
+    )
+    late = after.end - (after.end - after.start) * LAST_PART
+    shares = served.filter(nw.col("t") >= late).select(nw.col("v").mean()).collect(backend="polars").to_native()["v"]
+    share = float(shares[0] or 0.0)
+    own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
+    inside = scope(picture, own, badness_of(picture, metric, dict(own.collect_schema())), metric, _dimensions(prepared))
+    if share >= WHOLE_VERSION:
+        return replace(inside, metric=main.metric, singles=main.singles)
+    where = {column: version}
+    segments = tuple(replace(s, where={**s.where, **where}, aliases=()) for s in inside.segments)
+    whole = Segment(where=where, share_of_traffic=share, share_of_impact=1.0)
+    return replace(main, is_global=False, segments=segments or (whole,), because="")
 
 
 def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:

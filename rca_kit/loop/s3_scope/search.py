@@ -16,9 +16,8 @@ from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s3_scope.localize import as_segment
-from rca_kit.stats.segments.counts import Counts
+from rca_kit.stats.segments import Counts, Means, Measure, Totals
 from rca_kit.stats.segments.found import SearchResult
-from rca_kit.stats.segments.means import Means
 from rca_kit.stats.segments.search import search
 
 MAX_DEPTH = 3
@@ -135,7 +134,7 @@ def measure_of(table: Leaves, bad: Badness) -> Counts | Means:
     return Counts(k0 + level * n0, n0 * (1 + level), k1 + level * n1, n1 * (1 + level))
 
 
-def look_for(table: Leaves, measure: Counts | Means, direction: str, *, max_depth: int = MAX_DEPTH) -> SearchResult:
+def look_for(table: Leaves, measure: Measure, direction: str, *, max_depth: int = MAX_DEPTH) -> SearchResult:
     """Search the leaves for segments whose badness changed more than the rest's."""
     return search(
         table.codes,
@@ -163,6 +162,25 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
     singles = tuple(as_segment(f, table) for f in result.singles[:MOST_SINGLES])
     because = "" if segments else "No segment stands out: all traffic is affected alike."
     return Scope(is_global=not segments, segments=segments, metric=public(metric), because=because, singles=singles)
+
+
+def usual_requests(picture: Picture) -> float:
+    """Requests that the after window would hold as usual, per request in the before window: the same hours decide."""
+    n = picture.aggregates.cubes["time"].dense("n", picture.grid.n)
+    before, after = (float((n * picture.grid.inside(w)).sum()) for w in picture.windows)
+    volume = picture.reading("volume")
+    grown = volume.after / volume.before if volume.after and volume.before else 1.0
+    return after / grown / max(before, 1.0)
+
+
+def flow_scope(picture: Picture, frame: nw.LazyFrame[Any], columns: Sequence[str], direction: str) -> Scope:
+    """Name the segments whose requests became fewer or more than usual; global when all did alike."""
+    table = leaves(frame, picture, columns, None)
+    if table is None:
+        return Scope(is_global=True, segments=(), metric="volume", because="There is no segment column to slice by.")
+    measure = Totals(table.sums[f"{MARK}_after"], table.sums[f"{MARK}_before"] * usual_requests(picture))
+    segments = segments_of(look_for(table, measure, direction), table)
+    return Scope(is_global=not segments, segments=segments, metric="volume", because="" if segments else "All segments alike.")
 
 
 def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, G
 
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
+NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
 
@@ -89,10 +91,10 @@ def hypotheses(
             if subject in broken and len(broken) > 1:
                 x[f"together:{category}"] = 1.0
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
-            out += [
-                Hypothesis(category, subject, f, tuple(cs), {**x, **_change_evidence(f, category, subject, scene, f is nearest)})
-                for f in judged
-            ]
+            for f in judged:
+                named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
+                evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
+                out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}))
     return [*out, OTHER]
 
 
@@ -124,7 +126,7 @@ def _component_of(clue: Clue, clues: list[Clue], scene: Scene) -> str:
     named = [c for c in clues if c.subject.startswith("component:") and c.subject != "component:"]
     if named:
         return max(named, key=lambda c: c.strength).subject
-    return f"component:{scene.components[0]}" if scene.components else "component:service"
+    return NAMELESS
 
 
 def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], scene: Scene) -> dict[str, float]:
@@ -150,9 +152,11 @@ def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], sce
     return x
 
 
-def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest: bool) -> dict[str, float]:
+def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest: bool, logged: int) -> dict[str, float]:
     c = f.change
-    x = {"change:time": f.time, f"kind:{c.kind}|{category}": 1.0, f"change:scope_{f.scope}": 1.0}
+    # any of n entries may be the guilty one: each takes 1/n of the chance that it was logged at all
+    x = {"change:among": math.log(max(logged, 1)), "change:time": f.time}
+    x |= {f"kind:{c.kind}|{category}": 1.0, f"change:scope_{f.scope}": 1.0}
     x[f"when:{_when(f.minutes)}"] = 1.0
     if nearest:
         x["change:nearest"] = 1.0

@@ -120,6 +120,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         weight("change:time") * h.x["change:time"]
         + sum(weight(k) for k in h.x if k.startswith("when:"))
         + weight("change:nearest") * h.x.get("change:nearest", 0.0)
+        + weight("change:among") * h.x["change:among"]
     )
     kind = weight(f"kind:{c.kind}|{h.category}") + weight(f"subject:{h.subject.partition(':')[0]}|{c.kind}")
     out = [

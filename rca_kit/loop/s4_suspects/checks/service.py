@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, VALUE
+from rca_kit.aggregates.rows import NO_ERROR
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues
-from rca_kit.stats.rates import rate_z
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.stats.rates import rank_z, rate_z
 
+FAILED_LEAST, FAILED_Z = 8, 4.0  # failed requests, and their rank z against those that succeed, that tell where they fail
 STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
 # words in metric names, and what kind of trouble their move is
 METRIC_KINDS = (
@@ -61,6 +64,7 @@ def errors(room: Room) -> Outcome:
     cube = room.picture.aggregates.cubes["errors"].frame.drop_nulls(VALUE)
     error_rate = room.picture.series["error_rate"]
     weights = [error_rate.coarse_weights(w) for w in (room.picture.before, room.picture.after)]
+    slowed = room.moved("stage") or any(n.startswith("latency") for n in room.moved("service"))
     n = error_rate.coarse_sum(1)
     nb, na = (float((n * w).sum()) for w in weights)
     clues = []
@@ -69,12 +73,16 @@ def errors(room: Room) -> Outcome:
         kb, ka = (float((k * w[at]).sum()) for w in weights)
         z = rate_z(kb, nb, ka, na) / max(room.picture.noise.get("error_rate", 1.0), 1.0)
         if z > 5 and ka / max(na, 1) > 1.3 * kb / max(nb, 1) and ka >= 10:
+            stage = failing_stage(room, str(kind))
+            sign = _error_kind(str(kind))
             clues.append(
                 Clue(
                     "error_types",
-                    "component:",
-                    f"error:{_error_kind(str(kind))}",
-                    f"error {kind!r}: {kb / max(nb, 1):.2%} -> {ka / max(na, 1):.2%} of requests",
+                    f"stage:{stage}" if stage else "component:",
+                    f"error:{'cut_short' if sign == 'timeout' and not slowed else sign}",
+                    f"error {kind!r}: {kb / max(nb, 1):.2%} -> {ka / max(na, 1):.2%} of requests"
+                    + (f", with {stage} longer than in requests that succeed" if stage else "")
+                    + (", though nothing is slower than before" if sign == "timeout" and not slowed else ""),
                     float(z / (z + 5)),
                     None,
                     float(ka / max(na, 1)),
@@ -84,6 +92,23 @@ def errors(room: Room) -> Outcome:
                 )
             )
     return Outcome("error_types", title, "infra", "free", as_clues(clues), "no error type became more frequent")
+
+
+def failing_stage(room: Room, kind: str) -> str | None:
+    """Stage in which requests with one error stay longer than those that succeed: there they fail."""
+    c = room.columns
+    assert c.error is not None
+    failed = (room.after[c.error].cast(pl.String) == kind).fill_null(False)
+    fine = room.after.filter(room.after[c.error].is_null() | room.after[c.error].cast(pl.String).is_in(list(NO_ERROR)))
+    best: tuple[float, str] | None = None
+    for stage in c.stages:
+        x, y = (v[np.isfinite(v)] for v in (numbers(room.after.filter(failed), stage), numbers(fine, stage)))
+        if min(x.size, y.size) < FAILED_LEAST or np.median(x) < (1 + STAGE_LEAST) * np.median(y):
+            continue
+        z = rank_z(y, x)
+        if z > FAILED_Z and (best is None or z > best[0]):
+            best = (z, stage)
+    return best[1] if best else None
 
 
 def _error_kind(name: str) -> str:
