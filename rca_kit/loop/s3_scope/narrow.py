@@ -35,6 +35,7 @@ from rca_kit.stats.segments.counts import Counts
 
 WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
+HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
@@ -160,11 +161,13 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
     names = [picture.alert] if picture.alert in picture.series else []
     for family in ("quality", "kpi", "service"):
         names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
+    names += [n for n in ("latency_p95",) if n in picture.series and n not in names]
+    names += [n for n, s in picture.series.items() if s.family == "stage" and n not in names and picture.moves[n].moved]
     schema = dict(prepared.frame.collect_schema())
     out = []
     for name in names:
         bad = (
-            badness_of(picture, name, schema) if picture.series[name].family in ("quality", "kpi", "service", "labels") else None
+            badness_of(picture, name, schema) if picture.series[name].family in HURTING else None
         )
         if bad is None or bad.direction == "either":
             continue

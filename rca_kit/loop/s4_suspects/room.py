@@ -43,8 +43,8 @@ class Room:
 
     @cached_property
     def clocks(self) -> tuple[str, ...]:
-        """Features that tell the time of day."""
-        return clock_features(self.before, self.columns)
+        """Features that tell the time of day or the day: they differ between windows because the windows do."""
+        return (*clock_features(self.before, self.columns), *calendar_features(self.before, self.columns))
 
     @cached_property
     def readings(self) -> dict[str, MetricReading]:
@@ -103,6 +103,7 @@ class Room:
         return float(((a - base)[ok_a & bad_after]).sum() / ok_a.sum() / total)
 
 
+CALENDAR_DAYS, CALENDAR_ROWS, CALENDAR_VALUES = 3, 20, 31  # days with rows enough; no calendar code has more values
 CLOCK_FIT = 0.85  # share of a feature's variance that the hour of day must explain for it to be a clock
 
 
@@ -120,6 +121,32 @@ def clock_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
         sums, counts = np.bincount(hour[ok], x[ok], 24), np.bincount(hour[ok], minlength=24)
         means = sums / np.maximum(counts, 1)
         if np.var(means[hour[ok]]) >= CLOCK_FIT * np.var(x[ok]):
+            out.append(name)
+    return tuple(out)
+
+
+def calendar_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
+    """Codes that the date of the request determines: weekday, weekend, month."""
+    days = frame.select(day=pl.col(c.time).dt.date())
+    out = []
+    for name in c.features:
+        s = frame[name]
+        if s.dtype.is_float() and not (s.drop_nulls().is_nan() | (s.drop_nulls() == s.drop_nulls().floor())).all():
+            continue
+        by_day = (
+            days.with_columns(value=s.cast(pl.String))
+            .drop_nulls()
+            .group_by("day", "value")
+            .len()
+            .sort("day", "len", "value", descending=[False, True, True])
+            .group_by("day", maintain_order=True)
+            .agg(pl.col("value").first(), pl.col("len").first(), total=pl.col("len").sum())
+            .filter(pl.col("total") >= CALENDAR_ROWS)
+        )
+        if by_day.height < CALENDAR_DAYS or by_day["value"].n_unique() < 2 or by_day["value"].n_unique() > CALENDAR_VALUES:
+            continue
+        changes = (by_day["value"] != by_day["value"].shift(1)).sum()  # a fault changes a value once, the calendar day by day
+        if changes >= 2 and int(by_day["len"].sum()) >= CLOCK_FIT * int(by_day["total"].sum()):
             out.append(name)
     return tuple(out)
 
