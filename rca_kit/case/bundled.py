@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -58,3 +59,31 @@ def sample(slug: str) -> Path:
             return folder / slug
     raise BadInput("there is no such sample incident", found=slug, expected="one of " + ", ".join(known) if known else None,
                    hint=did_you_mean(slug, known))
+
+
+def practice(slug: str, folder: str | Path = "practice") -> Path:
+    """Copy a bundled sample incident to where it can be worked on, and give the copy; one that is there is left as it is.
+
+    Parameters
+    ----------
+    slug : str
+        Name of the sample.
+    folder : path
+        Where copies are kept, by default beside the notebook.
+
+    Raises
+    ------
+    BadInput
+        When there is no such sample.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> copy = practice("quiet-day", tempfile.mkdtemp())
+    >>> (copy / "incident.yaml").is_file(), (copy / "journal.jsonl").exists()
+    (True, False)
+    """
+    source, target = sample(slug), Path(folder) / slug
+    if not (target / "incident.yaml").is_file():
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("journal.jsonl", "runs", "notebooks"))
+    return target

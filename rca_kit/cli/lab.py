@@ -17,7 +17,7 @@ from rca_kit.errors import BadInput, MissingExtra, did_you_mean
 PREFERRED = ("explore_case", "explore", "7s_investigation")
 BOUND = re.compile(r"^(case(?:\s*:\s*str)?\s*=\s*).*?(\s*#.*)?$", re.MULTILINE)
 
-SAMPLE = re.compile(r"^from rca_kit\.case\.bundled import sample\n+", re.MULTILINE)
+SAMPLE = re.compile(r"^from rca_kit\.case\.bundled import practice\n+", re.MULTILINE)
 
 
 def lay_notebook(folder: Path, name: str = "") -> Path:

@@ -199,10 +199,10 @@ class Session:
             if self.prepared.decisions.windows == prepared.decisions.windows:
                 self.picture = worked.picture
             self.worked, self.suspects, self._whole = worked, worked.suspects, None
-            if self.prepared is prepared:
+            if weighty(self.prepared.decisions) == weighty(prepared.decisions):
                 self._behind -= waiting
-                return True
-            self._weigh_again()  # somebody decided meanwhile
+            else:
+                self._weigh_again()  # somebody decided meanwhile
             return True
 
     def investigation(self, say: Say = lambda _: None) -> Investigation:
@@ -291,6 +291,12 @@ class Session:
         c = self.prepared.columns
         names = columns or [n for n in dict.fromkeys((*c.segments, *c.features)) if n not in where and n != c.time]
         return slicing.compare_with_rest(self.worked.room.after, dict(where), columns=names)
+
+
+def weighty(decisions: Decisions) -> tuple[Any, ...]:
+    """Give the decisions that steps 1 to 4 depend on; the rest is put over their findings."""
+    d = decisions
+    return d.windows, d.scope, d.marks, d.suspects, d.evidence
 
 
 def login() -> str:

@@ -40,6 +40,7 @@ class Explorer:
         self._widget: Any = None
         self._parts: tuple[Any, ...] = ()
         self._stale = False
+        self.alone = False  # shown in a cell of its own, and so always looked at
 
     # --- what a subclass writes ---
 
@@ -138,6 +139,7 @@ class Explorer:
         return f"{type(self).__name__}: {self.title}, {len(self.table())} rows; `.table()` for the numbers"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        self.alone = True
         out = {"text/plain": repr(self), "text/html": self._repr_html_()}
         with contextlib.suppress(ImportError):
             out |= {k: v for k, v in self.widget()._repr_mimebundle_().items() if "widget-view" in k}
@@ -192,7 +194,7 @@ class Hub:
         for other in self.explorers:
             if other is not by:
                 other.stale()
-                if other is seen:
+                if other is seen or other.alone:
                     other.refresh()
 
     def _catch_up(self) -> None:

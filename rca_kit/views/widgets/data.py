@@ -18,6 +18,7 @@ from rca_kit.views.widgets import parts
 from rca_kit.views.widgets.base import Explorer, Message
 
 MOST_ROWS = 40
+LEAST_NULLS = 0.02  # height of the axis where hardly anything is missing
 PSI_SMALL, PSI_LARGE = 0.1, 0.25  # the usual reading: below the first nothing, above the second a large shift (Siddiqi 2006)
 
 
@@ -224,7 +225,13 @@ def feature_figure(view: FeatureView, onset: str) -> Figure:
         "range": [0, top],
         "nticks": 4,
     }
-    layout["yaxis3"] = dict(layout["yaxis"]) | {"domain": [0.0, 0.14], "anchor": "x2", "title": {"text": "missing"}, "nticks": 3}
+    layout["yaxis3"] = dict(layout["yaxis"]) | {
+        "domain": [0.0, 0.14],
+        "anchor": "x2",
+        "title": {"text": "missing"},
+        "range": [0, max([n for n in view.null_rate if n is not None] + [LEAST_NULLS]) * 1.1],
+        "nticks": 3,
+    }
     layout["shapes"] = [
         {
             "type": "line",
