@@ -41,8 +41,8 @@ MEASURES = {
     "output_nulls": "without a value",
     "quality": "decided wrongly",
     "labels": "without a label",
-    "service": "slower than the slowest before",
-    "stage": "slower than the slowest before",
+    "service": "slower than 95 % were before",
+    "stage": "slower than 95 % were before",
 }
 MOST_READINGS = 15  # rows of the table under the onset chart: those drawn, and no more than a screen
 LEAST_SHARE = 0.002  # of traffic: smaller segments are not listed while drilling down

@@ -86,14 +86,23 @@ def complaints(seen: Seen) -> list[str]:
 def notebook(browser, lab: str, **options: Any) -> Seen:
     seen = opened(browser, f"{lab}lab/tree/notebooks/explore_case.ipynb?token={jupyter.TOKEN}&reset", **options)
     seen.page.wait_for_selector(".jp-Notebook .jp-Cell")
-    seen.page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
-    seen.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.ready")
+    ready(seen)
     seen.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     return seen
 
 
 def command(seen: Seen, name: str, arguments: dict[str, Any] | None = None) -> None:
     seen.page.evaluate("([n, a]) => { window.jupyterapp.commands.execute(n, a); }", [name, arguments or {}])
+
+
+def ready(seen: Seen) -> None:
+    """Wait for the kernel: connected, and with nothing to do."""
+    seen.page.wait_for_function(
+        """() => {
+          const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+          return kernel && kernel.connectionStatus === "connected" && kernel.status === "idle";
+        }"""
+    )
 
 
 def run_all(seen: Seen) -> None:
@@ -180,15 +189,18 @@ def test_from_the_alert_to_the_report(browser, lab, folder, keep):
     settled(seen)
     assert page.locator("article.card h3").first.inner_text() != title
 
-    # the page reloads and the kernel restarts: it is all there
+    # the page reloads, and the kernel, which is still there, fills it again
     command(seen, "docmanager:save")
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     page.reload()
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady")
-    page.evaluate(
-        "async () => { const s = window.jupyterapp.shell.currentWidget.sessionContext; await s.ready; await s.restartKernel(); }"
-    )
+    page.get_by_text("Excluded by people").wait_for()
+
+    # the kernel restarts: the journal has it all
+    ready(seen)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    ready(seen)
+    command(seen, "notebook:clear-all-cell-outputs")
+    page.wait_for_selector(".rk nav", state="detached")
     run_all(seen)
     page.get_by_text("(set by hand)").wait_for()
     open_step(seen, "Why?")

@@ -250,7 +250,7 @@ def onset_figure(series: tuple[MetricSeries, ...], marks: Marks, windows: tuple[
         )
     anchor = f"y{len(below) + 1}" if below else "y"
     layout["xaxis"] |= {"anchor": anchor, "fixedrange": False}
-    shades = [(windows[0], LIGHT.accent, "before"), (windows[1], LIGHT.warn, "after")]
+    shades = [(windows[0], LIGHT.muted, "before"), (windows[1], LIGHT.warn, "after")]
     for window, color, name in shades:
         layout["shapes"].append(
             {

@@ -80,7 +80,7 @@ class SamplesExplorer(Explorer):
                 aria_keyshortcuts="ArrowRight n",
             ),
             parts.button("Only differing fields" if self.all_fields else "All fields", "fields"),
-            class_="row",
+            class_="row mid",
         )
         tags = list(dict.fromkeys([*TAGS, pair.tag]))
         tag = parts.tag(

@@ -88,7 +88,7 @@ class ScopeExplorer(Explorer):
             parts.tag("strong", "Selection:"),
             *(chips or [parts.text("all traffic")]),
             parts.button("Clear", "only", {}, disabled=not self.where),
-            class_="row",
+            class_="row mid",
         )
         return parts.join(
             [
@@ -110,7 +110,7 @@ class ScopeExplorer(Explorer):
             parts.tag("span", f"Scope in the report: {now}", class_="small mute"),
             parts.button("Report the selection instead", "declare", disabled=same),
             parts.button("Report what the search found", "undeclare", disabled=declared is None),
-            class_="row",
+            class_="row mid",
         )
 
     def _choices(self) -> Markup:
