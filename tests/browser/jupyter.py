@@ -36,7 +36,8 @@ def server(module: str, options: list[str], folder: Path, private: Path) -> Iter
     news.parent.mkdir(parents=True, exist_ok=True)
     news.write_text('{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}', encoding="utf-8")
     environment = {
-        **os.environ, "JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTER_CONFIG_DIR": str(private / "config"), "JUPYTER_DATA_DIR": str(private / "data"),
+        **os.environ, "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTER_CONFIG_DIR": str(private / "config"), "JUPYTER_DATA_DIR": str(private / "data"),
         "JUPYTER_RUNTIME_DIR": str(private / "runtime"), "IPYTHONDIR": str(private / "ipython"), "JUPYTER_NO_CONFIG": "1",
         "RCA_KIT_SERVED": str(folder), "POLARS_MAX_THREADS": "2", "USER": "ana", "LOGNAME": "ana",
     }
