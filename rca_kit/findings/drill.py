@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,15 @@ class Listing(Finding):
     def __repr__(self) -> str:
         lines = [" | ".join(f"{k}: {v}" for k, v in e.items() if v not in (None, "")) for e in self.entries]
         return "\n  ".join([f"Listing: {self.title}", *lines])
+
+    def _repr_html_(self) -> str:
+        left = " style='text-align:left;vertical-align:top'"
+        heads = "".join(f"<th{left}>{html.escape(str(n))}</th>" for n in (self.entries[0] if self.entries else ()))
+        body = "".join(
+            "<tr>" + "".join(f"<td{left}>{html.escape('' if v is None else str(v))}</td>" for v in e.values()) + "</tr>"
+            for e in self.entries
+        )
+        return f"<p><b>{html.escape(self.title)}</b></p><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
 @dataclass(frozen=True)

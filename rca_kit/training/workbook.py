@@ -9,17 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from rca_kit.case.journal import Journal
 from rca_kit.case.times import parse_time
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.drill import DrillScore, Listing
+from rca_kit.loop.compare.compare import compare
 from rca_kit.loop.reading.names import public, series_for
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared, picture_of, prepare
 from rca_kit.loop.s2_symptom import chart
 from rca_kit.sources import OpenCase, open_case
+from rca_kit.stats.changepoint import find_changes
 from rca_kit.training.answers import Answers, check_answers, read_answers, write_answers
 from rca_kit.training.drill_file import DrillFile
 from rca_kit.training.hints import Hint
@@ -175,23 +178,15 @@ class Drill:
         before, after : polars.DataFrame
             From `.split`.
         column : str
-            Counted are rows in which it is 1 or true; in other columns, rows in which it is missing. Failed requests when empty.
+            Counted are rows in which it is 1 or true; in other columns, rows in which it is missing. When empty, the outcome of
+            the alert: its KPI, its nulls, wrong decisions for a quality metric, failed requests for any other.
 
         Returns
         -------
         polars.DataFrame
             The segment columns, and k_before, n_before, k_after, n_after.
         """
-        name = column or self._opened.roles.error
-        if name is None or name not in self.rows.columns:
-            raise BadInput("the log has no such column", found=str(name), hint=did_you_mean(str(name), self.rows.columns))
-        values = self.rows[name].drop_nulls().unique()
-        if not column:
-            hit = pl.col(name).is_not_null()
-        elif values.dtype == pl.Boolean or (values.dtype.is_numeric() and set(values.to_list()) <= {0, 1}):
-            hit = pl.col(name).cast(pl.Int64) == 1
-        else:
-            hit = pl.col(name).is_null()
+        hit = self._outcome(column)
         parts = [
             f.group_by(self.segments).agg(hit.sum().cast(pl.Int64).alias(f"k_{side}"), pl.len().cast(pl.Int64).alias(f"n_{side}"))
             for f, side in ((before, "before"), (after, "after"))
@@ -199,14 +194,63 @@ class Drill:
         joined = parts[0].join(parts[1], on=self.segments, how="full", coalesce=True, nulls_equal=True)
         return joined.with_columns(pl.col(r"^[kn]_(before|after)$").fill_null(0)).sort(self.segments)
 
+    def _outcome(self, column: str) -> pl.Expr:
+        roles = self._opened.roles
+        head, _, tail = self.alert.partition(":")
+        if not column and head not in ("kpi", "null_rate"):
+            wrong = head not in ("error_rate", "latency_p50", "latency_p95", "latency_p99", "volume", "psi", "freshness")
+            if wrong and roles.decision and roles.label:
+                return (pl.col(roles.decision) != pl.col(roles.label)).fill_null(False)
+            if roles.error:
+                return pl.col(roles.error).is_not_null()
+        name = column or tail or roles.time
+        if name not in self.rows.columns:
+            raise BadInput("the log has no such column", found=name, hint=did_you_mean(name, self.rows.columns))
+        values = self.rows[name].drop_nulls().unique()
+        if values.dtype == pl.Boolean or (values.dtype.is_numeric() and set(values.to_list()) <= {0, 1}):
+            return pl.col(name).cast(pl.Int64) == 1
+        return pl.col(name).is_null()
+
+    def what_changed(self, before: pl.DataFrame, after: pl.DataFrame) -> Listing:
+        """Compare the inputs before and after with `rca_kit.compare`, changed ones first, the few columns that one reads."""
+        found = compare(before, after, columns=self.inputs)
+        rows = tuple(
+            {
+                "column": c.column,
+                "changed": "yes" if c.changed else "no",
+                "why": c.reason,
+                "nulls before": _share(c.null_rate_before),
+                "nulls after": _share(c.null_rate_after),
+                "PSI": "" if c.psi is None else f"{c.psi:.2f}",
+            }
+            for c in sorted(found.columns, key=lambda c: not c.changed)
+        )
+        return Listing(f"{sum(r['changed'] == 'yes' for r in rows)} of {len(rows)} inputs changed", rows)
+
+    def change_points(self, metric: str = "") -> Listing:
+        """Find change points of a metric with `rca_kit.find_changes`, its daily season taken out, with their times."""
+        s = chart(self._picture, self._find(metric or self.alert))
+        per_day = round(86_400 / s.bucket_seconds)
+        values = np.array([np.nan if v is None else v for v in s.values])
+        found = find_changes(values, period=per_day if len(values) >= 3 * per_day else None)
+        rows = tuple(
+            {
+                "between": f"{s.times[max(int(low), 0)]:%Y-%m-%d %H:%M}",
+                "and": f"{s.times[min(int(high), len(s.times) - 1)]:%Y-%m-%d %H:%M}",
+                "best guess": f"{s.times[int(at)]:%Y-%m-%d %H:%M}",
+            }
+            for at, (low, high) in zip(found.indices, found.intervals, strict=True)
+        )
+        return Listing(f"{metric or self.alert}: {len(rows)} change point{'s' * (len(rows) != 1)}, times UTC", rows)
+
     def side_by_side(self, before: pl.DataFrame, after: pl.DataFrame, n: int = 3) -> Listing:
         """Lay the first requests of two frames side by side, one line per column."""
         left, right = before.head(n), after.head(n)
         rows = tuple(
             {
                 "column": c,
-                **{f"before {i + 1}": str(v) for i, v in enumerate(left[c])},
-                **{f"after {i + 1}": str(v) for i, v in enumerate(right[c])},
+                **{f"before {i + 1}": _cell(v) for i, v in enumerate(left[c])},
+                **{f"after {i + 1}": _cell(v) for i, v in enumerate(right[c])},
             }
             for c in left.columns
             if c in right.columns
@@ -256,6 +300,14 @@ class Drill:
     def score(self) -> DrillScore | None:
         """Score what is answered; None while nothing is."""
         return score_session(self.folder) if self.answers.given else None
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "missing" if value is None else str(value)
 
 
 def open_drill(folder: str | Path = "..") -> Drill:

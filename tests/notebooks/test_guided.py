@@ -35,6 +35,7 @@ SHOWS = {
                       r"same verdict: True \| same onset: True", r"kB", r"route_seconds \("),
     "11_llm_incident": (r"kpi:toxic went up", r"True\nFalse\nTrue", r"injected prompts", r"guard: "),
     "explore_case": (r"Explore: ", r"incident\. latency_p95 went up"),
+    "13_training": (r"quiet-day", r"It was no change", r"7 of 8, passed", r"silent on a healthy one", r"not passed"),
     "12_extend_the_kit": (r"found - mobile requests without a device", r"'worse'"),
 }
 

@@ -197,7 +197,7 @@ def mask_changes(mask: Mask, listed: tuple[Change, ...]) -> tuple[list[dict[str,
         about = a.mentions(c.description)
         words = [w for listed_words in CHANGE_WORDS.values() for w in [x for x in listed_words if x in text][:2]]
         words = [w for w in dict.fromkeys(words) if w not in component]
-        said = c.kind.replace("_", " ") + (f" concerning {', '.join(about)}" if about else "")
+        said = f"about {', '.join(about)}" if about else "no more is told"  # no word here may speak for a category
         scope = parse_scope(c.scope)
         rows.append(
             {
