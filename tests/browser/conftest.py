@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -25,8 +26,11 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The accessibility checker, from a git-ignored folder; installed when npm and the network are there."""
+    """The accessibility checker: a newer one that npm put into a git-ignored folder, else the one of a Python package."""
     script = HERE / "node_modules" / "axe-core" / "axe.min.js"
+    packaged = importlib.util.find_spec("axe_core_python")
+    if not script.exists() and packaged is not None and packaged.origin:
+        script = Path(packaged.origin).with_name("axe.min.js")
     if not script.exists():
         npm = shutil.which("npm")
         if npm is None:

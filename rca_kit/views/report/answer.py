@@ -214,9 +214,6 @@ def _whom(draft: Draft, verdict: str) -> tuple[tuple[str, ...], str]:
     if first.share_of_impact is not None:
         whole = first.share_of_impact >= NEARLY_ALL
         notes.append("all of the change" if whole else f"{words.percent(first.share_of_impact)} of the change")
-    if first.before is not None and first.after is not None:
-        there = f"{words.value(scope.metric, first.before)} → {words.value(scope.metric, first.after)} there"
-        notes.append(f"{words.metric_title(scope.metric)} {there}")
     return tuple(words.segment_text(s.where) for s in scope.segments[:3]), ", ".join(notes)
 
 
