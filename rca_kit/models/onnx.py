@@ -29,6 +29,10 @@ class OnnxModel:
         table = nw.from_native(frame, eager_only=True)
         inputs = self.session.get_inputs()
         if len(inputs) == 1 and inputs[0].name not in table.columns:
+            width = inputs[0].shape[1] if len(inputs[0].shape) == 2 else None
+            if isinstance(width, int) and width != len(table.columns):
+                raise BadInput(f"{self.name} takes another number of columns", found=", ".join(table.columns),
+                               expected=f"{width} columns, in the order of training", hint="name them under roles.features")
             feed = {inputs[0].name: _matrix(table, table.columns, inputs[0].type)}
         else:
             missing = [i.name for i in inputs if i.name not in table.columns]
@@ -78,13 +82,22 @@ def _scores_of(outputs: list[str]) -> str:
 
 
 def _matrix(table: Any, columns: list[str], kind: str) -> Any:
-    return np.column_stack([table[c].to_numpy() for c in columns]).astype(DTYPES.get(kind, np.float32))
+    return np.column_stack([_typed(table, c, kind) for c in columns])
 
 
 def _column(table: Any, expected: Any) -> Any:
-    values = table[expected.name].to_numpy()
-    if expected.type == "tensor(string)":
-        values = np.asarray(["" if v is None else str(v) for v in values], dtype=object)
-    else:
-        values = values.astype(DTYPES.get(expected.type, np.float32))
+    values = _typed(table, expected.name, expected.type)
     return values.reshape(-1, 1) if len(expected.shape) == 2 else values
+
+
+def _typed(table: Any, column: str, kind: str) -> Any:
+    values = table[column].to_numpy()
+    if kind == "tensor(string)":
+        return np.asarray(["" if v is None or v != v else str(v) for v in values], dtype=object)
+    wanted = DTYPES.get(kind, np.float32)
+    if not np.issubdtype(wanted, np.floating) and values.dtype.kind == "f" and np.isnan(values).any():
+        raise BadInput("has missing values, which this model has no place for", column=column, expected=np.dtype(wanted).name)
+    try:
+        return values.astype(wanted)
+    except (TypeError, ValueError):
+        raise BadInput("holds no numbers", column=column, found=str(values.dtype), expected=np.dtype(wanted).name) from None
