@@ -140,8 +140,8 @@ def _worded(evidence: Evidence) -> Evidence:
 
 
 def _plain(move: Mitigation) -> Mitigation:
-    said = {name: words.for_people(getattr(move, name)) for name in ("target", "why", "verify")}
-    return replace(move, **said)
+    say = words.for_people
+    return replace(move, target=say(move.target), why=say(move.why), verify=say(move.verify))
 
 
 def moved(symptom: Symptom) -> str:
