@@ -120,12 +120,10 @@ def replay(
     samples = _samples(golden, label, id, features, cluster)
     take = _taker(golden, samples)
     runs: dict[str, Run] = {}
-    mark = fingerprint(
-        samples.ids,
-        samples.features,
-        *(name_of(models[v], v) for v in models),
-        *(samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000] if record else ()),
-    )
+    mark = ""
+    if record:  # a hash of all ids costs as much as a metric, and only a recording needs it
+        head = samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000]
+        mark = fingerprint(samples.ids, samples.features, *(name_of(models[v], v) for v in models), *head)
     with Recording(Path(record) if record is not None else None, mark) as recording:
         for version in ("previous", "current"):
             runs[version] = run_model(
