@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from rca_kit.case.vocabulary import NEGATIVE_VALUES, POSITIVE_VALUES
 Array = NDArray[np.float64]
 MAX_ROWS = 40_000  # rows that pairwise facts are computed on
 MIN_PAIRS = 50  # rows from which a correlation says something
+NEWEST_ROWS, NOT_YET = 10, 0.5  # of at least these newest rows, the part that lacks a value which arrives later
 LIKE_SCORES = 20  # groups of like score
 BEYOND_CHANCE = 5.0  # standard errors: as many columns as a log has are looked at
 LASTING = 0.3  # autocorrelation from one request to the next that only the calendar, a queue or a rollout has
@@ -182,9 +184,20 @@ class Evidence:
         if not missing[known].any() or missing[known].all():
             return False
         order = np.argsort(when[known], kind="stable")
-        tail = max(1, len(order) // 20)
+        tail, newest = max(1, len(order) // 100), max(NEWEST_ROWS, len(order) // 400)
         gone = missing[known][order]
-        return bool(gone[-tail:].mean() > gone[:-tail].mean() + 0.1)
+        # what is lost in an incident is lost in part; of truth that has yet to arrive next to nothing is there in the end
+        return bool(gone[-tail:].mean() > gone[:-tail].mean() + 0.1 and gone[-newest:].mean() >= NOT_YET)
+
+    def agreement(self, a: str, b: str) -> float:
+        """Cohen's kappa of two columns of classes, 0 when it cannot be told (doi:10.1177/001316446002000104)."""
+        pairs = [(str(x), str(y)) for x, y in zip(self.texts(a), self.texts(b), strict=True) if x is not None and y is not None]
+        if len(pairs) < MIN_PAIRS:
+            return 0.0
+        observed = sum(x == y for x, y in pairs) / len(pairs)
+        left, right = (Counter(p[i] for p in pairs) for i in (0, 1))
+        expected = sum(n * right[v] for v, n in left.items()) / len(pairs) ** 2
+        return (observed - expected) / (1 - expected) if expected < 1 else 0.0
 
     def not_before(self, later: str, earlier: str) -> float:
         """Share of rows, where both are known, in which one column is at or after another; 0 when never both."""

@@ -18,6 +18,9 @@ PAIR_WEIGHT = 4.0  # a relation in the rows that leaves no doubt weighs as much 
 RELATED = 0.8  # separation that a decision reaches even with several thresholds; a flag of the request does not
 UNRELATED = 1.5  # points a decision loses that hardly follows the score
 WORTH = {"score": 2.0, "label": 1.0, "decision": 0.5}  # own points below which a relation alone makes no role
+LATE = 2.5  # points of a column that the newest rows lack: hardly anything but the truth comes later
+AGREE = 3.0  # points of two columns of the same classes that always agree: what was said and what was true
+TWINS, SAME_CLASSES = 1.5, 0.8  # points of a column whose classes are another's too; part of them that must be
 TRIED = 6  # candidates per role whose combinations are tried
 TOO_CLOSE = 0.3  # points between two candidates that are as good as equal
 CLASS_METRICS = ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
@@ -69,12 +72,16 @@ def choose_outcomes(free: list[str], setting: Setting, evidence: Evidence) -> Ou
     ('risk', 'blocked', None)
     """
     scorers = [n for n in free if SCORE.points(n) >= STRONG_POINTS]
+    classes = [n for n in free if evidence.columns[n].kind == "category" and 2 < evidence.columns[n].n_unique <= MAX_CLASSES]
+    twins = {n for n in classes if any(o != n and evidence.same_values(n, o) >= SAME_CLASSES for o in classes)}
     own: dict[str, dict[str | None, float]] = {}
     for role in ROLES:
         if role in setting.given:
             own[role] = {setting.given[role]: ENOUGH}  # nothing to earn: it is the role
             continue
         points = {n: _own(role, evidence.columns[n], setting, evidence, scorers) for n in free}
+        if role != "score":
+            points = {n: p + (TWINS if n in twins else 0.0) for n, p in points.items()}
         likely = sorted((n for n in free if points[n] >= WORTH[role]), key=lambda n: (-points[n], n))[:TRIED]
         own[role] = {**{n: points[n] for n in likely}, None: 0.0}
     totals: dict[Choice, float] = {}
@@ -97,8 +104,9 @@ def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Ev
     if label and decision:
         many = evidence.columns[label].n_unique > 2
         texts = evidence.columns[label].kind == "category"
-        if evidence.columns[decision].n_unique <= MAX_CLASSES and (many or texts):
-            total += (3.0 if many else 1.0) * (evidence.same_values(label, decision) >= 0.5)
+        classes = evidence.columns[decision].n_unique <= MAX_CLASSES and (many or texts)
+        if classes and evidence.same_values(label, decision) >= 0.5:
+            total += (3.0 if many else 1.0) + (AGREE * max(evidence.agreement(label, decision), 0.0) if many else 0.0)
     return total
 
 
@@ -162,7 +170,7 @@ def _label_points(c: ColumnSummary, setting: Setting, evidence: Evidence, scorer
     if "is" in parts and c.n_unique == 2 and name > 0:
         points += 0.5
     if c.null_rate and evidence.late_nulls(c.name, setting.time):
-        points += 1.5
+        points += LATE
     if many and name >= 0 and any(parts & set(tokens(s)) and s != c.name for s in scorers):
         points += 1.0  # `eta_min` and `delivery_min`
     if setting.metric in CLASS_METRICS and not many:

@@ -89,6 +89,8 @@ def _version_points(c: ColumnSummary, logged: frozenset[str]) -> float:
     if points <= 0 or c.kind in ("time", "text", "bool") or not 1 <= c.n_unique <= FEW_VERSIONS:
         return AGAINST_POINTS
     texts = [str(v) for v in c.values]
+    if {t.lower() for t in texts} <= {"0", "1", "0.0", "1.0", "true", "false", "yes", "no"} and points < EXACT_POINTS:
+        return AGAINST_POINTS  # yes or no is no version
     versions = sum(bool(_VERSION.match(t)) and any(ch.isdigit() for ch in t) for t in texts)
     return points + (1.5 if texts and versions >= len(texts) / 2 else 0.0 if points >= EXACT_POINTS or deployed else -1.0)
 

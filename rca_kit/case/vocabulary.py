@@ -40,7 +40,7 @@ REQUEST_ID = Vocabulary(
 )
 MODEL_VERSION = Vocabulary(
     words("model_version model_ver modelversion model_id model_name model_release version_modele modell_version modellversion "
-          "version_modelo versione_modello mv deployed_model served_model serving_model model_tag model_revision"),
+          "version_modelo versione_modello mv llm deployed_model served_model serving_model model_tag model_revision"),
     words("model modell modele modelo modello mdl ranker classifier clf net scorer scorecard predictor llm estimator "
           "regressor recommender weights checkpoint champion detector"),
     words("version ver release revision champion challenger weights checkpoint tag"),
@@ -129,7 +129,9 @@ LOWER = words("cancel cancelled canceled cancellation complaint complained compl
               "abandonne cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato reclamo rimborso reso "
               "reclamacao devolvido claim claims repacked waste wasted rejected_by_user escalations rollback failed_delivery "
               "hide unfollow uninstall uninstalled expired stockout scrapped scrap rescheduled undelivered delayed again "
-              "misrouted corrected")
+              "misrouted corrected needless unneeded unnecessary avoidable unplanned downtime outage breakdown stoppage overdue "
+              "penalty waiting emergency readmitted readmission relapse spoiled spoilage shortage mispicked unresolved unnotig "
+              "ausfall stillstand inutile panne innecesario averia guasto falha")
 AMOUNTS = words("revenue gmv umsatz chiffre ingresos ricavo receita profit ertrag spend sales nps csat rating watch dwell tip "
                 "engagement note bewertung stars")
 """KPI words that may be amounts rather than yes or no."""
