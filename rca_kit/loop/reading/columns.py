@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.cube import BUCKET, VALUE
 from rca_kit.aggregates.plan import OTHER as OTHER_VALUES
 from rca_kit.aggregates.plan import FeaturePlan
+from rca_kit.loop.reading.detect import weekend
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.drift import OTHER, ColumnChange, ColumnStats, compare_column, decide
 
@@ -23,6 +24,10 @@ def compare_columns(picture: Picture) -> dict[str, ColumnChange]:
         return {}
     starts = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
     phase = (starts % DAY_S) // 3600 if grid.coarse_s <= 3600 and picture.windows[0].seconds >= DAY_S else None
+    if phase is not None:
+        finer = phase + 24 * weekend(starts)
+        if np.isin(finer[blocks_a], finer[blocks_b]).all():
+            phase = finer
     out = []
     for plan in picture.aggregates.plan.features:
         sides = [_stats(picture, plan, b, phase) for b in (blocks_b, blocks_a)]

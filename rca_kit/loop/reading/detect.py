@@ -23,6 +23,8 @@ ALPHA_OTHER = 1e-3  # shared by all other series (Bonferroni): quiet logs stay q
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 STILL_FALLING = 0.75  # labels of the last third against the first third after the fall: below this they are on their way
+WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
+STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # families and metrics that know no weekend
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
 
@@ -69,13 +71,32 @@ def worse(series: Series, change: float, before: float = 0.0) -> bool | None:
 
 
 def season_of(grid: TimeGrid) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
-    """Hour-of-day and day-of-week labels of the coarse buckets, where the log is long enough to tell them."""
+    """Hour-of-day and day-of-week labels of the coarse buckets, where the log is long enough to tell them.
+
+    Below two weeks the days cannot be told apart, but a weekend still differs from the days around it: then the second labels
+    are 1 on Saturdays and Sundays, 0 else.
+    """
     days = grid.n_coarse * grid.coarse_s / DAY_S
     starts = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
     width = max(grid.coarse_s, 3600)  # effects per hour, or per bucket when buckets are longer
     phase = ((starts % DAY_S) // width).astype(np.int64) if days >= SEASON_DAYS and grid.coarse_s < DAY_S else None
-    day = ((starts // DAY_S) % 7).astype(np.int64) if days >= WEEK_DAYS else None
-    return phase, day
+    if days >= WEEK_DAYS:
+        return phase, ((starts // DAY_S) % 7).astype(np.int64)
+    off = weekend(starts)
+    seen = min(off.sum(), (~off).sum()) * grid.coarse_s / DAY_S
+    return phase, off.astype(np.int64) if days >= SEASON_DAYS and seen >= WEEKEND_LEAST and grid.coarse_s < DAY_S else None
+
+
+def weekend(seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether moments, in seconds since the epoch, lie on a Saturday or Sunday (UTC)."""
+    return np.asarray((seconds // DAY_S + 3) % 7 >= 5)
+
+
+def season_for(series: Series, grid: TimeGrid) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Season of one series: what a weekend does not touch is not excused by one that has no other to compare with."""
+    phase, day = season_of(grid)
+    short = grid.n_coarse * grid.coarse_s / DAY_S < WEEK_DAYS
+    return phase, None if short and (series.family in STEADY or series.name in STEADY) else day
 
 
 def observe(series: Series) -> tuple[Floats, Floats, Estimate]:
@@ -124,7 +145,6 @@ def scan_all(
 
     `fixed` is the coarse bucket of an onset given by the user; then only that start is looked at.
     """
-    phase, day = season_of(grid)
     chosen = list(series)
     last = min(grid.index(detected_at) // grid.coarse, grid.n_coarse - 1)
     first = max(int(FIRST_SHARE * grid.n_coarse), 2)
@@ -136,6 +156,7 @@ def scan_all(
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
+        phase, day = season_for(s, grid)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
         alpha = ALPHA_ALERT / len(alerts) if alerts and s.name in alerts else ALPHA_OTHER / looks
         moved = found.best is not None and found.log_p < math.log(alpha)

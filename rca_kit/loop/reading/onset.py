@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import Move, observe, season_of
+from rca_kit.loop.reading.detect import Move, observe, season_for
 from rca_kit.stats.stepscan import gradual_profile
 
 Floats = NDArray[np.float64]
@@ -88,10 +88,10 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     anchor = group[0]
     if anchor.scan.kind == "box" or anchor.series.family in ("mix", "version"):
         return None
-    phase, day = season_of(grid)
 
     def profile(m: Move) -> Floats:
         value, error, _ = observe(m.series)
+        phase, day = season_for(m.series, grid)
         return gradual_profile(value, error, m.scan, phase=phase, day=day) / 2
 
     able = anchor.scan.profile > 0

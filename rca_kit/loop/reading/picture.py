@@ -15,7 +15,7 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, worse
+from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, weekend, worse
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.stats.rates import Difference, difference, overdispersion
@@ -42,6 +42,7 @@ LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day
 CIRCUMSTANCES = ("component", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
+OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
 Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
 
@@ -235,18 +236,34 @@ def lay_windows(grid: TimeGrid, onset: JointOnset | None, anchor: Move | None, d
 
 
 def weigh(grid: TimeGrid, windows: tuple[Window, Window]) -> tuple[Floats, Floats, bool]:
-    """Weights of the fine buckets for before (matched to the hours of after where possible) and after."""
+    """Weights of the fine buckets for before and after: before is matched to the hours of after, and to its weekends.
+
+    Where the log reaches back to no earlier weekend (or working day) hours alone are matched; where not even to these, nothing.
+    """
     times = int(grid.origin.timestamp()) + np.arange(grid.n) * grid.width_s
     before, after = (grid.inside(w) for w in windows)
     if windows[0].seconds < DAY_S or grid.width_s >= DAY_S:
         return before, after, False
     hour = (times % DAY_S) // 3600
-    near = np.array([after[np.isin(hour, [(h - 1) % 24, h, (h + 1) % 24])].sum() for h in range(24)])
-    have = np.array([before[hour == h].sum() for h in range(24)])
-    if (have[near > 0] == 0).any():
-        return before, after, False
-    weights = np.where(have > 0, near / np.maximum(have, 1), 0.0)
-    matched = before * weights[hour]
-    if matched.max() <= 0:
-        return before, after, False
-    return matched / matched.max(), after, True
+    off = weekend(times).astype(np.int64)
+    for kind, kinds in ((off, 2), (np.zeros_like(off), 1)):
+        need = np.zeros((kinds, 24))
+        have = np.zeros((kinds, 24))
+        np.add.at(need, (kind, hour), after)
+        np.add.at(have, (kind, hour), before)
+        near = need + np.roll(need, 1, 1) + np.roll(need, -1, 1)  # after may begin or end within an hour
+        if (have[near > 0] == 0).any() or (have.sum(1) < np.minimum(need.sum(1), DAY_S / grid.width_s))[need.sum(1) > 0].any():
+            continue
+        weights = np.where(have > 0, near / np.maximum(have, 1), 0.0)
+        matched = before * weights[kind, hour]
+        if matched.max() > 0:
+            return matched / matched.max(), after, True
+    return before, after, False
+
+
+def same_days(picture: Picture) -> bool:
+    """Whether the weighted before has about as much weekend as after; where not, the two differ by the week alone."""
+    grid = picture.grid
+    off = weekend(int(grid.origin.timestamp()) + np.arange(grid.n) * grid.width_s)
+    shares = [float(w[off].sum() / max(w.sum(), 1e-12)) for w in (picture.before, picture.after)]
+    return abs(shares[0] - shares[1]) <= OTHER_DAYS

@@ -111,7 +111,7 @@ def _one(name: str, condition: Any, dtype: Any) -> nw.Expr:
         for part in parts:
             out = out & part
         return out
-    as_text = dtype in (nw.Categorical, nw.Enum) or (dtype.is_temporal() and _is_text(condition))
+    as_text = dtype in (nw.Categorical, nw.Enum) or (dtype != nw.String and _is_text(condition))  # codes are written as text too
     compare = column.cast(nw.String) if as_text else column
     if isinstance(condition, (list, tuple, set, frozenset)):
         known = [v for v in condition if v is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rate_z
@@ -121,7 +122,7 @@ def segment_volume(room: Room) -> Outcome:
                 continue
             where = {"column": plan.column, "op": "in", "values": [value], "grown": own > rest}
             text = f"{plan.column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
-            if own < LOST * rest:
+            if own < LOST * min(rest, 1.0):
                 clues.append(
                     Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where)
                 )
@@ -155,7 +156,7 @@ def _volumes(room: Room, column: str) -> dict[str | None, tuple[float, float]]:
 def alone(room: Room) -> Outcome:
     """One feature (or the features of one source) that moved while the rest of the requests stayed the same."""
     title = "Features that moved alone"
-    tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks]
+    tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks and _told(room, n)]
     moved = [c for c in tested if c.changed and abs(c.effect) >= ALONE_LEAST and c.column not in room.columns.segments]
     segments = [
         n
@@ -179,11 +180,20 @@ def alone(room: Room) -> Outcome:
     return Outcome("alone", title, "upstream", "free", as_clues(clues))
 
 
+def _told(room: Room, column: str) -> bool:
+    """Whether a difference before/after says more than working days against a weekend: else a series of the column must tell."""
+    if same_days(room.picture):
+        return True
+    return any(room.readings[n].moved for n, s in room.picture.series.items() if s.column == column and n in room.readings)
+
+
 def drift(room: Room) -> Outcome:
     """Features whose distribution moved beyond chance (the data comparison), without a fault seen in them."""
     clues = []
     for column, change in room.compared.items():
         if not change.changed or abs(change.effect) < DRIFT_LEAST or column not in room.columns.features or column in room.clocks:
+            continue
+        if not _told(room, column):
             continue
         psi = f", PSI {change.psi:.2f}" if change.psi is not None else ""
         strength = float(np.clip(abs(change.effect) / (abs(change.effect) + 0.4), 0, 0.95))

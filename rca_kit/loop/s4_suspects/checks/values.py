@@ -13,6 +13,7 @@ from rca_kit.stats.rates import rate_z
 Floats = NDArray[np.float64]
 
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
+FAR, MOVED_ALONG = 0.5, 0.05  # spreads (90 % - 10 %) by which strays must stick out, unless the rest did not move along
 OUT_RATIO = 5.0  # ... and this many times the share before
 UNIT_FACTORS = {
     1000.0: "x1000",
@@ -216,6 +217,16 @@ def _counts(x: Floats) -> tuple[Floats, Floats]:
     return value, count.astype(float)
 
 
+def _only_drifted(x: Floats, y: Floats, outside: NDArray[np.bool_]) -> bool:
+    """Whether values lie outside because all of them moved: they stick out little, and the rest moved the same way."""
+    spread = float(np.subtract(*np.quantile(x, [0.9, 0.1])))
+    up = float(np.median(y[outside])) > float(np.median(x))
+    edge = float(x.max() if up else x.min())
+    beyond = abs(float(np.median(y[outside])) - edge)
+    moved = float(y[~outside].mean() - x.mean()) if (~outside).any() else 0.0
+    return beyond < FAR * spread and (moved if up else -moved) > MOVED_ALONG * spread
+
+
 def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
     x, y = _usable(b), _usable(a)
     if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 3:
@@ -225,7 +236,7 @@ def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
     outside = np.isfinite(a) & ((a < low - margin) | (a > high + margin))
     share = outside.sum() / y.size
     z = rate_z(0.5, x.size, float(outside.sum()), y.size)
-    if share < OUT_SHARE or z < 6:
+    if share < OUT_SHARE or z < 6 or _only_drifted(x, y, outside[np.isfinite(a)]):
         return None
     text = f"{column}: {share:.1%} of values lie outside {low:.4g}..{high:.4g}, the range before"
     return (
