@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
+from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.columns import compare_columns
 from rca_kit.loop.reading.derived import component_series, direction_of
-from rca_kit.loop.reading.detect import season_of, together, worse
+from rca_kit.loop.reading.detect import season_for, season_of, together, worse
 from rca_kit.loop.reading.names import in_order, psi_series, public, series_for
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
@@ -130,8 +131,13 @@ def test_worse_knows_which_way_is_good(name: str, change: float, before: float, 
 def test_a_season_needs_days_to_be_seen() -> None:
     phase, day = season_of(seen("none").grid)
     assert phase is not None
-    assert day is None
     assert set(phase) == set(range(24))
+    assert day is not None  # four days from a Sunday on: days cannot be told apart, but the weekend can
+    a_day = 86400 // seen("none").grid.coarse_s
+    assert day.tolist() == [1] * a_day + [0] * (len(day) - a_day)
+    monday = TimeGrid.over(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC))
+    assert season_of(monday)[1] is None
+    assert season_for(seen("none").series["null_rate:amount"], seen("none").grid)[1] is None
 
 
 @pytest.mark.parametrize(("fault", "name"), [("scores", "auc"), ("errors", "error_rate"), ("nulls", "null_rate:amount"),
