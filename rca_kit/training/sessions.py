@@ -16,9 +16,8 @@ from pathlib import Path
 from rca_kit.case.journal import Journal, JournalEntry
 from rca_kit.errors import BadInput
 from rca_kit.findings.drill import DrillScore
-from rca_kit.loop.investigate import finish, work
-from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.sources import open_case
+from rca_kit.training.alone import kit_alone
 from rca_kit.training.answers import Answers, read_answers, write_answers
 from rca_kit.training.drill_file import DrillFile, digest_of
 from rca_kit.training.drill_notebook import write_notebook
@@ -221,10 +220,9 @@ def score_session(folder: str | Path, scenario: str | Path | None = None, key: s
             hint="fill in answers.yaml, or answer in the notebook",
         )
     truth = key_of(folder, scenario, key)
-    prepared = prepare(open_case(folder))
-    worked = work(prepared, picture_of(prepared))
+    worked, found = kit_alone(open_case(folder))
     rows, time = read_log(folder)
-    bench = Bench(truth, rows, time, finish(prepared, worked), worked, answers)
+    bench = Bench(truth, rows, time, found, worked, answers)
     entries = Journal(folder).entries()
     score = _judge(bench, drill, entries)
     Journal(folder).add("drill", "scored", data={"points": score.points})
@@ -232,7 +230,7 @@ def score_session(folder: str | Path, scenario: str | Path | None = None, key: s
 
 
 def _judge(b: Bench, drill: DrillFile, entries: tuple[JournalEntry, ...]) -> DrillScore:
-    run = tuple(str(e.data.get("name")) for e in entries if e.kind == "test")
+    run = tuple(str(e.data.get("name")) for e in entries if e.kind == "drill_test")
     symptom, error = judge_symptom(b)
     scope, f1 = judge_scope(b)
     suspects, accused = judge_suspects(b)

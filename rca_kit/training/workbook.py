@@ -290,7 +290,7 @@ class Drill:
     def test(self, name: str) -> str:
         """Note that a test was run or asked for; tests that cannot decide cost points."""
         found = known_test(name)
-        Journal(self.folder).add("test", found.title, data={"name": name, "minutes": found.minutes})
+        Journal(self.folder).add("drill_test", found.title, data={"name": name, "minutes": found.minutes})
         return f"noted: {found.title} ({found.minutes} minutes)"
 
     def hint(self, step: str) -> Hint:

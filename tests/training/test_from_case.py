@@ -18,6 +18,7 @@ from rca_kit.case.journal import Journal
 from rca_kit.errors import BadInput
 from rca_kit.sources import open_case
 from rca_kit.training import Key, open_drill, score_session
+from rca_kit.training.alone import kit_alone
 from rca_kit.training.anonymise import drill_from_case
 from rca_kit.training.anonymise.aliases import COMPONENT_ROLES, ERROR_ROLES, PUBLIC_METRICS, Aliases
 from rca_kit.training.anonymise.values import Secret, is_whole, mapped, scaled
@@ -75,8 +76,9 @@ def made(tmp_path_factory):
 
 
 def test_the_copy_tells_the_same_story(made):
-    _, before, copy = made
+    case, _, copy = made
     assert copy.differences == ()
+    before = kit_alone(open_case(case))[1]
     after = rca_kit.investigate(copy.folder)
     assert after.verdict == before.verdict == "incident"
     shift = before.symptom.onset - after.symptom.onset
@@ -195,7 +197,9 @@ def test_nothing_is_overwritten_and_the_key_never_lies_inside(made, tmp_path, mo
 
 def test_two_copies_of_one_case_share_nothing(tmp_path, made, monkeypatch):
     case, before, copy = made
-    monkeypatch.setattr("rca_kit.training.anonymise.from_case.investigate", lambda _: before)  # its findings are tested above
+    module = "rca_kit.training.anonymise.from_case"  # its findings are tested above
+    monkeypatch.setattr(f"{module}.investigate", lambda _: before)
+    monkeypatch.setattr(f"{module}.kit_alone", lambda _: (None, before))
     other = drill_from_case(case, tmp_path / "other", seed=13)
     a, b = (json.dumps(yaml.safe_load((d / "incident.yaml").read_text())["roles"]) for d in (copy.folder, other.folder))
     assert a != b and other.key.onset != copy.key.onset

@@ -218,6 +218,17 @@ def test_bad_answers_are_said(data, says):
         check_answers(data)
 
 
+def test_marks_of_the_group_do_not_come_back_as_the_kit_s_opinion(tmp_path):
+    folder = start_session("quiet-day", tmp_path / "q", 3)
+    drill = open_drill(folder)
+    innocent = drill.changes.entries[0]["id"]
+    drill.answer(verdict="no_change")
+    Journal(folder).add("confirmed", "surely", author="group", data={"change_id": innocent})
+    Journal(folder).add("suspect", "ours", data={"category": "code", "subject": "threshold", "change_id": innocent})
+    score = score_session(folder)
+    assert {j.kit for j in score.judged if j.question == "verdict"} == {"no_change"} and "ours" not in score.kit_first
+
+
 def test_quiet_day_rewards_saying_nothing(tmp_path):
     folder = start_session("quiet-day", tmp_path / "q", 3)
     drill = open_drill(folder)

@@ -14,12 +14,14 @@ import numpy as np
 import polars as pl
 import yaml
 
+from rca_kit.case.decisions import read_decisions, suspect_key
 from rca_kit.case.journal import Journal
 from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import Investigation
 from rca_kit.findings.suspects import Suspect
 from rca_kit.loop.investigate import investigate
 from rca_kit.sources import OpenCase, open_case
+from rca_kit.training.alone import kit_alone
 from rca_kit.training.anonymise.aliases import COMPONENT_ROLES, Aliases
 from rca_kit.training.anonymise.tables import (
     LATENCY,
@@ -92,7 +94,7 @@ def drill_from_case(
     if target.resolve() in key_path.resolve().parents:
         raise BadInput("the key must not lie in the folder of the session", file=str(key_path))
     opened = open_case(case)
-    before = investigate(opened)
+    told, before = investigate(opened), kit_alone(opened)[1]  # the key is what people found, the copy is compared with the kit
     entropy = secrets.randbits(128) if seed is None else seed
     rng = np.random.default_rng([entropy & 0xFFFFFFFF, entropy >> 32 & 0xFFFFFFFF, entropy >> 64])
     ident = f"DRILL-{int(rng.integers(0, 16**6)):06X}"
@@ -100,8 +102,8 @@ def drill_from_case(
     part = Path(tempfile.mkdtemp(prefix=".drill-", dir=target.parent))
     try:
         mask, ids = _write(opened, part, rng, ident)
-        key = _key(before, opened, mask, ids, ident)
-        differences = tuple(compare(before, investigate(part), mask, ids))
+        key = _key(told, opened, mask, ids, ident)
+        differences = tuple(compare(before, kit_alone(open_case(part))[1], mask, ids))
         DrillFile(ident, f"{ident}: an alert", minutes, "", 0).save(part)
         write_answers(part, Answers(), ident)
         write_notebook(part)
@@ -231,11 +233,21 @@ def _key(inv: Investigation, opened: OpenCase, mask: Mask, ids: dict[str, str], 
 
 
 def _answer(inv: Investigation, opened: OpenCase) -> tuple[str | None, str | None, str | None]:
-    for entry in reversed(Journal(opened.case.folder).entries()):
-        data = entry.data
-        confirmed = entry.kind == "confirmed" or data.get("mark") == "confirmed" or data.get("state") == "confirmed"
-        if confirmed and data.get("category") and data.get("subject"):
-            return str(data["category"]), str(data["subject"]), data.get("change_id")
+    """Give category, subject and change of the suspect a person confirmed last; of the first one when nobody did."""
+    entries = Journal(opened.case.folder).entries()
+    decisions = read_decisions(entries)
+    marks = sorted((m for m in decisions.marks.values() if m.mark == "confirmed"), key=lambda m: m.time)
+    if marks:
+        key = marks[-1].key
+        own = decisions.suspects.get(key)
+        known = next((s for s in inv.suspects.items if suspect_key(s.subject, s.change_id) == key), None)
+        said = next((e.data for e in reversed(entries) if e.kind == "confirmed" and e.data.get("category")), None)
+        if own is not None:
+            return own.category, own.subject, own.change_id
+        if said is not None and suspect_key(str(said.get("subject") or ""), said.get("change_id")) == key:
+            return str(said["category"]), str(said.get("subject") or ""), said.get("change_id")
+        if known is not None:
+            return known.category, known.subject, known.change_id
     first: Suspect | None = inv.suspects.items[0] if inv.suspects.items else None
     return (first.category, first.subject, first.change_id) if first else (None, None, None)
 
