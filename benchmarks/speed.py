@@ -2,7 +2,11 @@
 
     python benchmarks/speed.py                 # 100k and 1M rows
     python benchmarks/speed.py --max 10000000  # 10M too
+    python benchmarks/speed.py --max 100000000 --data /big/disk   # 100M too: 13 GB, half an hour
     python benchmarks/speed.py --profile 1000000
+
+`us/row` is the slope: microseconds of processor per row beyond the size before; level means linear. The 100M log repeats each part of
+the 10M log ten times, the times of each copy shifted by some milliseconds.
 
 The floor is `rca_kit.aggregates.scan` written by hand: one `collect_all` of plain group-bys over the same Parquet file, with the
 same keys (20 quantile bins per feature, 64 score bins, latency bins, 6 segments) and the same sums. Both run in a process of
@@ -30,17 +34,26 @@ FEATURES = 20
 SEGMENTS = {"country": 12, "device": 4, "os": 5, "app_version": 8, "channel": 6, "tier": 3}
 NAMES = tuple(f"f{i:02d}" for i in range(FEATURES))
 CHUNK = 1_000_000
-SIZES = (100_000, 1_000_000, 10_000_000)
+SIZES = (100_000, 1_000_000, 10_000_000, 100_000_000)
+UNIQUE = 10_000_000  # rows drawn; a larger log repeats them
+SHIFT_US = 7_919  # between copies: a copy is another request at nearly the same time
 
 
-def case_of(rows: int) -> Path:
+def case_of(rows: int, data: Path = DATA) -> Path:
     """Make the case unless it is there: nulls in one feature on one device from the onset on, AUC falls by itself."""
-    folder = DATA / f"rows-{rows}"
+    folder = data / f"rows-{rows}"
     if (folder / "incident.yaml").is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    for part in range(0, rows, CHUNK):
-        _chunk(part, min(CHUNK, rows - part), rows).write_parquet(folder / f"predictions-{part // CHUNK:03d}.parquet")
+    if rows > UNIQUE:
+        for part in sorted(case_of(UNIQUE, data).glob("predictions-*.parquet")):
+            frame = pl.read_parquet(part)
+            for copy in range(rows // UNIQUE):
+                shifted = frame.with_columns(pl.col("ts") + pl.duration(microseconds=copy * SHIFT_US))
+                shifted.write_parquet(folder / f"{part.stem}-{copy:03d}.parquet", compression="lz4")
+    else:
+        for start in range(0, rows, CHUNK):
+            _chunk(start, min(CHUNK, rows - start), rows).write_parquet(folder / f"predictions-{start // CHUNK:03d}.parquet")
     onset = T0 + timedelta(days=DAYS * ONSET)
     logged = f"{onset - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
     (folder / "changes.csv").write_text(
@@ -81,7 +94,7 @@ def _chunk(first: int, rows: int, total: int) -> pl.DataFrame:
 def floor(folder: Path) -> None:
     """Take the same sums by hand."""
     scan = pl.scan_parquet(folder / "predictions-*.parquet")
-    sample = pl.scan_parquet(folder / "predictions-000.parquet").head(50_000).collect()
+    sample = pl.scan_parquet(min(folder.glob("predictions-*.parquet"))).head(50_000).collect()
     numeric = [c for c in NAMES if sample[c].dtype.is_numeric()]
 
     def bins(column: str, n: int) -> pl.Expr:
@@ -123,14 +136,14 @@ def child(command: list[str]) -> tuple[float, float, float]:
     return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def profile(rows: int) -> None:
+def profile(rows: int, data: Path) -> None:
     """Print where the time goes beyond the floor."""
     import cProfile
     import pstats
 
     import rca_kit
 
-    folder = case_of(rows)
+    folder = case_of(rows, data)
     profiler = cProfile.Profile()
     profiler.runcall(rca_kit.investigate, folder)
     pstats.Stats(profiler).sort_stats("cumulative").print_stats("rca_kit|collect", 45)
@@ -140,6 +153,8 @@ def main() -> None:
     """Measure each size and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--max", type=int, default=1_000_000, help="largest number of rows")
+    parser.add_argument("--min", type=int, default=0, help="smallest number of rows")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the logs, made there when missing")
     parser.add_argument("--profile", type=int, metavar="ROWS")
     parser.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -147,19 +162,24 @@ def main() -> None:
         floor(given.floor)
         return
     if given.profile:
-        profile(given.profile)
+        profile(given.profile, given.data)
         return
     lines = []
-    for rows in (n for n in SIZES if n <= given.max):
-        folder = case_of(rows)
+    last = None
+    for rows in (n for n in SIZES if given.min <= n <= given.max):
+        folder = case_of(rows, given.data)
         bare, bare_cpu, bare_mb = child([sys.executable, str(Path(__file__)), "--floor", str(folder)])
         kit = str(Path(sys.executable).parent / "rca-kit")
         whole, whole_cpu, whole_mb = child([kit, "findings", str(folder), "--out", str(folder / "findings.json")])
+        slope = f"{(whole_cpu - last[1]) / (rows - last[0]) * 1e6:.2f}" if last else ""
+        last = rows, whole_cpu
         lines.append(f"| {rows:,} | {whole:.1f} | {whole_cpu:.1f} | {whole_mb:.0f} | {bare:.1f} | {bare_cpu:.1f} | {bare_mb:.0f} "
-                     f"| {whole / bare:.1f} | {whole_cpu / bare_cpu:.1f} |")
+                     f"| {whole / bare:.1f} | {whole_cpu / bare_cpu:.1f} "
+                     f"| {slope} |")
     cores = len(os.sched_getaffinity(0))
     print(f"{cores} cores, load {os.getloadavg()[0]:.1f}, {FEATURES} features, {len(SEGMENTS)} segment columns\n")
-    print("| rows | findings s | CPU s | peak MB | floor s | CPU s | peak MB | ratio | CPU ratio |\n" + "|---" * 9 + "|")
+    head = "| rows | findings s | CPU s | peak MB | floor s | CPU s | peak MB | ratio | CPU ratio | us/row |"
+    print(head + "\n" + "|---" * 10 + "|")
     print("\n".join(lines))
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from rca_kit.cli import feeds, gates, train  # noqa: F401 - they add their commands
+from rca_kit.cli import aggregates, feeds, gates, train  # noqa: F401 - they add their commands
 from rca_kit.cli.app import app
 from rca_kit.cli.console import guarded
 

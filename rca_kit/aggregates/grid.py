@@ -14,6 +14,8 @@ MIN_FINE_SECONDS = 60  # people read change logs in minutes; a finer onset would
 SHORT_SPAN_SECONDS = 2 * 3600  # ... but a load test of minutes needs seconds
 
 WIDTHS_S = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 7 * 86400, 28 * 86400)
+DIVIDING_S = tuple(w for i, w in enumerate(WIDTHS_S) if all(wider % w == 0 for wider in WIDTHS_S[i:]))
+"""Widths whose buckets make whole buckets of every wider one."""
 DAY_S = 86400
 
 
@@ -42,6 +44,25 @@ class TimeGrid:
         least = MIN_FINE_SECONDS if span > SHORT_SPAN_SECONDS else 1
         fine = next((w for w in WIDTHS_S if w >= least and span / w <= MAX_FINE_BUCKETS), WIDTHS_S[-1])
         wide = next((w for w in WIDTHS_S if w >= fine and w % fine == 0 and span / w <= MAX_COARSE_BUCKETS), WIDTHS_S[-1])
+        return cls.of_widths(first, last, fine, wide)
+
+    @classmethod
+    def mergeable(cls, first: datetime, last: datetime) -> TimeGrid:
+        """Choose widths for a log whose sums shall merge with those of any longer one: at most twice as many buckets.
+
+        Examples
+        --------
+        >>> first, last = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+        >>> TimeGrid.over(first, last).width_s, TimeGrid.mergeable(first, last).width_s
+        (120, 60)
+        """
+        own = cls.over(first, last)
+        fine, wide = (max(w for w in DIVIDING_S if width % w == 0) for width in (own.width_s, own.coarse_s))
+        return cls.of_widths(first, last, fine, wide)
+
+    @classmethod
+    def of_widths(cls, first: datetime, last: datetime, fine: int, wide: int) -> TimeGrid:
+        """Lay buckets of given widths over a log."""
         start = int(first.timestamp()) // wide * wide
         n = int((last.timestamp() - start) // fine) + 1
         coarse = wide // fine

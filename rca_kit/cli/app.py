@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rca_kit import __version__
-from rca_kit.cli.console import EXIT_FAILED, check_writable, err, guarded, out, shown, to_json, write_whole
+from rca_kit.cli.console import EXIT_FAILED, check_writable, err, guarded, out, seconds, shown, to_json, write_whole
 from rca_kit.errors import BadInput
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Root-cause analysis for machine-learning services: from an alert to a cause that can be defended.",
 )
 Folder = Annotated[Path, typer.Argument(help="the case folder, with its incident.yaml", show_default=False)]
+Budget = Annotated[str | None, typer.Option(help="seconds it may take, such as 60s or 5m; large logs are then read in part")]
 Engine = Annotated[str, typer.Option(help="what scans the request log: polars, duckdb or spark")]
 DEMO_SAMPLE = "auc-drop-null-feature"
 
@@ -81,13 +82,15 @@ def findings(
     folder: Folder,
     output: Annotated[Path | None, typer.Option("--out", help="write to this file instead of standard output")] = None,
     engine: Engine = "polars",
+    budget: Budget = None,
 ) -> None:
     """Take the seven steps without a notebook; findings as JSON."""
     from rca_kit.loop.investigate import investigate
+    from rca_kit.loop.progress import to_terminal
 
     if output is not None:
         check_writable(output)
-    text = to_json(investigate(folder, engine=engine).to_dict())
+    text = to_json(investigate(folder, engine=engine, budget=seconds(budget), rows=to_terminal).to_dict())
     if output is None:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -104,6 +107,7 @@ def investigate_command(
     static: Annotated[bool, typer.Option("--static", help="pictures only, a smaller report")] = False,
     parameter: Annotated[list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE for the template")] = None,
     engine: Engine = "polars",
+    budget: Budget = None,
 ) -> None:
     """Run a template on the case; write report.html, summary.md, notebook.ipynb and findings.json."""
     from rca_kit.cli.show import show_run
@@ -112,7 +116,8 @@ def investigate_command(
 
     if template == "7s_investigation":
         open_case(folder, engine=engine)  # a bad case is refused before a kernel is started
-    result = run_investigation(folder, output, template, _parameters(parameter), static=static, engine=engine)
+    result = run_investigation(folder, output, template, _parameters(parameter), static=static, engine=engine,
+                               budget=seconds(budget))
     show_run(result, out())
     if result.exit_code:
         raise typer.Exit(result.exit_code)
@@ -202,7 +207,7 @@ def parsed_time(text: str, option: str) -> datetime:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from rca_kit.cli import feeds, gates, train  # noqa: F401 - they add their commands
+    from rca_kit.cli import aggregates, feeds, gates, train  # noqa: F401 - they add their commands
 
     # a console that cannot show a character shows a replacement rather than failing on it
     for stream in (sys.stdout, sys.stderr):

@@ -53,9 +53,10 @@ def guarded(run: Callable[[], None]) -> int:
         _say("error", str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("stopped", "interrupted; nothing half-written is left")
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except SystemExit as stop:
+        if stop.code == EXIT_INTERRUPTED:  # what typer makes of an interrupt, without a word
+            return _interrupted()
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else EXIT_GATE_NO
     except BrokenPipeError:
         # whoever read our output has gone; writing more would only raise again at exit
@@ -65,6 +66,11 @@ def guarded(run: Callable[[], None]) -> int:
     except Exception as error:
         return _unexpected(error)
     return 0
+
+
+def _interrupted() -> int:
+    _say("stopped", "interrupted; nothing half-written is left")
+    return EXIT_INTERRUPTED
 
 
 def _unexpected(error: Exception) -> int:
@@ -149,3 +155,28 @@ def write_whole(path: Path, text: str) -> None:
     from rca_kit.case.writing import write_whole as write  # late: a command that writes nothing need not load it
 
     write(path, text.encode("utf-8"))
+
+
+def seconds(text: str | None) -> float | None:
+    """Read a duration: seconds, or a number with s, m or h.
+
+    Raises
+    ------
+    BadInput
+        When it is none.
+
+    Examples
+    --------
+    >>> seconds("60s"), seconds("1.5m"), seconds("90")
+    (60.0, 90.0, 90.0)
+    """
+    if text is None:
+        return None
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower())
+    try:
+        value = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise BadInput("a budget is a positive number of seconds", found=text, expected="such as 60s or 5m")
+    return value

@@ -10,10 +10,14 @@ from rca_kit.findings.investigation import ChangeRecord, Investigation
 from rca_kit.findings.samples import Samples
 from rca_kit.findings.scope import MixRate, Scope
 from rca_kit.findings.signal import Signal
+from rca_kit.findings.simulation import Simulation
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.decided import decided, declared, tagged
+from rca_kit.loop.progress import Report
+from rca_kit.loop.reading.budget import Budget
 from rca_kit.loop.reading.deploys import deploy_effects
+from rca_kit.loop.reading.focus import counted, focused
 from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture
@@ -32,7 +36,13 @@ MOST_SPLITS = 4  # outcomes whose change is split into mix and rate; a mix that 
 Progress = Callable[[str], None]
 
 
-def investigate(case: str | Path | OpenCase, engine: str = "polars", progress: Progress | None = None) -> Investigation:
+def investigate(
+    case: str | Path | OpenCase,
+    engine: str = "polars",
+    progress: Progress | None = None,
+    budget: float | None = None,
+    rows: Report | None = None,
+) -> Investigation:
     """Walk the 7S loop on an incident folder.
 
     Parameters
@@ -43,6 +53,11 @@ def investigate(case: str | Path | OpenCase, engine: str = "polars", progress: P
         What reads and sums the tables.
     progress : callable, optional
         Called with the name of each step as it begins.
+    budget : float, optional
+        Seconds that it may take, about: a log too large for them is read in part, and the findings' warnings say what that
+        costs. Reading a log takes its time even so.
+    rows : callable, optional
+        Told of the rows of a large log as they are read, and of the time left.
 
     Returns
     -------
@@ -64,15 +79,17 @@ def investigate(case: str | Path | OpenCase, engine: str = "polars", progress: P
     say = progress or (lambda _: None)
     say("read")
     opened = case if isinstance(case, OpenCase) else open_case(case, engine=engine)
-    prepared = prepare(opened)
+    limit = Budget(budget) if budget is not None else None
+    prepared = prepare(limit.thinned(opened) if limit else opened, rows)
     worked = work(prepared, picture_of(prepared), say)
-    return finish(prepared, worked, say)
+    return finish(prepared, worked, say, limit)
 
 
 @dataclass(frozen=True)
 class Worked:
     """Steps 1 to 4 of one case, with the clues they rest on."""
 
+    prepared: Prepared
     picture: Picture
     room: Room
     outcomes: tuple[Outcome, ...]
@@ -85,7 +102,7 @@ class Worked:
 
 def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -> Worked:
     """Do steps 1 to 4."""
-    opened = prepared.case
+    opened, prepared = prepared.case, focused(prepared, picture)
     incident = opened.case.incident
     fixed = incident.windows is not None or prepared.decisions.windows is not None  # a person said when
     changes = tuple(
@@ -129,11 +146,12 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     if prepared.decisions.scope is not None and verdict.verdict != "no_change":
         found_scope = declared(prepared, picture, room.main, found_scope)
     said = prepared.decisions
+    found_scope = counted(found_scope, prepared.share)
     found_suspects = suspects(room, outcomes, found_scope, found_symptom, verdict, said)
     earlier = first_of_version(picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
-    return Worked(picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
+    return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
 
 
 def in_psi(found: Symptom, room: Room) -> Symptom:
@@ -145,7 +163,9 @@ def in_psi(found: Symptom, room: Room) -> Symptom:
     return replace(found, before=0.0, after=change.psi, change=change.psi, change_interval=None, direction="up")
 
 
-def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -> Investigation:
+def finish(
+    prepared: Prepared, worked: Worked, say: Progress = lambda _: None, budget: Budget | None = None
+) -> Investigation:
     """Do steps 5 to 7, and put the whole together."""
     from rca_kit.loop.s5_samples.pull import pull_samples
     from rca_kit.loop.s6_simulate.simulate import simulate_case
@@ -157,7 +177,7 @@ def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -
         samples = Samples((), (), (), (), "", 0, "nothing happened")
     else:
         samples = pull_samples(
-            prepared.frame,
+            w.prepared.frame,
             opened.roles,
             opened.positive,
             opened.task,
@@ -167,9 +187,13 @@ def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -
             tuple(opened.case.incident.redact or ()),
             metric=w.symptom.metric,
         )
+        samples = replace(samples, population=round(samples.population / w.prepared.share[1]))
     say("simulate")
     samples = tagged(samples, prepared.decisions)
-    simulation = simulate_case(opened, w.room.before, w.room.after, w.symptom, w.suspects, w.scope.segments)
+    if budget is not None and budget.spent:
+        simulation = Simulation((), (budget.left_out("simulation"),))
+    else:
+        simulation = simulate_case(opened, w.room.before, w.room.after, w.symptom, w.suspects, w.scope.segments)
     say("settle")
     facts = case_facts(opened, w.changes)
     settlement = settle(facts, w.signal, w.symptom, w.scope, w.suspects, samples, simulation, facts.slos)
@@ -183,6 +207,6 @@ def finish(prepared: Prepared, worked: Worked, say: Progress = lambda _: None) -
         samples,
         simulation,
         settlement,
-        tuple(dict.fromkeys((*opened.warnings, *w.signal.notes))),
+        tuple(dict.fromkeys((*opened.warnings, *w.signal.notes, *(budget.notes(w.suspects.verdict) if budget else ())))),
         Explorer(opened.predictions, w.picture, w.symptom.metric),
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rca_kit.errors import BadInput
+from rca_kit.errors import BadInput, RunFailed
 from rca_kit.findings.investigation import Investigation
 from rca_kit.run import outputs
 from rca_kit.run.kernel import execute
@@ -50,6 +50,7 @@ def run_investigation(
     static: bool = False,
     engine: str = "polars",
     *,
+    budget: float | None = None,
     clock: datetime | None = None,
     number_used: bool = False,
     progress: bool | None = None,
@@ -71,6 +72,8 @@ def run_investigation(
         Pictures only, without plotly.
     engine : str
         What scans the tables.
+    budget : float, optional
+        Seconds that the steps may take; see `rca_kit.investigate`.
     clock : datetime, optional
         The report's time; now when not given (or SOURCE_DATE_EPOCH from the environment).
     number_used : bool
@@ -86,6 +89,9 @@ def run_investigation(
     ------
     BadInput
         For a case, template, parameter or place that cannot be used; nothing was written then.
+    RunFailed
+        When the results cannot be written, because the disk is full for example; findings and report are then kept in a
+        temporary folder, if that has room, and the message says where.
 
     Examples
     --------
@@ -105,7 +111,7 @@ def run_investigation(
         with tempfile.TemporaryDirectory(prefix="rca-kit-") as private:
             state_folder = Path(private)
             with Progress(state_folder, show=progress):
-                failure = execute(notebook, work / "notebook.ipynb", checked, state_folder)
+                failure = execute(notebook, work / "notebook.ipynb", checked, state_folder, budget)
             state = read_state(state_folder, died=failure)
         if state.bad_input is not None and all(s.state != "done" for s in state.steps):
             raise state.bad_input
@@ -120,14 +126,24 @@ def run_investigation(
             _stopped(failure, state),
         )
         exit_code = EXIT_PARTIAL if failure or facts.failure else EXIT_DONE
-        outputs.write(
-            work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started, parameters=checked
-        )
-        final = settle(work, target, always_number=number_used or out is None)
+        try:
+            outputs.write(
+                work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started,
+                parameters=checked,
+            )
+            final = settle(work, target, always_number=number_used or out is None)
+        except OSError as problem:
+            raise _not_written(problem, target, outputs.rescue(state, facts, target.name)) from None
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
     return RunResult(final, exit_code, state.steps, facts.failure, state.investigation)
+
+
+def _not_written(problem: OSError, target: Path, rescued: Path | None) -> RunFailed:
+    saved = f"; what was found is in {rescued}" if rescued else ""
+    return RunFailed("the results cannot be written", file=str(target), found=problem.strerror or str(problem),
+                     hint=f"make room or name another folder with --out, and run again{saved}")
 
 
 def _stopped(failure: str, state: RunState) -> str:

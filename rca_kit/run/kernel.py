@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rca_kit.run.state import ENVIRONMENT
+from rca_kit.run.state import BUDGET, ENVIRONMENT
 
 START_SECONDS = 120  # a cold machine needs that for the kernel's imports; papermill's default of 60 is too short in CI
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def execute(template: Path, output: Path, parameters: Mapping[str, Any], state: Path) -> str:
+def execute(template: Path, output: Path, parameters: Mapping[str, Any], state: Path, budget: float | None = None) -> str:
     """Execute a template and write the notebook with its outputs.
 
     Parameters
@@ -28,6 +28,8 @@ def execute(template: Path, output: Path, parameters: Mapping[str, Any], state: 
         Checked values.
     state : Path
         Private folder where the kernel notes its steps.
+    budget : float, optional
+        Seconds that the steps may take.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def execute(template: Path, output: Path, parameters: Mapping[str, Any], state: 
                 language="python",
                 progress_bar=False,
                 start_timeout=START_SECONDS,
-                kernel_manager_class=_manager_class(state),
+                kernel_manager_class=_manager_class(state, budget),
             )
     except KeyboardInterrupt:
         return "it was interrupted"
@@ -66,14 +68,14 @@ def _kernel_trouble(problem: Exception) -> str:
     return f"{name}: {problem}"
 
 
-def _manager_class(state: Path) -> Any:
+def _manager_class(state: Path, budget: float | None) -> Any:
     """Make a kernel manager whose kernel is this interpreter: no kernelspec has to be installed for that."""
     jupyter = importlib.import_module("jupyter_client")
     spec = jupyter.kernelspec.KernelSpec(
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         display_name="Python 3",
         language="python",
-        env={ENVIRONMENT: str(state)},
+        env={ENVIRONMENT: str(state), BUDGET: "" if budget is None else str(budget)},
     )
 
     class OwnKernel(jupyter.AsyncKernelManager):  # type: ignore[misc, name-defined]

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shlex
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +99,23 @@ def write(
             }
         ),
     )
+
+
+def rescue(state: RunState, facts: RunFacts, name: str) -> Path | None:
+    """Keep findings, summary and a small report in a temporary folder, the smallest first; None when there is no room either."""
+    found = state.investigation or state.draft
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"rca-kit-{name}-"))
+        if state.investigation is not None:
+            _text(folder / "findings.json", _json(state.investigation.to_dict()))
+        _text(folder / "summary.md", render_summary(found, run=facts))
+        _text(folder / "report.html", render_report(found, run=facts, static=True))
+    except OSError:
+        for file in folder.iterdir() if folder else ():
+            if not file.stat().st_size:
+                file.unlink()  # begun, and nothing of it fitted
+    return folder if folder and any(folder.iterdir()) else None
 
 
 def evidence_rows(inv: Investigation) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from rca_kit.findings.investigation import STEPS, Investigation
 from rca_kit.views.report.draft import FIELD_OF_STEP, Draft, StepState
 
 ENVIRONMENT = "RCA_KIT_STATE"  # names the folder for the kernel; unset when a person runs the notebook by hand
+BUDGET = "RCA_KIT_BUDGET"  # seconds that the steps may take, for the kernel; empty when there is no budget
 EVENTS = "events.jsonl"
 SKIPPED = "not reached: an earlier step stopped the run"
 

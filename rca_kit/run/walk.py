@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from rca_kit.errors import RcaKitError, RunFailed
 from rca_kit.findings.base import Finding
 from rca_kit.findings.investigation import STEPS, Investigation
-from rca_kit.run.state import Recorder
+from rca_kit.run.state import BUDGET, Recorder
 from rca_kit.views.report.draft import FIELD_OF_STEP
 
 Investigate = Callable[..., Investigation]
@@ -163,13 +164,15 @@ def _steps(
 def _own_steps(folder: str | Path, engine: str, enter: Callable[[str], None]) -> Generator[tuple[str, Any], None, Investigation]:
     """Do the kit's own loop in its two halves, so that steps 1 to 4 are kept when a later one fails."""
     loop = importlib.import_module("rca_kit.loop.investigate")
+    seconds = os.environ.get(BUDGET)
+    budget = importlib.import_module("rca_kit.loop.reading.budget").Budget(float(seconds)) if seconds else None
     opened = importlib.import_module("rca_kit.sources").open_case(folder, engine=engine)
-    prepared = loop.prepare(opened)
+    prepared = loop.prepare(budget.thinned(opened) if budget else opened)
     half = loop.work(prepared, loop.picture_of(prepared), enter)
     yield "case", loop.case_facts(opened, half.changes)
     for step in STEPS[:4]:
         yield step, getattr(half, step)
-    inv: Investigation = loop.finish(prepared, half, enter)
+    inv: Investigation = loop.finish(prepared, half, enter, budget)
     return inv
 
 

@@ -18,11 +18,13 @@ from rca_kit.case.inputs import MAX_SEGMENT_VALUES
 from rca_kit.case.roles import Roles, check_given
 from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.sources.archive import Archive
 from rca_kit.sources.columns import sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
 from rca_kit.sources.frames import Frame
 from rca_kit.sources.prepare import errors_only, infinite_values, numbers_in_text, plain_types, time_casts
+from rca_kit.sources.saved import SavedLog, open_saved
 from rca_kit.sources.tables import (
     TableEntry,
     entry,
@@ -35,6 +37,7 @@ from rca_kit.sources.tables import (
 from rca_kit.sources.times import is_plausible, plausible, read_time
 
 MIN_ROWS = 2  # one request has no before and after
+UNSEEN = "what came in between is not seen"  # a warning that depends on the alert, not on the log
 AFTER_DATA = timedelta(hours=1)  # an alert later than this after the last row makes a reader ask which log this is
 
 
@@ -57,6 +60,8 @@ class OpenCase:
     warnings: tuple[str, ...]
     tables: tuple[TableEntry, ...]
     engine: str = "polars"
+    sample: pl.DataFrame | None = None  # the rows that columns were told from, spread over the log
+    saved: tuple[tuple[str, Archive], ...] = ()  # name and content of each file, when the log is here as aggregates only
 
     def column(self, name: str) -> ColumnSummary:
         """Give the summary of one column.
@@ -106,10 +111,11 @@ def open_case(folder: str | Path, engine: str = "polars") -> OpenCase:
 def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     """Open a case whose incident.yaml is in memory; see `open_case`."""
     spec = case.incident.tables.predictions
-    scanned = open_table(case.folder, spec, "predictions")
+    saved = open_saved(case, spec) if isinstance(spec, dict) and "aggregates" in spec else None
+    scanned = Scanned(saved.frame, saved.files) if saved else open_table(case.folder, spec, "predictions")
     changes, change_entry, change_notes = read_change_log(case)
     deployed = frozenset(v for c in changes if c.kind == "model_deploy" for v in (c.version_from, c.version_to) if v)
-    log = _read_log(case, scanned, deployed)
+    log = _saved_log(case, saved) if saved else _read_log(case, scanned, deployed)
     _check_impact(case, log.inferred.roles)
     warnings = [*scanned.warnings, *log.warnings]
     metrics, metric_entry, metric_notes = service_metrics_table(case, log.span)
@@ -118,12 +124,20 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     for notes in (change_notes, metric_notes, golden_notes, shadow_notes):
         warnings += notes
     entries = [entry("predictions", scanned, log.rows, len(log.columns)), change_entry, metric_entry, golden_entry, shadow_entry]
-    frame = nw.from_native(log.frame) if engine == "polars" else predictions_of(engine, scanned, log.frame)
+    frame = nw.from_native(log.frame) if engine == "polars" or saved else predictions_of(engine, scanned, log.frame)
     return OpenCase(
         case=case, roles=log.inferred.roles, positive=log.inferred.positive, task=log.inferred.task, predictions=frame,
         row_count=log.rows, time_range=log.span, columns=log.columns, changes=changes, service_metrics=metrics, golden=golden,
         shadow=shadow, warnings=tuple(dict.fromkeys(warnings)), tables=tuple(e for e in entries if e is not None), engine=engine,
+        sample=log.sample, saved=saved.archives if saved else (),
     )
+
+
+def _saved_log(case: Case, saved: SavedLog) -> _Log:
+    """The log as its aggregates describe it."""
+    notes = _check_span(case, *saved.span, saved.files[0].name)
+    inferred = Inferred(roles=saved.roles, positive=saved.positive, task=saved.task)
+    return _Log(saved.frame, saved.rows, saved.span, saved.columns, inferred, (*saved.warnings, *notes))
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,7 @@ class _Log:
     columns: tuple[ColumnSummary, ...]
     inferred: Inferred
     warnings: tuple[str, ...]
+    sample: pl.DataFrame | None = None
 
 
 def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
@@ -188,7 +203,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
         frame = frame.filter(pl.col(time).is_not_null())
     warnings += _check_span(case, low, high, file)
     warnings += _check_outcomes(inferred, summaries, file)
-    return _Log(frame, rows - lost, (low.astimezone(UTC), high.astimezone(UTC)), summaries, inferred, tuple(warnings))
+    return _Log(frame, rows - lost, (low.astimezone(UTC), high.astimezone(UTC)), summaries, inferred, tuple(warnings), sample)
 
 
 def _ends(frame: pl.LazyFrame, time: str) -> tuple[Any, Any, int]:
@@ -240,7 +255,7 @@ def _check_span(case: Case, low: datetime, high: datetime, file: str) -> list[st
                            expected=f"times from {low:%Y-%m-%d %H:%M} to {high:%Y-%m-%d %H:%M} UTC, which {file} covers")
     if at > high + AFTER_DATA:
         return [f"{file} ends {high:%Y-%m-%d %H:%M} UTC, before the alert of {at:%Y-%m-%d %H:%M} UTC: "
-                "what came in between is not seen"]
+                f"{UNSEEN}"]
     return []
 
 

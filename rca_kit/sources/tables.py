@@ -22,7 +22,7 @@ from rca_kit.sources.times import read_time
 
 WHOLE_HASH_BYTES = 256_000_000  # larger files are hashed by size, head and tail: a full read costs as much as the analysis
 PART_BYTES = 16_000_000
-SPEC_KEYS = ("path", "duckdb", "spark", "sql", "uri", "table")
+SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table")
 
 
 @dataclass(frozen=True)

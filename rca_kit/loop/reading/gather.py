@@ -26,8 +26,9 @@ def make_room(prepared: Prepared, picture: Picture, changes: tuple[ChangeRecord,
     useful = float((n * picture.before).sum()) / max(float((n * inside[0]).sum()), 1.0)  # part of before in the hours of after
     wanted = min(SAMPLE_ROWS / max(useful, 1 / MOST_OVERSAMPLED), SAMPLE_ROWS * MOST_OVERSAMPLED)
     columns = [*c.needed(), *[s.name for s in prepared.case.columns if s.kind == "text"][:MOST_TEXTS]]
-    before = sample_rows(prepared.frame, c.time, windows[0], columns, int(wanted), float((n * inside[0]).sum()))
-    after = sample_rows(prepared.frame, c.time, windows[1], columns, SAMPLE_ROWS, float((n * inside[1]).sum()))
+    there = [float((n * i).sum()) * share for i, share in zip(inside, prepared.share, strict=True)]
+    before = sample_rows(prepared.frame, c.time, windows[0], columns, int(wanted), there[0])
+    after = sample_rows(prepared.frame, c.time, windows[1], columns, SAMPLE_ROWS, there[1])
     return Room(picture, thin(before, c.time, picture), after, compare_columns(picture), changes)
 
 

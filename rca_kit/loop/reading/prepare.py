@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.aggregates.plan import Columns, make_plan
+from rca_kit.aggregates.kept import KEPT, Kept
+from rca_kit.aggregates.plan import Columns
+from rca_kit.aggregates.saved import Saved, common_grid
 from rca_kit.aggregates.scan import Aggregates, scan
 from rca_kit.case.decisions import NOTHING, Decisions, read_decisions
 from rca_kit.case.journal import Journal
-from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts, UnitValue
+from rca_kit.loop.progress import Report
 from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
-from rca_kit.loop.reading.sampling import sample_rows
+from rca_kit.loop.reading.plan import EAGER_ROWS, columns_of, plan_of
+from rca_kit.loop.reading.saving import even_limits, sum_and_keep
 from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.sources import OpenCase
 from rca_kit.sources.collect import collect
 
-PLAN_ROWS = 50_000  # rows that bin edges and kept values are taken from
-EAGER_ROWS = 3_000_000  # up to here the needed columns fit in memory many times over, and are read once instead of thrice
+ASKED_ROWS = 600_000  # rows of a larger log that later questions are asked of: some hundred megabytes of thirty columns
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case read once: its aggregates, its series, and the frame that later questions are asked of."""
+    """A case read once: its aggregates, its series, and the frame that later questions are asked of.
+
+    `kept` is set when that frame holds only some rows of the log; `share` then tells how many of those before and after, once
+    `focused`; `readable` whether the rest can be read again.
+    """
 
     case: OpenCase
     columns: Columns
@@ -38,51 +45,50 @@ class Prepared:
     aggregates: Aggregates
     series: dict[str, Series]
     decisions: Decisions = NOTHING
+    kept: Kept | None = None
+    share: tuple[float, float] = (1.0, 1.0)
+    readable: bool = True
 
 
-def prepare(opened: OpenCase) -> Prepared:
-    """Plan the sums from a sample, take them in one scan, make the series."""
-    columns = columns_of(opened)
-    frame = opened.predictions
-    first, last = opened.time_range
-    grid = TimeGrid.over(first, last)
-    needed = list(dict.fromkeys([*columns.needed(), *([opened.roles.request_id] if opened.roles.request_id else [])]))
-    native = frame.to_native()
-    if isinstance(native, pl.LazyFrame) and opened.row_count <= EAGER_ROWS:
-        everything = collect(frame).sort(columns.time, maintain_order=True)
+def prepare(opened: OpenCase, report: Report | None = None) -> Prepared:
+    """Plan the sums from a sample, take them in one scan, make the series; `report` is told of rows read."""
+    if opened.saved:
+        return _with_series(from_saved(opened))
+    columns, frame = columns_of(opened), opened.predictions
+    grid = TimeGrid.over(*opened.time_range)
+    streamed = isinstance(frame.to_native(), pl.LazyFrame)
+    if streamed and opened.row_count <= EAGER_ROWS:
+        everything = collect(frame)
+        if not everything[columns.time].is_sorted():
+            everything = everything.sort(columns.time, maintain_order=True)
         frame = nw.from_native(everything.lazy())
-    # drawn alike in every engine, so that edges and kept values are the same
-    sample = sample_rows(frame, columns.time, Window(first, grid.time(grid.n)), needed, PLAN_ROWS, opened.row_count)
-    if sample.height == 0:
-        raise BadInput("the prediction log holds no usable row", file=str(opened.case.folder / "incident.yaml"))
-    plan = make_plan(columns, grid, sample)
-    aggregates = scan(frame, plan)
-    series = metric_series(aggregates)
-    series |= {s.name: s for s in share_series(aggregates)}
-    if opened.service_metrics is not None:
-        series |= {s.name: s for s in component_series(opened.service_metrics, grid)}
-    return Prepared(opened, columns, frame, aggregates, series, read_decisions(Journal(opened.case.folder).entries()))
+    plan = plan_of(opened, columns, grid, frame)
+    if streamed and opened.row_count > EAGER_ROWS:
+        limits = even_limits(grid, opened.row_count, ASKED_ROWS)
+        aggregates, kept = sum_and_keep(opened, plan, limits, report)
+        rows = nw.from_native(kept.frame.drop(KEPT).lazy())
+        return _with_series(Prepared(opened, columns, rows, aggregates, {}, kept))
+    return _with_series(Prepared(opened, columns, frame, scan(frame, plan), {}))
 
 
-def columns_of(opened: OpenCase) -> Columns:
-    """Roles in plain form."""
-    r = opened.roles
-    segments = tuple(dict.fromkeys([*r.segments, *([r.model_version] if r.model_version else [])]))
-    return Columns(
-        time=r.time,
-        task=opened.task,
-        score=r.score,
-        decision=r.decision,
-        label=r.label,
-        error=r.error,
-        latency=r.latency_ms,
-        model_version=r.model_version,
-        stages=tuple(r.stages),
-        kpis=dict(r.kpi),
-        segments=segments,
-        features=tuple(r.features),
-        positive=dict(opened.positive),
-    )
+def from_saved(opened: OpenCase) -> Prepared:
+    """A case whose log is here as aggregates: merged, on the grid that its rows would have got."""
+    parts = [Saved.of(archive, name) for name, archive in opened.saved]
+    whole = reduce(Saved.merge, parts)
+    grid = common_grid(*opened.time_range, whole.aggregates.plan.grid)
+    whole = whole.on(grid) if grid else whole
+    rows = nw.from_native(whole.kept.frame.drop(KEPT).lazy())
+    return Prepared(opened, whole.aggregates.plan.columns, rows, whole.aggregates, {}, whole.kept, readable=False)
+
+
+def _with_series(prepared: Prepared) -> Prepared:
+    series = metric_series(prepared.aggregates)
+    series |= {s.name: s for s in share_series(prepared.aggregates)}
+    metrics = prepared.case.service_metrics
+    if metrics is not None:
+        series |= {s.name: s for s in component_series(metrics, prepared.aggregates.plan.grid)}
+    decisions = read_decisions(Journal(prepared.case.case.folder).entries())
+    return replace(prepared, series=series, decisions=decisions)
 
 
 def picture_of(prepared: Prepared) -> Picture:

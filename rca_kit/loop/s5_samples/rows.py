@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from rca_kit.aggregates.hashing import HASH_PRIME, row_hash
 from rca_kit.aggregates.rows import as_number
 from rca_kit.case.roles import Roles
 from rca_kit.findings.base import Window
@@ -16,12 +17,9 @@ from rca_kit.loop.reading.sampling import settled
 from rca_kit.sources.clock import epoch_us, micros
 from rca_kit.sources.collect import collect
 
-HASH_PRIME = 2_147_483_647  # 2^31 - 1: products of two residues stay inside 64-bit integers on every engine
-MULTIPLIERS = (48_271, 69_621, 39_373)  # full-period multipliers for this prime (Fishman and Moore 1986, doi:10.1137/0907002)
 MAX_ROWS = {"before_in": 6_000, "after_in": 6_000, "before_out": 3_000, "after_out": 3_000}
 MAX_BAD = 2_000  # together with the strata: at most 20k rows leave the engine
 WINDOW, INSIDE, WEIGHT, HASH = "rk_after", "rk_inside", "rk_weight", "rk_hash"
-HASHED_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -130,19 +128,7 @@ def mark(
 
 
 def _hash(since: nw.Expr, roles: Roles, seed: int, schema: dict[str, Any]) -> nw.Expr:
-    mixed = (since.abs() % HASH_PRIME) * MULTIPLIERS[0] + 1_000_003 * (seed + 1)
-    numeric = [
-        c
-        for c in (roles.request_id, roles.score, roles.latency_ms, *roles.stages, *roles.features)
-        if c and c in schema and schema[c].is_numeric()
-    ]
-    for name in list(dict.fromkeys(numeric))[:HASHED_NUMBERS]:
-        number = as_number(name, schema[name]).clip(-1e9, 1e9)
-        part = nw.when(~number.is_null()).then((number * 1e6).floor()).otherwise(nw.lit(0.0)).cast(nw.Int64).abs()
-        mixed = (mixed % HASH_PRIME) * MULTIPLIERS[1] + part % HASH_PRIME
-    first = (mixed % HASH_PRIME) * MULTIPLIERS[2] % HASH_PRIME
-    # one product keeps neighbours in step; squaring once breaks the lattice
-    return ((first * first + 17 * first + 13) % HASH_PRIME * MULTIPLIERS[0] % HASH_PRIME).cast(nw.Int64)
+    return row_hash(since, (roles.request_id, roles.score, roles.latency_ms, *roles.stages, *roles.features), seed, schema)
 
 
 def _cut(limit: int, count: int) -> int:

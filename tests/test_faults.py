@@ -1,0 +1,112 @@
+"""What the machine does to a run: a full disk, a kernel killed for its memory, an interrupt. Nothing half-written is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rca_kit.case.bundled import sample
+from rca_kit.errors import RunFailed
+from rca_kit.run import outputs, run_investigation
+
+from .test_run import START, notebook
+
+STREAMED = """
+import sys
+from rca_kit.loop.reading import prepare, saving
+prepare.EAGER_ROWS = saving.ROWS_KEPT = 1  # every log is one too large for memory
+keep = saving.Keeper.__call__
+def slow(self, batch):
+    import time
+    keep(self, batch)
+    print("batch", file=sys.stderr, flush=True)
+    time.sleep(60)
+saving.Keeper.__call__ = slow
+from rca_kit.cli.app import main
+main()
+"""
+
+
+def earlier(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def full(monkeypatch: Any, below: Path, room: int = 0) -> None:
+    """Let no more than so many bytes be written below a folder, as a full disk does."""
+    write = outputs._text
+
+    def limited(path: Path, text: str) -> None:
+        if below in path.parents and len(text) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, text)
+
+    monkeypatch.setattr(outputs, "_text", limited)
+
+
+def test_a_full_disk_is_named_and_what_was_found_is_kept_elsewhere(tmp_path: Path, monkeypatch: Any) -> None:
+    case = tmp_path / "case"
+    case.mkdir()
+    template = notebook(tmp_path, "ok", START, "w.finish()")
+    runs = tmp_path / "runs"
+    first = run_investigation(case, runs / "one", template, static=True)
+    before = earlier(first.out_dir)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(outputs.tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    full(monkeypatch, runs)
+    with pytest.raises(RunFailed, match="No space left on device") as caught:
+        run_investigation(case, runs / "two", template, static=True)
+    assert caught.value.exit_code == 4
+    assert [p.name for p in runs.iterdir()] == ["one"]
+    assert earlier(first.out_dir) == before
+    kept = next(p for p in (tmp_path / "elsewhere").iterdir() if p.name.startswith("rca-kit-two-"))
+    assert sorted(p.name for p in kept.iterdir()) == ["findings.json", "report.html", "summary.md"]
+    assert str(kept) in str(caught.value)
+    assert (kept / "findings.json").read_bytes() == before["findings.json"]
+
+
+def test_a_disk_that_is_full_everywhere_is_named_too(tmp_path: Path, monkeypatch: Any) -> None:
+    case = tmp_path / "case"
+    case.mkdir()
+    full(monkeypatch, Path("/"))
+    with pytest.raises(RunFailed, match="make room") as caught:
+        run_investigation(case, tmp_path / "out", notebook(tmp_path, "ok", START, "w.finish()"), static=True)
+    assert "what was found" not in str(caught.value)
+    assert not (tmp_path / "out").exists() and not [p for p in tmp_path.iterdir() if "unfinished" in p.name]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_kernel_killed_for_its_memory_leaves_a_partial_report_and_earlier_runs(tmp_path: Path) -> None:
+    case = tmp_path / "case"
+    case.mkdir()
+    first = run_investigation(case, tmp_path / "runs" / "one", notebook(tmp_path, "ok", START, "w.finish()"), static=True)
+    before = earlier(first.out_dir)
+    kill = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    killed = run_investigation(case, tmp_path / "runs" / "two", notebook(tmp_path, "die", START, "w.scope()", kill), static=True)
+    assert killed.exit_code == 4
+    assert [s.state for s in killed.steps] == ["done"] * 3 + ["failed"] + ["skipped"] * 3
+    assert "out of memory" in killed.failure
+    assert "out of memory" in (killed.out_dir / "report.html").read_text(encoding="utf-8")
+    assert earlier(first.out_dir) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_an_interrupt_while_a_large_log_is_read_ends_the_run_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "findings.json"
+    target.write_text("earlier")
+    command = [sys.executable, "-c", STREAMED, "findings", str(sample("auc-drop-null-feature")), "--out", str(target)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path / "t")})
+    assert child.stderr is not None
+    assert any(line == "batch\n" for line in child.stderr)
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=30)[1]  # it sleeps a minute in the batch: only the interrupt ends it by then
+    assert child.returncode == 130, said
+    assert "interrupted" in said and "Traceback" not in said
+    assert target.read_text() == "earlier"
+    assert [p.name for p in tmp_path.iterdir() if p.name != "t"] == ["findings.json"]
