@@ -5,8 +5,8 @@
     python benchmarks/speed.py --max 100000000 --data /big/disk   # 100M too: 13 GB, half an hour
     python benchmarks/speed.py --profile 1000000
 
-`us/row` is the slope: microseconds of processor per row beyond the size before; level means linear. The 100M log repeats each part of
-the 10M log ten times, the times of each copy shifted by some milliseconds.
+`us/row` is the slope: microseconds of processor per row beyond the size before; level means linear. The 100M log repeats each
+part of the 10M log ten times, the times of each copy shifted by some milliseconds.
 
 The floor is `rca_kit.aggregates.scan` written by hand: one `collect_all` of plain group-bys over the same Parquet file, with the
 same keys (20 quantile bins per feature, 64 score bins, latency bins, 6 segments) and the same sums. Both run in a process of

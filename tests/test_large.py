@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from rca_kit import investigate
 from rca_kit.aggregates import batches
 from rca_kit.case.bundled import sample
 from rca_kit.errors import BadInput
+from rca_kit.findings.investigation import Investigation
 from rca_kit.loop.progress import Progress
 from rca_kit.loop.reading import budget, focus, plan, prepare
 from rca_kit.loop.reading.budget import Budget
 
 SAMPLE = "auc-drop-null-feature"
-ANSWERS = (SAMPLE, "threshold-change", "latency-embedding", "quiet-day")
+
+
+@cache
+def in_memory(slug: str) -> Investigation:
+    return investigate(sample(slug))
 
 
 def answer(found: dict[str, Any]) -> tuple[Any, ...]:
@@ -36,12 +42,12 @@ def streamed(monkeypatch: Any) -> Any:
     return monkeypatch
 
 
-@pytest.mark.parametrize("slug", ANSWERS)
+@pytest.mark.parametrize("slug", [SAMPLE, "quiet-day"])
 def test_a_log_read_once_gives_the_answer_of_one_in_memory(slug: str, streamed: Any) -> None:
     told: list[Progress] = []
     found = investigate(sample(slug), rows=told.append).to_dict()
     streamed.undo()
-    expected = investigate(sample(slug)).to_dict()
+    expected = in_memory(slug).to_dict()
     assert answer(found) == answer(expected)
     assert found["symptom"]["onset"] == expected["symptom"]["onset"]
     assert [s["where"] for s in found["scope"]["segments"]] == [s["where"] for s in expected["scope"]["segments"]]
@@ -55,7 +61,7 @@ def test_a_short_window_after_the_onset_is_read_again(streamed: Any) -> None:
     streamed.setattr(focus, "ENOUGH_AFTER", 10**9)
     found = investigate(sample(SAMPLE))
     streamed.undo()
-    expected = investigate(sample(SAMPLE))
+    expected = in_memory(SAMPLE)
     assert answer(found.to_dict()) == answer(expected.to_dict())
     assert [s.where for s in found.scope.segments] == [s.where for s in expected.scope.segments]
     (one,), (whole,) = found.scope.segments, expected.scope.segments
@@ -64,9 +70,9 @@ def test_a_short_window_after_the_onset_is_read_again(streamed: Any) -> None:
     assert found.samples.population == expected.samples.population
 
 
-@pytest.mark.parametrize("slug", ANSWERS)
+@pytest.mark.parametrize("slug", [SAMPLE, "threshold-change", "quiet-day"])
 def test_a_budget_says_what_it_cost_and_makes_no_wrong_verdict_certain(slug: str, monkeypatch: Any) -> None:
-    expected = investigate(sample(slug)).to_dict()
+    expected = in_memory(slug).to_dict()
     monkeypatch.setattr(budget, "FEWEST_ROWS", 4_000)
     monkeypatch.setattr(Budget, "_reading", lambda _self, _opened: 0.0)
     monkeypatch.setattr(Budget, "_seconds_per_row", lambda _self, opened: 5 * 60.0 / opened.row_count)
@@ -87,7 +93,7 @@ def test_a_budget_used_up_leaves_out_the_simulation(monkeypatch: Any) -> None:
 
 
 def test_a_budget_that_holds_the_whole_log_changes_nothing() -> None:
-    assert investigate(sample("quiet-day"), budget=3600).to_dict() == investigate(sample("quiet-day")).to_dict()
+    assert investigate(sample("quiet-day"), budget=3600).to_dict() == in_memory("quiet-day").to_dict()
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
