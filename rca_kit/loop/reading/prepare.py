@@ -67,7 +67,7 @@ def prepare(opened: OpenCase, report: Report | None = None) -> Prepared:
         limits = even_limits(grid, opened.row_count, ASKED_ROWS)
         aggregates, kept = sum_and_keep(opened, plan, limits, report)
         rows = nw.from_native(kept.frame.drop(KEPT).lazy())
-        return _with_series(Prepared(opened, columns, rows, aggregates, {}, kept))
+        return _with_series(Prepared(opened, columns, rows, aggregates, {}, kept=kept))
     return _with_series(Prepared(opened, columns, frame, scan(frame, plan), {}))
 
 
@@ -78,7 +78,7 @@ def from_saved(opened: OpenCase) -> Prepared:
     grid = common_grid(*opened.time_range, whole.aggregates.plan.grid)
     whole = whole.on(grid) if grid else whole
     rows = nw.from_native(whole.kept.frame.drop(KEPT).lazy())
-    return Prepared(opened, whole.aggregates.plan.columns, rows, whole.aggregates, {}, whole.kept, readable=False)
+    return Prepared(opened, whole.aggregates.plan.columns, rows, whole.aggregates, {}, kept=whole.kept, readable=False)
 
 
 def _with_series(prepared: Prepared) -> Prepared:
