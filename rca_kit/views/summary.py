@@ -71,7 +71,7 @@ def _facts(a: Answer) -> list[str]:
         out.append(f"  - against: {md(a.cause.strongest_against.says) if a.cause.strongest_against else 'nothing found'}")
     for i, m in enumerate(a.mitigations[:2]):
         what = words.ACTIONS.get(m.action, m.action) + (f": {m.target}" if m.target else "")
-        check = f" Check: {md(m.verify)}." if m.verify else ""
+        check = f" Check: {md(words.sentence(m.verify))}" if m.verify else ""
         out.append(f"- **{'Do now' if i == 0 else 'If that is not possible'}:** {md(what)}.{check}")
     return out
 

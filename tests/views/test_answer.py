@@ -29,6 +29,15 @@ def test_what_was_measured_speaks_before_what_was_logged():
     assert nothing.strongest_for is None and nothing.when_changed is None
 
 
+def test_the_change_is_described_once():
+    logged = Evidence("change_time", "c-1 (keys (new) moved) was logged 2 min before", 5.0, True)
+    measured = Evidence("null_rate", "0 -> 1", 1.0, True)
+    told = with_first(example(), title="nulls, after c-1 (keys (new) moved)", change_id="c-1", evidence=(measured, logged))
+    assert cause_of(told.suspects.items[0]).when_changed.says == "c-1 was logged 2 min before"
+    other = with_first(told, title="nulls")
+    assert cause_of(other.suspects.items[0]).when_changed.says == logged.says
+
+
 def test_codes_become_words_on_the_first_screen():
     inv = with_first(example(), title="component:feature-store: cache misses, after CR81")
     inv = replace(inv, suspects=replace(inv.suspects, verdict_because="auc, kpi:clicked got worse"))

@@ -115,7 +115,7 @@ def cause_of(suspect: Suspect) -> Cause:
         words.percent(p),
         sure,
         _worded(measured[0]) if measured else None,
-        _worded(timed) if timed else None,
+        _brief(_worded(timed), suspect) if timed else None,
         _worded(con[0]) if con else None,
         words.for_people(suspect.next_test),
         suspect.change_id,
@@ -137,6 +137,14 @@ def title_of(suspect: Suspect) -> str:
 
 def _worded(evidence: Evidence) -> Evidence:
     return replace(evidence, says=words.for_people(evidence.says))
+
+
+def _brief(timed: Evidence, suspect: Suspect) -> Evidence:
+    """Leave out what the change was where the title above says it."""
+    told, _, when = timed.says.rpartition(") was logged ")
+    named = f"{suspect.change_id} ("
+    known = bool(when) and told.startswith(named) and told.removeprefix(named) in words.for_people(suspect.title)
+    return replace(timed, says=f"{suspect.change_id} was logged {when}") if known else timed
 
 
 def _plain(move: Mitigation) -> Mitigation:
