@@ -224,9 +224,13 @@ def test_from_the_alert_to_the_report(browser, lab, folder, keep):
     link = page.get_by_role("link", name="report.html")
     link.wait_for()
     seen.shot("5-settle")
-    report = page.request.get(page.evaluate("l => l.href", link.element_handle()))
-    text = report.text()
-    assert report.ok and "rolled back at 18:10, no effect" in text and ">ana<" in text
+    with page.expect_popup() as popup:
+        link.click()
+    report = popup.value
+    report.get_by_text("rolled back at 18:10, no effect").first.wait_for(state="attached")
+    assert report.locator("td", has_text=re.compile("^ana$")).count() == 1
+    assert "INC-2044" in report.title()
+    report.close()
     assert kinds(folder) == ["windows", "selection", "excluded", "action"]
     assert complaints(seen) == []
 

@@ -78,7 +78,7 @@ class SettleExplorer(Writing):
                     [
                         "Written: ",
                         parts.tag("a", self.written.report.name, data_file=self.written.link, target="_blank", rel="noopener"),
-                        f" in {self.written.report.parent.name}",
+                        f" in {self.written.report.parent.parent.name}/{self.written.report.parent.name} of the case folder",
                     ]
                 ),
                 "done",
