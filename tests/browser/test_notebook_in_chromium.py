@@ -25,7 +25,8 @@ spec.loader.exec_module(jupyter)
 PATIENCE = 200_000  # ms: reading a case on a busy machine; every wait ends as soon as what it waits for is there
 HARMLESS = (
     "favicon", "manifest", "ERR_INTERNET_DISCONNECTED", "ERR_BLOCKED_BY_CLIENT",  # the browser's own, not ours
-    "Failed to fetch", "extensions/api", "announcements", "/lsp/status",  # JupyterLab asks for news and extensions, and gets no network
+    # JupyterLab's own: it asks for news and extensions, and gets no network; and for language servers, and has none
+    "Failed to fetch", "extensions/api", "announcements", "/lsp/status",
 )
 
 
