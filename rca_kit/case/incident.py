@@ -303,8 +303,8 @@ def _problem(error: Any) -> tuple[str, str, str | None]:
     location = tuple(str(part) for part in error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
-        within: type[BaseModel] = {"slos": Slo, "impact": Impact}.get(location[0], Incident)
-        model = _FIELDS.get(location[:-1], within)
+        inside: dict[str, type[BaseModel]] = {"slos": Slo, "impact": Impact}
+        model = _FIELDS.get(location[:-1], inside.get(location[0], Incident))
         known = list(model.model_fields)
         where = ".".join(location[:-1])
         return (f"{where}.{location[-1]}" if where else location[-1], "unknown key",
