@@ -98,7 +98,7 @@ def clicks(work: Explore) -> list[tuple[Any, str, dict[str, Any]]]:
 
 
 def row(what: str, name: str, took: tuple[float, float]) -> None:
-    print(f"{what:8} {name:34} {took[0]:8.3f} s CPU {took[1]:8.3f} s")
+    print(f"{what:8} {name:34} {took[0]:8.3f} s CPU {took[1]:8.3f} s", flush=True)
 
 
 if __name__ == "__main__":

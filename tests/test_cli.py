@@ -250,6 +250,15 @@ def test_lab_lays_a_bound_notebook_and_keeps_an_edited_one(tmp_path, monkeypatch
     assert run(monkeypatch, capsys, "lab", tmp_path, "--notebook", "8s", "--no-start").code == 2
 
 
+def test_lab_opens_the_explorers_on_the_case_itself(tmp_path, monkeypatch, capsys):
+    write(tmp_path)
+    assert run(monkeypatch, capsys, "lab", tmp_path, "--no-start").code == 0
+    cells = json.loads((tmp_path / "notebooks" / "explore_case.ipynb").read_text())["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells)
+    assert 'case = ".."' in code and "rca_kit.explore(case)" in code
+    assert "practice" not in code  # the guided form works on a copy of a sample
+
+
 @pytest.mark.parametrize(("verdict", "code"), [("same", 0), ("better", 0), ("worse", 1), ("inconclusive", 3)])
 def test_replay_is_a_gate(verdict, code, tmp_path, monkeypatch, capsys):
     module = type(sys)("rca_kit.loop.versions.gates")
