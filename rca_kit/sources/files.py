@@ -37,6 +37,12 @@ class Scanned:
     frame: pl.LazyFrame
     files: tuple[Path, ...]
     warnings: tuple[str, ...] = ()
+    label: str = ""  # what it is called where it is more than its files: a query, a table of an engine
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What messages and reports call it, part by part."""
+        return (self.label,) if self.label else tuple(f.name for f in self.files)
 
 
 def scan(folder: Path, patterns: tuple[str, ...], *, file: str = "") -> Scanned:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import polars as pl
 
 from rca_kit.case.changes import Change
 from rca_kit.case.columns import ColumnSummary
-from rca_kit.case.incident import FILE_NAME, Case, load_case
-from rca_kit.case.infer import Inferred, infer_roles
-from rca_kit.case.inputs import MAX_SEGMENT_VALUES
+from rca_kit.case.incident import Case, load_case
+from rca_kit.case.infer import infer_roles
 from rca_kit.case.roles import Roles, check_given
 from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean
@@ -23,22 +22,21 @@ from rca_kit.sources.columns import sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
 from rca_kit.sources.frames import Frame
+from rca_kit.sources.log import Log, check_impact, check_outcomes, check_redact, check_rows, check_span, refuse_time
+from rca_kit.sources.native import Native
+from rca_kit.sources.native_log import read_native
 from rca_kit.sources.prepare import errors_only, infinite_values, numbers_in_text, plain_types, time_casts
 from rca_kit.sources.saved import SavedLog, open_saved
 from rca_kit.sources.tables import (
     TableEntry,
     entry,
     golden_table,
-    open_table,
+    open_source,
     read_change_log,
     service_metrics_table,
     shadow_table,
 )
-from rca_kit.sources.times import is_plausible, plausible, read_time
-
-MIN_ROWS = 2  # one request has no before and after
-UNSEEN = "what came in between is not seen"  # a warning that depends on the alert, not on the log
-AFTER_DATA = timedelta(hours=1)  # an alert later than this after the last row makes a reader ask which log this is
+from rca_kit.sources.times import is_plausible, plausible
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def open_case(folder: str | Path, engine: str = "polars") -> OpenCase:
     folder : str or Path
         The case folder, or the path of its incident.yaml.
     engine : {"polars", "duckdb", "spark"}
-        What answers for the request log; the other tables are small.
+        What answers for the request log; the other tables are small. A log that is named by its engine stays there.
 
     Raises
     ------
@@ -112,19 +110,24 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     """Open a case whose incident.yaml is in memory; see `open_case`."""
     spec = case.incident.tables.predictions
     saved = open_saved(case, spec) if isinstance(spec, dict) and "aggregates" in spec else None
-    scanned = Scanned(saved.frame, saved.files) if saved else open_table(case.folder, spec, "predictions")
+    source = Scanned(saved.frame, saved.files) if saved else open_source(case.folder, spec, "predictions")
     changes, change_entry, change_notes = read_change_log(case)
     deployed = frozenset(v for c in changes if c.kind == "model_deploy" for v in (c.version_from, c.version_to) if v)
-    log = _saved_log(case, saved) if saved else _read_log(case, scanned, deployed)
-    _check_impact(case, log.inferred.roles)
-    warnings = [*scanned.warnings, *log.warnings]
+    if isinstance(source, Native):
+        log, engine = read_native(case, source, deployed), source.engine
+        warnings, frame = [*log.warnings], log.frame
+    else:
+        log = _saved_log(case, saved) if saved else _read_log(case, source, deployed)
+        warnings = [*source.warnings, *log.warnings]
+        own = engine == "polars" or saved is not None
+        frame = log.frame if own else predictions_of(engine, source, log.frame.to_native())
+    check_impact(case, log.inferred.roles)
     metrics, metric_entry, metric_notes = service_metrics_table(case, log.span)
     golden, golden_entry, golden_notes = golden_table(case)
     shadow, shadow_entry, shadow_notes = shadow_table(case)
     for notes in (change_notes, metric_notes, golden_notes, shadow_notes):
         warnings += notes
-    entries = [entry("predictions", scanned, log.rows, len(log.columns)), change_entry, metric_entry, golden_entry, shadow_entry]
-    frame = nw.from_native(log.frame) if engine == "polars" or saved else predictions_of(engine, scanned, log.frame)
+    entries = [entry("predictions", source, log.rows, len(log.columns)), change_entry, metric_entry, golden_entry, shadow_entry]
     return OpenCase(
         case=case, roles=log.inferred.roles, positive=log.inferred.positive, task=log.inferred.task, predictions=frame,
         row_count=log.rows, time_range=log.span, columns=log.columns, changes=changes, service_metrics=metrics, golden=golden,
@@ -133,36 +136,24 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
     )
 
 
-def _saved_log(case: Case, saved: SavedLog) -> _Log:
+def _saved_log(case: Case, saved: SavedLog) -> Log:
     """The log as its aggregates describe it."""
-    notes = _check_span(case, *saved.span, saved.files[0].name)
+    notes = check_span(case, *saved.span, saved.files[0].name)
     inferred = Inferred(roles=saved.roles, positive=saved.positive, task=saved.task)
-    return _Log(saved.frame, saved.rows, saved.span, saved.columns, inferred, (*saved.warnings, *notes))
+    frame: Frame = nw.from_native(saved.frame)
+    return Log(frame, saved.rows, saved.span, saved.columns, inferred, (*saved.warnings, *notes))
 
 
-@dataclass(frozen=True)
-class _Log:
-    frame: pl.LazyFrame
-    rows: int
-    span: tuple[datetime, datetime]
-    columns: tuple[ColumnSummary, ...]
-    inferred: Inferred
-    warnings: tuple[str, ...]
-    sample: pl.DataFrame | None = None
-
-
-def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
-    file = scanned.files[0].name if len(scanned.files) == 1 else f"{scanned.files[0].name} and {len(scanned.files) - 1} more"
+def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
+    file = scanned.names[0] if len(scanned.names) == 1 else f"{scanned.names[0]} and {len(scanned.names) - 1} more"
     incident, given = case.incident, case.incident.roles
     with explained(file):
         prepared = plain_types(scanned.frame, file)
         names = prepared.frame.collect_schema().names()
         check_given(given, names, file)
-        _check_redact(case, names, file)
+        check_redact(case, names, file)
         rows = int(prepared.frame.select(pl.len()).collect().item())
-        if rows < MIN_ROWS:
-            raise BadInput("has too few rows to tell before from after", file=file, found=f"{rows} rows",
-                           expected=f"at least {MIN_ROWS}")
+        check_rows(rows, file)
         raw = sample_rows(prepared.frame, rows)
     warnings = list(prepared.warnings)
     must = [n for n in (given.score if incident.task in (None, "binary", "regression") else None, given.latency_ms,
@@ -177,7 +168,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
         kinds[given.time] = "time"
     times, time_notes = time_casts(sample, dict(kinds), file)
     if given.time and given.time not in times:
-        _refuse_time(sample[given.time], file)
+        refuse_time(sample[given.time], file)
     done = [e for e in times.values() if not e.meta.is_column()]
     frame, sample = (frame.with_columns(done) if done else frame), sample.with_columns(done)
     summaries = tuple(summarise(sample.select(c.name))[0] if c.name in times else c for c in summaries)
@@ -185,10 +176,11 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     time = inferred.roles.time
     failed = next((c for c in summaries if c.name == inferred.roles.error), None)
     if failed is not None and (successes := errors_only(failed)) is not None:
-        frame = frame.with_columns(successes)
-        summaries = tuple(summarise(sample.select(successes))[0] if c is failed else c for c in summaries)
+        frame = nw.from_native(frame).with_columns(successes).to_native()
+        changed = nw.from_native(sample, eager_only=True).select(successes).to_native()
+        summaries = tuple(summarise(changed)[0] if c is failed else c for c in summaries)
     if time not in times:
-        _refuse_time(sample[time], file)
+        refuse_time(sample[time], file)
     warnings += [f"{file}: column `{time}`: {note}" for note in time_notes.get(time, ())]
     warnings += [*inferred.warnings, *infinite_values(sample, file)]
     with explained(file):
@@ -201,9 +193,10 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> _Log:
     if lost:
         warnings.append(f"{file}: {lost:,} of {rows:,} rows have no readable time in `{time}` and are left out")
         frame = frame.filter(pl.col(time).is_not_null())
-    warnings += _check_span(case, low, high, file)
-    warnings += _check_outcomes(inferred, summaries, file)
-    return _Log(frame, rows - lost, (low.astimezone(UTC), high.astimezone(UTC)), summaries, inferred, tuple(warnings), sample)
+    warnings += check_span(case, low, high, file)
+    warnings += check_outcomes(inferred, summaries, file)
+    span = (low.astimezone(UTC), high.astimezone(UTC))
+    return Log(nw.from_native(frame), rows - lost, span, summaries, inferred, tuple(warnings), sample)
 
 
 def _ends(frame: pl.LazyFrame, time: str) -> tuple[Any, Any, int]:
@@ -212,68 +205,3 @@ def _ends(frame: pl.LazyFrame, time: str) -> tuple[Any, Any, int]:
     ends = frame.select(column.min().alias("low"), column.max().alias("high"), column.null_count().alias("lost"))
     low, high, lost = ends.collect(engine="streaming").row(0)
     return low, high, int(lost)
-
-
-def _refuse_time(values: pl.Series, file: str) -> None:
-    reading = read_time(values, file=file)
-    if reading is None:
-        known = values.drop_nulls()
-        found = f"values such as `{str(known[0])[:40]}`" if len(known) else "no values"
-        raise BadInput("is no time", file=file, column=values.name, found=found,
-                       expected="times like 2026-03-02T14:35:00Z or seconds since 1970")
-
-
-def _check_redact(case: Case, names: list[str], file: str) -> None:
-    for column in case.incident.redact:
-        if column not in names and case.incident.tables.golden is None and case.incident.tables.shadow is None:
-            raise BadInput("there is no such column, named in incident.yaml under redact", file=file, column=column,
-                           hint=did_you_mean(column, names))
-
-
-def _check_impact(case: Case, roles: Roles) -> None:
-    for each in case.incident.impact:
-        if each.kpi not in roles.kpi:
-            raise BadInput("is no KPI of this case", file=FILE_NAME, column=each.kpi, found="named under impact",
-                           expected=", ".join(roles.kpi) or "a column under roles.kpi", hint=did_you_mean(each.kpi, roles.kpi))
-
-
-def _check_span(case: Case, low: datetime, high: datetime, file: str) -> list[str]:
-    at = case.incident.detected_at
-    if at < low:
-        raise BadInput("the alert fired before the first row of the log", file=FILE_NAME,
-                       found=f"detected_at {at:%Y-%m-%d %H:%M} UTC",
-                       expected=f"a time after {low:%Y-%m-%d %H:%M} UTC, where {file} begins",
-                       hint="times without an offset are taken as UTC")
-    if low == high:
-        raise BadInput("all rows have the same time", file=file, found=f"{low:%Y-%m-%d %H:%M:%S} UTC",
-                       expected="requests before and after the onset")
-    windows = case.incident.windows
-    for name, (start, end) in (("before", windows.before), ("after", windows.after)) if windows else ():
-        if end <= low or start > high:
-            raise BadInput(f"the window `{name}` holds no rows", file=FILE_NAME,
-                           found=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
-                           expected=f"times from {low:%Y-%m-%d %H:%M} to {high:%Y-%m-%d %H:%M} UTC, which {file} covers")
-    if at > high + AFTER_DATA:
-        return [f"{file} ends {high:%Y-%m-%d %H:%M} UTC, before the alert of {at:%Y-%m-%d %H:%M} UTC: "
-                f"{UNSEEN}"]
-    return []
-
-
-def _check_outcomes(inferred: Inferred, columns: tuple[ColumnSummary, ...], file: str) -> list[str]:
-    """Warn of outcomes that can tell nothing."""
-    by_name = {c.name: c for c in columns}
-    notes = []
-    for role in ("score", "decision", "label", "latency_ms"):
-        name = getattr(inferred.roles, role)
-        if name is None:
-            continue
-        column = by_name[name]
-        if column.n_unique == 0:
-            notes.append(f"{file}: column `{name}` ({role}) is empty: nothing can be computed from it")
-        elif column.n_unique == 1:
-            notes.append(f"{file}: column `{name}` ({role}) has one value only: it cannot show a change of quality")
-        elif column.null_rate > 0.5:
-            notes.append(f"{file}: column `{name}` ({role}) is missing in {column.null_rate:.0%} of rows")
-    many = [n for n in inferred.roles.segments if by_name[n].n_unique > MAX_SEGMENT_VALUES]
-    return notes + [f"{file}: segment `{n}` has {by_name[n].n_unique:,} values: rare ones are looked at together" for n in many]
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import narwhals as nw
 import polars as pl
 
 from rca_kit.case.columns import ColumnSummary
@@ -154,23 +155,23 @@ def infinite_values(sample: pl.DataFrame, file: str) -> list[str]:
     return [f"{file}: column `{n}`: infinite values ({k:,} seen) are taken as missing" for n, k in seen.items() if k]
 
 
-def errors_only(column: ColumnSummary) -> pl.Expr | None:
+def errors_only(column: ColumnSummary) -> nw.Expr | None:
     """Give what makes successes null in an error column: words such as `ok`, HTTP codes below 400; None if there are none.
 
     Examples
     --------
     >>> status = ColumnSummary("status", "numeric", "Int64", 2, 0.0, 200, 503, (200, 503))
-    >>> pl.DataFrame({"status": [200, 503]}).select(errors_only(status))["status"].to_list()
+    >>> nw.from_native(pl.DataFrame({"status": [200, 503]})).select(errors_only(status))["status"].to_list()
     [None, 503]
     """
-    name, low, high = pl.col(column.name), column.min, column.max
+    name, low, high = nw.col(column.name), column.min, column.max
     if column.kind == "bool":
-        return pl.when(name).then(name).alias(column.name)
+        return nw.when(name).then(name).alias(column.name)
     if column.kind == "numeric" and isinstance(low, (int, float)) and isinstance(high, (int, float)):
         codes = low >= HTTP_CODES[0] and high < HTTP_CODES[1]
-        return pl.when(name >= FIRST_HTTP_ERROR if codes else name != 0).then(name).alias(column.name)
+        return nw.when(name >= FIRST_HTTP_ERROR if codes else name != 0).then(name).alias(column.name)
     fine = [v for v in column.values if str(v).strip().lower() in SUCCESS_VALUES]
-    return pl.when(~name.is_in(fine)).then(name).alias(column.name) if fine else None
+    return nw.when(~name.is_in(fine)).then(name).alias(column.name) if fine else None
 
 
 def time_casts(sample: pl.DataFrame, kinds: dict[str, str], file: str) -> tuple[dict[str, pl.Expr], dict[str, tuple[str, ...]]]:

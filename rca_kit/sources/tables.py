@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
@@ -20,9 +20,12 @@ from rca_kit.sources.frames import Frame
 from rca_kit.sources.prepare import plain_types
 from rca_kit.sources.times import read_time
 
+if TYPE_CHECKING:
+    from rca_kit.sources.native import Native
+
 WHOLE_HASH_BYTES = 256_000_000  # larger files are hashed by size, head and tail: a full read costs as much as the analysis
 PART_BYTES = 16_000_000
-SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table")
+SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table", "memory_limit")
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,47 @@ class TableEntry:
 
 
 def open_table(folder: Path, spec: Any, name: str) -> Scanned:
-    """Scan a table of the case, as incident.yaml names it.
+    """Scan a table of the case that is small enough to be read whole, wherever it is; see `open_source`."""
+    source = open_source(folder, spec, name)
+    if isinstance(source, Scanned):
+        return source
+    from rca_kit.sources.native import bring_home
+
+    return bring_home(source, name)
+
+
+def open_source(folder: Path, spec: Any, name: str) -> Scanned | Native:
+    """Open a table of the case, as incident.yaml names it: files are scanned, tables of an engine stay there.
 
     Raises
     ------
     BadInput
         When the files are missing or unreadable, or the mapping names no known source.
     """
-    if isinstance(spec, str):
-        return scan(folder, (spec,), file=f"{FILE_NAME}: tables.{name}")
-    if isinstance(spec, Mapping):
-        from rca_kit.sources.engines import open_mapping
+    from rca_kit.sources.native import DUCKDB_FILES, open_native
 
+    where = f"{FILE_NAME}: tables.{name}"
+    if isinstance(spec, str):
+        spec = {"path": spec}
+    if isinstance(spec, Mapping):
         unknown = [k for k in spec if k not in SPEC_KEYS]
         if unknown:
             raise BadInput(f"unknown key `{unknown[0]}` in tables.{name}", file=FILE_NAME, expected=", ".join(SPEC_KEYS),
                            hint=did_you_mean(unknown[0], SPEC_KEYS))
-        return open_mapping(folder, dict(spec), name)
-    return scan(folder, tuple(spec), file=f"{FILE_NAME}: tables.{name}")
+        path = str(spec.get("path", ""))
+        if path.endswith(DUCKDB_FILES):
+            spec = {**spec, "duckdb": path}
+        elif path:
+            return scan(folder, (path,), file=where)
+        source = open_native(folder, dict(spec), name)
+        if source is None:
+            raise BadInput(f"tables.{name} names no source that can be opened here", file=FILE_NAME, found=", ".join(spec),
+                           expected="a path, {duckdb: FILE, table: NAME}, {spark: NAME} or {sql: QUERY, uri: URI}")
+        return source
+    return scan(folder, tuple(spec), file=where)
 
 
-def entry(name: str, scanned: Scanned, rows: int | None, columns: int) -> TableEntry:
+def entry(name: str, scanned: Scanned | Native, rows: int | None, columns: int) -> TableEntry:
     """Give the facts of a table.
 
     Examples
@@ -66,7 +89,8 @@ def entry(name: str, scanned: Scanned, rows: int | None, columns: int) -> TableE
     TableEntry(name='changes', files=(), rows=3, columns=5, sha256='')
     """
     files = [f for f in scanned.files if f.is_file()]
-    return TableEntry(name, tuple(f.name for f in scanned.files), rows, columns, _hash(files) if files else "")
+    named = scanned.names if isinstance(scanned, Scanned) else (scanned.label,)
+    return TableEntry(name, named, rows, columns, _hash(files) if files else "")
 
 
 def _hash(files: list[Path]) -> str:
@@ -98,7 +122,7 @@ def read_change_log(case: Case) -> tuple[tuple[Change, ...], TableEntry | None, 
     if spec is None:
         return (), None, ()
     scanned = open_table(case.folder, spec, "changes")
-    file = scanned.files[0].name
+    file = scanned.names[0]
     with explained(file):
         frame = plain_types(scanned.frame, file).frame.collect()
     changes, notes = read_changes(frame.columns, frame.iter_rows(named=True), file)
@@ -130,7 +154,7 @@ def service_metrics_table(
         scanned, digest = read_prometheus(dict(spec), span, case.incident.service)
     else:
         scanned = open_table(case.folder, spec, "service_metrics")
-    file = scanned.files[0].name
+    file = scanned.names[0]
     prepared = plain_types(scanned.frame, file)
     schema = prepared.frame.collect_schema()
     _need(schema.names(), ("time", "component", "metric", "value"), file)
@@ -183,7 +207,7 @@ def _side_table(
     if spec is None:
         return None, None, ()
     scanned = open_table(case.folder, spec, name)
-    file = scanned.files[0].name
+    file = scanned.names[0]
     prepared = plain_types(scanned.frame, file)
     schema = prepared.frame.collect_schema()
     _need(schema.names(), needed, file)

@@ -13,9 +13,9 @@ from rca_kit.aggregates.rows import as_number
 from rca_kit.case.roles import Roles
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.reading.sampling import settled
 from rca_kit.sources.clock import epoch_us, micros
 from rca_kit.sources.collect import collect
+from rca_kit.sources.draw import settled
 
 MAX_ROWS = {"before_in": 6_000, "after_in": 6_000, "before_out": 3_000, "after_out": 3_000}
 MAX_BAD = 2_000  # together with the strata: at most 20k rows leave the engine

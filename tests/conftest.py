@@ -1,0 +1,54 @@
+"""A Spark session for all tests that need one, and the way to skip them where there is no Java."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One local session; two shuffle partitions, since every partition of a small table is a task for nothing."""
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark needs Java, and none was found")
+    home = tmp_path_factory.mktemp("spark")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PySpark warns of pandas 3, which the kit never takes it through
+        session = (
+            sql.SparkSession.builder.master("local[2]").appName("rca-kit tests")
+            .config("spark.sql.shuffle.partitions", "2").config("spark.default.parallelism", "2")
+            .config("spark.sql.adaptive.enabled", "false").config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false").config("spark.driver.memory", "1g")
+            .config("spark.python.sql.dataFrameDebugging.enabled", "false")
+            .config("spark.sql.session.timeZone", "UTC").config("spark.sql.warehouse.dir", str(home / "warehouse"))
+            .getOrCreate())
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def sample_copy(tmp_path: Path) -> Any:
+    """Copy a sample incident, with another source for its request log."""
+    import yaml
+
+    samples = Path(__file__).resolve().parents[1] / "data" / "samples"
+
+    def copy(slug: str, predictions: Any = None) -> Path:
+        target = tmp_path / slug
+        shutil.copytree(samples / slug, target)
+        if predictions is not None:
+            text = (target / "incident.yaml").read_text(encoding="utf-8")
+            data = yaml.safe_load(text)
+            data["tables"]["predictions"] = predictions
+            (target / "incident.yaml").write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+        return target
+
+    return copy
