@@ -36,19 +36,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def sample_copy(tmp_path: Path) -> Any:
-    """Copy a sample incident, with another source for its request log."""
+    """Copy a sample incident, with another source for its request log and other entries of incident.yaml (None drops one)."""
     import yaml
 
     samples = Path(__file__).resolve().parents[1] / "data" / "samples"
 
-    def copy(slug: str, predictions: Any = None) -> Path:
+    def copy(slug: str, predictions: Any = None, **instead: Any) -> Path:
         target = tmp_path / slug
         shutil.copytree(samples / slug, target)
-        if predictions is not None:
-            text = (target / "incident.yaml").read_text(encoding="utf-8")
-            data = yaml.safe_load(text)
-            data["tables"]["predictions"] = predictions
-            (target / "incident.yaml").write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+        data = yaml.safe_load((target / "incident.yaml").read_text(encoding="utf-8"))
+        data["tables"]["predictions"] = predictions or data["tables"]["predictions"]
+        data = {k: v for k, v in (data | instead).items() if v is not None}
+        (target / "incident.yaml").write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
         return target
 
     return copy

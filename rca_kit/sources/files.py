@@ -71,7 +71,8 @@ def scan(folder: Path, patterns: tuple[str, ...], *, file: str = "") -> Scanned:
     [1, 2]
     """
     if any("://" in p for p in patterns):
-        return Scanned(_remote(patterns), tuple(Path(p) for p in patterns))
+        shown = ", ".join(p.partition("?")[0] for p in patterns)  # what follows may be a signature
+        return Scanned(_remote(patterns), tuple(Path(p) for p in patterns), label=shown)
     files = find(folder, patterns, file)
     kinds = {f: format_of(f) for f in files}
     odd = next((f for f in files if kinds[f] != kinds[files[0]]), None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WHOLE_HASH_BYTES = 256_000_000  # larger files are hashed by size, head and tail: a full read costs as much as the analysis
 PART_BYTES = 16_000_000
-SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table", "memory_limit")
+SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table", "memory_limit", "push_down")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""DuckDB files, relations and all samples by DuckDB; more data than memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import rca_kit
+from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.aggregates.plan import Columns, make_plan
+from rca_kit.aggregates.scan import scan
+from rca_kit.errors import BadInput
+from rca_kit.sources import open_case, to_lazy
+
+from .same import differences
+
+duckdb = pytest.importorskip("duckdb")
+SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
+SLUG = "auc-drop-null-feature"
+SLUGS = sorted(p.name for p in SAMPLES.iterdir() if (p / "incident.yaml").is_file())
+FEW = (SLUG, "quiet-day", "latency-embedding", "prompt-injection")  # a binary, a quiet, a service and a text case
+
+
+def log_file(folder: Path, *statements: str) -> Path:
+    path = folder / "log.duckdb"
+    with duckdb.connect(str(path)) as c:
+        c.execute(f"create table predictions as select * from read_parquet('{SAMPLES / SLUG / 'predictions.parquet'}')")
+        for statement in statements:
+            c.execute(statement)
+    return path
+
+
+@pytest.mark.parametrize("slug", [pytest.param(s, marks=() if s in FEW else pytest.mark.slow) for s in SLUGS])
+def test_samples_give_the_same_findings_by_duckdb(slug: str) -> None:
+    found, expected = rca_kit.investigate(SAMPLES / slug, engine="duckdb"), rca_kit.investigate(SAMPLES / slug)
+    assert list(differences(found.to_dict(), expected.to_dict())) == []
+
+
+@pytest.mark.parametrize("spec", [
+    {"duckdb": "log.duckdb", "table": "predictions"}, {"duckdb": "log.duckdb", "sql": "select * from predictions"},
+    {"path": "log.duckdb"}, "log.duckdb",
+])
+def test_a_duckdb_file_is_asked_where_it_is(spec: Any, sample_copy: Any) -> None:
+    folder = sample_copy(SLUG, spec)
+    log_file(folder)
+    opened = open_case(folder)
+    assert opened.engine == "duckdb"
+    assert opened.row_count == 64_427
+    assert opened.tables[0].files[0].startswith("log.duckdb: ")
+    assert len(opened.tables[0].sha256) == 64
+
+
+def test_a_duckdb_table_gives_the_findings_of_the_file(sample_copy: Any) -> None:
+    folder = sample_copy(SLUG, {"duckdb": "log.duckdb", "table": "predictions"})
+    log_file(folder)
+    assert list(differences(rca_kit.investigate(folder).to_dict(), rca_kit.investigate(SAMPLES / SLUG).to_dict())) == []
+
+
+@pytest.mark.parametrize(("spec", "says"), [
+    ({"duckdb": "lok.duckdb", "table": "predictions"}, "did you mean `log.duckdb`"),
+    ({"duckdb": "log.duckdb", "table": "prediction"}, "did you mean `predictions`"),
+    ({"duckdb": "log.duckdb"}, "which table"),
+    ({"duckdb": "log.duckdb", "sql": "select nothing from predictions"}, "nothing"),
+    ({"duckdb": "log.duckdb", "sql": "select ts::varchar as ts, score from predictions"}, "CAST(ts AS TIMESTAMP"),
+    ({"duckdb": "broken.duckdb", "table": "predictions"}, "cannot be read by DuckDB"),
+])
+def test_what_cannot_be_used_is_said(spec: Any, says: str, sample_copy: Any) -> None:
+    folder = sample_copy(SLUG, spec, roles={"time": "ts"}, slos=None, redact=None)
+    log_file(folder, "create table other as select 1 as a")
+    (folder / "broken.duckdb").write_bytes(b"x" * 20_000)
+    with pytest.raises(BadInput) as error:
+        open_case(folder)
+    assert says in str(error.value)
+
+
+def test_a_log_larger_than_the_memory_it_may_use_is_summed(tmp_path: Path, sample_copy: Any) -> None:
+    """4M rows are some 250 MB of columns; DuckDB gets 150 MB."""
+    roles = {"time": "ts", "request_id": "request_id", "score": "score", "label": "is_fraud", "segments": ["device"],
+             "features": ["amount"]}
+    spec = {"duckdb": "big.duckdb", "table": "predictions", "memory_limit": "150MB"}
+    folder = sample_copy(SLUG, spec, roles=roles, slos=None, redact=None)
+    rows = 4_000_000
+    with duckdb.connect(str(folder / "big.duckdb")) as c:
+        c.execute("set preserve_insertion_order = false")
+        c.execute("set threads = 1")
+        c.execute(f"""create table predictions as select
+            timestamptz '2026-03-01 00:00:00+00' + to_microseconds(i * 43200) as ts, i as request_id,
+            (hash(i) % 100000) / 100000.0 as score, hash(i + 1) % 10 = 0 as is_fraud,
+            md5(i::varchar) as session, ['ios', 'android', 'web'][1 + hash(i + 2) % 3] as device,
+            (hash(i + 3) % 1000)::double as amount from range({rows}) t(i)""")
+    assert (folder / "big.duckdb").stat().st_size > 150_000_000
+    opened = open_case(folder)
+    assert opened.row_count == rows
+    from rca_kit.loop.reading.prepare import prepare
+
+    aggregates = prepare(opened).aggregates
+    assert aggregates.cubes["time"].frame["n"].sum() == rows
+    assert aggregates.cubes["segment:device"].frame["n"].sum() == rows
+
+
+def test_a_relation_is_taken_where_tables_are() -> None:
+    rows = pl.read_parquet(SAMPLES / SLUG / "predictions.parquet")
+    half = rows.height // 2
+    connection = duckdb.connect()
+    connection.register("log", rows.to_arrow())
+    sides = [connection.sql(f"select * from log where ts {op} '{rows['ts'][half]}'") for op in ("<", ">=")]
+    cut = rows["ts"][half]
+    found = rca_kit.compare(*sides).frame()
+    expected = rca_kit.compare(rows.filter(pl.col("ts") < cut), rows.filter(pl.col("ts") >= cut)).frame()
+    assert found["column"].to_list() == expected["column"].to_list()
+    assert found["changed"].to_list() == expected["changed"].to_list()
+
+
+def test_aggregates_of_a_relation_equal_those_of_its_rows() -> None:
+    first, last = (pl.datetime(2026, 3, day, time_zone="UTC") for day in (1, 2))
+    rows = pl.select(t=pl.datetime_range(first, last, "1m")).with_columns(d=pl.int_range(pl.len()) % 3)
+    plan = make_plan(Columns("t", "binary", segments=("d",)), TimeGrid.over(rows["t"][0], rows["t"][-1]), rows)
+    connection = duckdb.connect()
+    connection.register("log", rows.to_arrow())
+    found, expected = (scan(to_lazy(f), plan) for f in (connection.table("log"), rows))
+    assert found.cubes["segment:d"].frame.equals(expected.cubes["segment:d"].frame)
