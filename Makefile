@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab app bench bench-widgets bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
+.PHONY: help demo test test-spark lint lab app bench bench-widgets bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
 
 help: ## list what a developer can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,7 +30,10 @@ demo: $(VENV)/.runtime ## install, investigate a sample incident, say where the 
 	$(BIN)/rca-kit demo --out demo-output
 
 test: $(VENV)/.dev ## install and run the whole test suite
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not spark" -n 2 --dist loadfile
+
+test-spark: $(VENV)/.dev ## the tests on a local Spark session (Java), all samples; CI runs four of them
+	$(BIN)/python -m pytest tests/engines tests/aggregates -m spark --timeout 1200
 
 lint: $(VENV)/.dev ## ruff, mypy strict, layer contracts
 	$(BIN)/ruff check .

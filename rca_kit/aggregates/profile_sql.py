@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import narwhals as nw
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.profile import ColumnProfile, TableProfile
 from rca_kit.aggregates.profile_grid import CELLS, HALF, HEAD, BlockPlan, NumberGrid
 from rca_kit.aggregates.profile_parts import MOSTLY_DISTINCT, NAMED, NAMED_OF_MANY, OTHER
+from rca_kit.sources.clock import micros
 from rca_kit.sources.collect import collect
 
 Ints = NDArray[np.int64]
@@ -30,16 +30,16 @@ def scan_sql(
     blocks = BlockPlan(None, 0, max(count, 1), 1)
     block = nw.lit(0)
     if axis is not None and count:
-        micros = micros_of(axis, schema[axis])
-        ends = collect(frame.select(micros.min().alias("lo"), micros.max().alias("hi")))
+        when = micros(frame, axis)
+        ends = collect(frame.select(when.min().alias("lo"), when.max().alias("hi")))
         first, last = ends["lo"][0], ends["hi"][0]
         if first is not None and last is not None:
             first, last = int(first), int(last)
             blocks = BlockPlan.of_time(axis, first, last)
             if like is not None and like.blocks.covers(axis, first, last):
                 blocks = like.blocks
-            number = ((micros - blocks.origin) // blocks.width).cast(nw.Int64)
-            block = nw.when(micros.is_null()).then(nw.lit(0)).otherwise(number)
+            number = ((when - blocks.origin) // blocks.width).cast(nw.Int64)
+            block = nw.when(when.is_null()).then(nw.lit(0)).otherwise(number)
     cut = frame.with_columns(block.cast(nw.Int64).alias(BLOCK))
     found = collect(cut.group_by(BLOCK).agg(nw.len().alias(ROWS)))
     block_rows = np.zeros(blocks.count, np.int64)
@@ -51,22 +51,13 @@ def scan_sql(
         if name != axis and dtype.is_numeric():
             columns.append(_number(cut, nw.col(name).cast(nw.Float64), name, dtype, blocks, known))
         elif axis is not None and blocks.time and name != axis and (isinstance(dtype, nw.Datetime) or dtype == nw.Date):
-            age = (micros_of(axis, schema[axis]) - micros_of(name, dtype)).cast(nw.Float64) / 1e6
+            age = (micros(frame, axis) - micros(frame, name)).cast(nw.Float64) / 1e6
             columns.append(_number(cut, age, name, dtype, blocks, known))
         elif dtype in (nw.String, nw.Boolean, nw.Categorical) or isinstance(dtype, nw.Enum):
             columns.append(_category(cut, name, dtype, blocks, count))
         else:
             columns.append(_nulls(cut, name, dtype, blocks))
     return TableProfile(tuple(columns), count, blocks, block_rows, first, last)
-
-
-def micros_of(column: str, dtype: Any) -> nw.Expr:
-    """Microseconds since 1970, UTC; naive times are taken as UTC."""
-    if dtype == nw.Date:
-        return (nw.col(column).cast(nw.Datetime("us")) - nw.lit(datetime(1970, 1, 1))).dt.total_microseconds()
-    aware = getattr(dtype, "time_zone", None) is not None
-    epoch = datetime(1970, 1, 1, tzinfo=UTC) if aware else datetime(1970, 1, 1)
-    return (nw.col(column) - nw.lit(epoch)).dt.total_microseconds()
 
 
 def _number(

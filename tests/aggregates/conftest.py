@@ -72,7 +72,7 @@ def plan_of(log: pl.DataFrame, label_kind: str = "int", hours: float = 6.0) -> P
     return make_plan(make_columns(label_kind), TimeGrid.over(T0, T0 + timedelta(hours=hours)), log)
 
 
-@pytest.fixture(params=["polars", "polars lazy", "pandas", "pyarrow", "duckdb"])
+@pytest.fixture(params=["polars", "polars lazy", "pandas", "pyarrow", "duckdb", pytest.param("pyspark", marks=pytest.mark.spark)])
 def engine(request: pytest.FixtureRequest) -> Callable[[pl.DataFrame], Any]:
     """Turn a Polars frame into the table of one engine."""
     name: str = request.param
@@ -85,6 +85,8 @@ def engine(request: pytest.FixtureRequest) -> Callable[[pl.DataFrame], Any]:
             return frame.to_pandas().astype(whole)
         if name == "pyarrow":
             return frame.to_arrow()
+        if name == "pyspark":
+            return request.getfixturevalue("spark").createDataFrame(frame.to_arrow())
         if name == "duckdb":
             duckdb = pytest.importorskip("duckdb")
             connection = duckdb.connect()
