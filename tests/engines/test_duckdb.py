@@ -89,7 +89,7 @@ def test_a_log_larger_than_the_memory_it_may_use_is_summed(tmp_path: Path, sampl
         c.execute(f"""create table predictions as select
             timestamptz '2026-03-01 00:00:00+00' + to_microseconds(i * 43200) as ts, i as request_id,
             (hash(i) % 100000) / 100000.0 as score, hash(i + 1) % 10 = 0 as is_fraud,
-            md5(i::varchar) as session, ['ios', 'android', 'web'][1 + hash(i + 2) % 3] as device,
+            md5(i::varchar) as session, ['ios', 'android', 'web'][1 + (hash(i + 2) % 3)::int] as device,
             (hash(i + 3) % 1000)::double as amount from range({rows}) t(i)""")
     assert (folder / "big.duckdb").stat().st_size > 150_000_000
     opened = open_case(folder)

@@ -71,7 +71,7 @@ def test_pushed_down_sums_equal_those_of_the_rows(server: Postgres) -> None:
     server.load("few", rows)
     native = open_sql(query(server, "select * from few", push_down=True), "incident.yaml: tables.predictions")
     assert isinstance(native, Native)
-    columns = Columns("ts", "binary", score="score", segments=("device",), features=("amount", "device_type"))
+    columns = Columns("ts", "binary", score="score", segments=("os",), features=("amount", "device_type"))
     plan = make_plan(columns, TimeGrid.over(rows["ts"][0], rows["ts"][-1]), rows)
     found, expected = scan(native.frame, plan), scan(to_lazy(rows), plan)
     for name, cube in expected.cubes.items():
