@@ -13,7 +13,7 @@ import polars as pl
 from rca_kit.case.changes import Change
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.incident import Case, load_case
-from rca_kit.case.infer import infer_roles
+from rca_kit.case.infer import Inferred, infer_roles
 from rca_kit.case.roles import Roles, check_given
 from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean

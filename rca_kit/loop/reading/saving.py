@@ -22,7 +22,7 @@ from rca_kit.loop.progress import Meter, Report
 from rca_kit.loop.reading.plan import columns_of, plan_of
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.sources.collect import collect
-from rca_kit.sources.open import UNSEEN
+from rca_kit.sources.log import UNSEEN
 from rca_kit.sources.saved import roles_of, summaries
 
 ROWS_KEPT = 24_000  # rows a file keeps: a few megabytes of thirty columns
