@@ -198,4 +198,4 @@ def test_sqlite_is_streamed_in_batches(tmp_path: Path, sample_copy: Any, monkeyp
     assert opened.row_count == log.height
     assert opened.tables[0].files == ("log.db: select * from log",)
     with pytest.raises(RcaKitError, match="no such table"):
-        open_sql({**spec, "sql": "select * from nothing"}, "incident.yaml")
+        open_sql({**spec, "sql": "select * from nowhere"}, "incident.yaml")
