@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ import typer
 
 from rca_kit import __version__
 from rca_kit.cli.console import EXIT_FAILED, check_writable, err, guarded, out, seconds, shown, to_json, write_whole
-from rca_kit.errors import BadInput
+from rca_kit.errors import BadInput, RunFailed
 
 app = typer.Typer(
     name="rca-kit", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -115,7 +116,8 @@ def investigate_command(
     from rca_kit.sources import open_case
 
     if template == "7s_investigation":
-        open_case(folder, engine=engine)  # a bad case is refused before a kernel is started
+        with suppress(RunFailed):  # a source that breaks off is the run's to tell, in a partial report
+            open_case(folder, engine=engine)  # a bad case is refused before a kernel is started
     result = run_investigation(folder, output, template, _parameters(parameter), static=static, engine=engine,
                                budget=seconds(budget))
     show_run(result, out())

@@ -76,6 +76,7 @@ def test_what_cannot_be_used_is_said(spec: Any, says: str, sample_copy: Any) -> 
     assert says in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_log_larger_than_the_memory_it_may_use_is_summed(tmp_path: Path, sample_copy: Any) -> None:
     """4M rows are some 250 MB of columns; DuckDB gets 150 MB."""
     roles = {"time": "ts", "request_id": "request_id", "score": "score", "label": "is_fraud", "segments": ["device"],
