@@ -42,7 +42,7 @@ VERSION_Z = 3.0  # standard errors by which a version must do worse than its nei
 LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
-FLOWS = {"lost": "decrease", "segment_lost": "decrease", "surge": "increase", "segment_surge": "increase"}
+FLOWS = dict.fromkeys(("lost", "segment_lost"), "decrease") | dict.fromkeys(("duplicates", "surge", "segment_surge"), "increase")
 SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
 SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
 

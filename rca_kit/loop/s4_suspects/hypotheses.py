@@ -69,7 +69,9 @@ def hypotheses(
     for c in told:
         present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
     broken = {
-        s for s, cs in by_subject.items() if s.startswith("feature:") and any(c.signature in (*FAULTS, "alone") for c in cs)
+        s
+        for s, cs in by_subject.items()
+        if s.startswith("feature:") and any(c.signature in FAULTS and c.strength >= FAULT_LEAST for c in cs)
     }
     out = []
     for subject, cs in by_subject.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rca_kit.case.decisions import NOTHING, Decisions, OwnSuspect, suspect_key
 from rca_kit.findings.suspects import Evidence
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
-from rca_kit.loop.s4_suspects.ledger import SHARPEN, Charge, charges, probabilities
+from rca_kit.loop.s4_suspects.ledger import SHARPEN, Charge, charges
 
 CONFIRMED = 4.0  # log-odds of "confirmed": more than any single check gives, yet a person can err too
 OWN_SHARE = 0.5  # part of "not logged or measured" that own suspects are given: what they name was inside it until now
@@ -40,7 +40,7 @@ def judge(found: Sequence[Hypothesis], decisions: Decisions = NOTHING) -> tuple[
     likelihood of zero). Evidence of a person adds to the log-odds like that of a check.
     """
     accused = charges(found)
-    other = float(probabilities(found)[-1])
+    other = max(1.0 - sum(c.probability for c in accused), 0.0)
     if not (decisions.marks or decisions.suspects or decisions.evidence):
         return [Judged(charge_key(c), c.probability, c, None, False, 1.0) for c in accused], other
     known = {charge_key(c) for c in accused}

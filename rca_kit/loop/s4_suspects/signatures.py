@@ -40,7 +40,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "metric:restart": ("infra", "code"),
     "metric:memory": ("code", "infra"),
     "metric:saturation": ("infra", "code", "external"),
-    "metric:timeout": ("infra", "upstream"),
+    "metric:timeout": ("infra", "upstream", "config"),
     "metric:requests": ("external", "infra"),
     "metric:other": ("infra",),
     "surge": ("external",),

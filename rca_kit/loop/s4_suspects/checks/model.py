@@ -17,6 +17,7 @@ LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scorin
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
 INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
+STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
 
@@ -77,14 +78,15 @@ def versions(room: Room) -> Outcome:
     for version, n in counts.items():
         share_a, share_b = n[start:].sum() / max(total_a, 1), n[:start].sum() / max(total_b, 1)
         move = room.picture.moves.get(f"share:{column}={version}")
-        known = share_b >= KNOWN_SHARE and len(counts) > 1
+        stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
+        known = (share_b >= KNOWN_SHARE or stand_in) and len(counts) > 1
         if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
             clues.append(
                 Clue(
                     "routing",
                     "routing",
                     "rerouted",
-                    f"version {version} was known: {share_b:.1%} -> {share_a:.1%} of requests",
+                    f"version {version} {'stands in' if stand_in else 'was known'}: {share_b:.1%} -> {share_a:.1%} of requests",
                     room.strength(f"share:{column}={version}"),
                     None,
                     float(share_a),
