@@ -24,7 +24,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import at_version, date_again, laid
 from rca_kit.loop.s1_signal import signal
-from rca_kit.loop.s2_symptom import dated, symptom
+from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
@@ -119,6 +119,13 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     logged = [(c.id, c.time) for c in changes]
     effects = deploy_effects(picture, room.main, logged)
     found_symptom = in_psi(symptom(picture, main, logged, effects), room)
+    turns = [
+        (c.subject.partition(":")[2], c.onset, "up" if c.signature == "came_alive" else "down")
+        for out in outcomes
+        for c in out.clues
+        if out.code == "alive" and c.onset is not None
+    ]
+    found_symptom = with_turns(found_symptom, picture, turns)
     say("scope")
     verdict = decide(room, outcomes)
     mix: tuple[MixRate, ...] = ()

@@ -74,6 +74,22 @@ def symptom(
     )
 
 
+def with_turns(found: Symptom, picture: Picture, turns: Sequence[tuple[str, int, str]]) -> Symptom:
+    """The symptom with the onsets of inputs that turned from constant to live or back at a time of their own.
+
+    `turns` holds column, fine bucket and `up` (came alive) or `down`. Such a turn needs no statistics: it is a fact of the rows.
+    """
+    grid = picture.grid
+    known = {o.metric: o for o in found.onsets}
+    for column, at, direction in turns:
+        name, when = public(f"mean:{column}"), grid.time(at)
+        turn = Onset(name, when, (when, grid.time(at + 1)), direction, "step", None, None, None, None, None)
+        if f"mean:{column}" in picture.series:  # the rows tell it to the bucket, where a scan of the mean only comes near
+            known[name] = replace(known.get(name, turn), time=turn.time, interval=turn.interval)
+    onsets = tuple(sorted(known.values(), key=lambda o: (o.time, o.metric)))
+    return replace(found, onsets=onsets, also_changed=in_order(o.metric for o in onsets if o.metric != found.metric))
+
+
 def dated(found: Symptom, picture: Picture, change_times: Sequence[tuple[str, datetime]]) -> Symptom:
     """The symptom with the onset of a picture that was dated anew."""
     when = picture.onset

@@ -61,14 +61,11 @@ def test_it_is_global(found: Investigation) -> None:
     assert found.scope.segments == ()
 
 
-@pytest.mark.parametrize("column", [
-    "vicprice", "vicdemand",
-    pytest.param("transfer", marks=pytest.mark.xfail(reason="transfer takes few values, and no check names it", strict=True))])
+@pytest.mark.parametrize("column", LIVE)
 def test_each_input_that_came_alive_is_named(found: Investigation, column: str) -> None:
     assert column in said(found)
 
 
-@pytest.mark.xfail(reason="onsets list only what moved with the symptom, not what moved apart from it", strict=True)
 @pytest.mark.parametrize("column", LIVE)
 def test_inputs_came_alive_when_the_markets_were_coupled(found: Investigation, column: str) -> None:
     times = [o.time for o in found.symptom.onsets if o.metric in (f"psi:{column}", f"mean:{column}")]
@@ -82,6 +79,5 @@ def test_the_coupling_is_kept_apart_from_the_slow_sinking(found: Investigation) 
     assert noticed[0].subject in {f"feature:{c}" for c in LIVE}
 
 
-@pytest.mark.xfail(reason="nswdemand, an innocent column, leads as stale: its relation to the price did change")
 def test_a_demand_that_only_follows_the_season_is_not_blamed(found: Investigation) -> None:
     assert found.suspects.items[0].subject != "feature:nswdemand"

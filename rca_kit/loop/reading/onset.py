@@ -83,7 +83,8 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     """Start of a change that came on gradually; None when a step tells it as well.
 
     Every pair of start and end of the rise is weighed: a flat prior on starts, one on lengths that favours the short, and
-    `GRADUAL_PRIOR` on there being a rise at all. Series join whose own best rise is hardly better than the anchor's.
+    `GRADUAL_PRIOR` on there being a rise at all; the anchor alone must tell it too. Series join whose own best rise is hardly
+    better than the anchor's.
     """
     anchor = group[0]
     if anchor.scan.kind == "box" or anchor.series.family in ("mix", "version"):
@@ -113,9 +114,10 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
         return None
     lengths = np.arange(GRADUAL_LEAST, n + 1)
     log_length = -np.log(np.maximum(length, 1)) - math.log(float((1 / lengths).sum()))
-    sudden = math.log(1 - GRADUAL_PRIOR) + _log_sum(total[step])
     slow = np.where(rise, total + log_length, -np.inf)
-    if math.log(GRADUAL_PRIOR) + _log_sum(slow[rise]) <= sudden:
+    together_says = _log_sum(slow[rise]) - _log_sum(total[step])
+    anchor_says = _log_sum((own + log_length)[rise]) - _log_sum(own[step])
+    if min(together_says, anchor_says) <= math.log(1 / GRADUAL_PRIOR - 1):
         return None
     weight = np.exp(slow - slow[rise].max()).sum(1)
     cumulative = np.cumsum(weight / weight.sum())

@@ -244,11 +244,12 @@ def weigh(grid: TimeGrid, windows: tuple[Window, Window]) -> tuple[Floats, Float
     before, after = (grid.inside(w) for w in windows)
     if windows[0].seconds < DAY_S or grid.width_s >= DAY_S:
         return before, after, False
-    hour = (times % DAY_S) // 3600
+    slot = max(grid.width_s, 3600)  # hours, or buckets where these are longer
+    hour = (times % DAY_S) // slot
     off = weekend(times).astype(np.int64)
     for kind, kinds in ((off, 2), (np.zeros_like(off), 1)):
-        need = np.zeros((kinds, 24))
-        have = np.zeros((kinds, 24))
+        need = np.zeros((kinds, DAY_S // slot))
+        have = np.zeros((kinds, DAY_S // slot))
         np.add.at(need, (kind, hour), after)
         np.add.at(have, (kind, hour), before)
         near = need + np.roll(need, 1, 1) + np.roll(need, -1, 1)  # after may begin or end within an hour

@@ -116,7 +116,7 @@ def clock_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
     for name in c.features:
         x = numbers(frame, name) if frame.schema[name].is_numeric() else np.zeros(0)
         ok = np.isfinite(x)
-        if ok.sum() < 100 or np.unique(x[ok]).size > 100 or np.var(x[ok]) == 0:
+        if ok.sum() < 100 or np.unique(x[ok]).size > 100 or np.ptp(x[ok]) == 0:
             continue
         sums, counts = np.bincount(hour[ok], x[ok], 24), np.bincount(hour[ok], minlength=24)
         means = sums / np.maximum(counts, 1)

@@ -9,7 +9,8 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 
 STILL_ROWS = 50  # rows that must all hold one value until a column is called still
-ALIVE_PART = 0.9  # part of the other buckets that must vary
+ALIVE_PART = 0.9  # part of the other buckets that must vary ...
+LONG_STILL, HALF_ALIVE = 12, 0.4  # ... or this part, after so many still buckets: chance keeps no half-live column still so long
 STRENGTH = 0.9  # a constant that varies, or the reverse, is no matter of chance
 
 
@@ -51,6 +52,6 @@ def _turn(n: NDArray[np.float64], s: NDArray[np.float64], ss: NDArray[np.float64
         if length == 0 or rows[:length].sum() < STILL_ROWS:
             continue
         rest = ~(same[length:] & (np.abs(m[length:] - m[0]) <= 1e-6 * (1.0 + abs(m[0]))))
-        if rest.size and rest.mean() >= ALIVE_PART:
+        if rest.size and rest.mean() >= (HALF_ALIVE if length >= LONG_STILL else ALIVE_PART):
             return (length if came else mean.size - length), float(m[0]), came
     return None

@@ -178,8 +178,15 @@ def relations(room: Room) -> Outcome:
             facts={"z": link.z},
         )
         for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
+        if not _partner_moved(room, link.partner)
     ]
     return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
+
+
+def _partner_moved(room: Room, partner: str) -> bool:
+    """Whether the other side of a broken relation moved itself; stale values of one column leave the others as they were."""
+    move = room.picture.moves.get(f"mean:{partner}")
+    return move is not None and move.moved
 
 
 def threshold(room: Room) -> Outcome:
