@@ -81,6 +81,7 @@ class Session:
         self.picture: Picture = self.worked.picture
         self.suspects: Suspects = self.worked.suspects
         self._whole: Investigation | None = None
+        self._last: Investigation | None = None  # shown until the steps have been taken again
         self._cells: dict[str, Cells | None] = {}
         self._behind: set[str] = set()
         self._lock = threading.RLock()
@@ -211,16 +212,23 @@ class Session:
             while self.catch_up(say):
                 pass
             if self._whole is None:
-                self._whole = finish(replace(self.prepared, decisions=Decisions()), self.worked, say)
-            whole, said = self._whole, self.decisions
-            return replace(whole, samples=tagged(whole.samples, said), settlement=decided(whole.settlement, said))
+                self._whole = self._last = finish(replace(self.prepared, decisions=Decisions()), self.worked, say)
+            return self._with_decisions(self._whole)
+
+    def latest(self) -> Investigation:
+        """Give the seven steps as they were last taken, without waiting for those that are being taken again."""
+        return self.investigation() if self._last is None else self._with_decisions(self._last)
+
+    def _with_decisions(self, whole: Investigation) -> Investigation:
+        said = self.decisions
+        return replace(whole, samples=tagged(whole.samples, said), settlement=decided(whole.settlement, said))
 
     @property
     def drafts(self) -> Settlement:
         """Step 7 as the kit drafts it, before anybody changed it."""
-        self.investigation()
-        assert self._whole is not None
-        return self._whole.settlement
+        self.latest()
+        assert self._last is not None
+        return self._last.settlement
 
     # --- what explorers show ---------------------------------------------------------------------------------------------
 

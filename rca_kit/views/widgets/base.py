@@ -85,6 +85,7 @@ class Explorer:
         if self.hub is not None:
             self.hub.changed(self)
         else:
+            self.session.investigation()
             self.refresh()
 
     # --- showing ---
@@ -204,7 +205,7 @@ class Hub:
             while self.session.behind:
                 self.on_state("weighing again with what you changed")
                 try:
-                    self.session.catch_up(lambda step: self.on_state(f"weighing again with what you changed: {step}"))
+                    self.session.investigation(lambda step: self.on_state(f"weighing again with what you changed: {step}"))
                 except Exception as problem:
                     self.on_state(f"could not be weighed again: {problem}")
                     return

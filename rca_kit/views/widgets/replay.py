@@ -36,7 +36,7 @@ class ReplayExplorer(Explorer):
 
     def views(self) -> list[tuple[str, str]]:
         """Give what there is to look at."""
-        simulation = self.session.investigation().simulation
+        simulation = self.session.latest().simulation
         out = [("trials", "Trials")]
         out += [("replay", "Golden set")] if isinstance(simulation.replay, Replay) else []
         out += [("shadow", "Shadow traffic")] if isinstance(simulation.shadow, Shadow) else []
@@ -54,7 +54,7 @@ class ReplayExplorer(Explorer):
 
     def table(self) -> list[dict[str, Any]]:
         """Give the rows behind the view."""
-        simulation = self.session.investigation().simulation
+        simulation = self.session.latest().simulation
         chosen = self.chosen()
         if chosen == "threshold":
             cut = self.cut()
@@ -65,13 +65,13 @@ class ReplayExplorer(Explorer):
 
     def head(self) -> Markup:
         """Say what was simulated."""
-        found = self.session.investigation().simulation
+        found = self.session.latest().simulation
         said = "One targeted change removes the symptom." if found.confirmed else "No trial has removed the symptom yet."
         return parts.join([parts.tag("p", said), parts.pressed(self.views(), self.chosen(), "view", "what to look at")])
 
     def figure(self) -> Figure | None:
         """Draw effects with their intervals."""
-        found = self.session.investigation().simulation
+        found = self.session.latest().simulation
         chosen = self.chosen()
         if chosen == "replay":
             return replay_figure(found.replay)
@@ -81,12 +81,12 @@ class ReplayExplorer(Explorer):
 
     def picture(self) -> Markup:
         """Draw what each trial takes back, as SVG."""
-        found = self.session.investigation().simulation
+        found = self.session.latest().simulation
         return restored_bars(found, "replay-still") if any(t.restored is not None for t in found.trials) else Markup("")
 
     def body(self) -> Markup:
         """Write the view."""
-        simulation = self.session.investigation().simulation
+        simulation = self.session.latest().simulation
         chosen = self.chosen()
         if chosen == "replay":
             return _replay(simulation.replay)

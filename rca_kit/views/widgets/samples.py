@@ -28,7 +28,7 @@ class SamplesExplorer(Explorer):
     @property
     def samples(self) -> Samples:
         """Step 5 with the tags of people."""
-        return self.session.investigation().samples
+        return self.session.latest().samples
 
     def table(self) -> list[dict[str, Any]]:
         """Give two rows per pair."""

@@ -30,7 +30,7 @@ class Writing(Explorer):
     @property
     def investigation(self) -> Investigation:
         """All seven steps with every decision in them."""
-        return self.session.investigation()
+        return self.session.latest()
 
     @property
     def settlement(self) -> Settlement:
