@@ -39,6 +39,7 @@ def _describe(name: str, condition: Condition) -> str:
 class Segment:
     """One segment (conditions joined by AND) with its share of traffic and of the impact.
 
+    `before` and `after` are the metric inside the segment when `in_metric`, else the mean of what was searched row by row.
     `aliases` are other descriptions of the same rows; `stability` is the share of resamples that find it again.
     """
 
@@ -54,6 +55,7 @@ class Segment:
     score: float | None = None
     stability: float | None = None
     aliases: tuple[dict[str, Condition], ...] = ()
+    in_metric: bool = False
 
     def __str__(self) -> str:
         return describe_where(self.where)

@@ -26,6 +26,7 @@ from rca_kit.loop.refine import at_version, date_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
+from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
@@ -178,7 +179,8 @@ def finish(
     from rca_kit.loop.s6_simulate.simulate import simulate_case
     from rca_kit.loop.s7_settle import settle
 
-    w, opened = worked, prepared.case
+    opened = prepared.case
+    w = replace(worked, scope=in_metric(worked.scope, worked.prepared, worked.picture, worked.symptom.metric))
     say("samples")
     if w.suspects.verdict == "no_change":
         samples = Samples((), (), (), (), "", 0, "nothing happened")

@@ -12,7 +12,6 @@ import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, Cube
 from rca_kit.aggregates.rows import bucket
-from rca_kit.aggregates.scan import Aggregates, collect, queries
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
@@ -20,8 +19,9 @@ from rca_kit.loop.reading.detect import Move, scan_all, together
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, weigh
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.reading.series import Series, metric_series
+from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.levels import series_inside
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.clue import Clue
@@ -53,7 +53,7 @@ def date_again(
     schema = dict(frame.collect_schema())
     if scope.segments:
         frame = frame.filter(reduce(or_, (where_expression(s.where, schema) for s in scope.segments)))
-    series = _inside(frame, picture) if scope.segments else dict(picture.series)
+    series = series_inside(frame, picture.aggregates.plan) if scope.segments else dict(picture.series)
     marked = [s for i, c in enumerate(marks) if (s := _mark_series(frame, picture, c, i)) is not None]
     grid = picture.grid
     if scope.segments:
@@ -102,13 +102,6 @@ def _marks(
         for c in accused[0].best.clues
         if c.where and c.strength >= MARK_LEAST and GROUP[c.signature] in BREAKS
     ]
-
-
-def _inside(frame: nw.LazyFrame[Any], picture: Picture) -> dict[str, Series]:
-    plan = replace(picture.aggregates.plan, segments=())
-    needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
-    wanted = [q for q in queries(needed, plan) if not q[0].startswith(("feature:", "segment:", "errors"))]
-    return metric_series(Aggregates(plan, collect(wanted)))
 
 
 def _mark_series(frame: nw.LazyFrame[Any], picture: Picture, clue: Clue, i: int) -> Series | None:

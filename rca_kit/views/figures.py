@@ -90,8 +90,8 @@ def scope_figure(scope: Scope) -> Figure:
     rest = [s for s in scope.singles if _placed(s) and s not in scope.segments]
     rest = sorted(rest, key=lambda s: -(s.share_of_impact or 0))[:MOST_SEGMENTS]
     data = [
-        _dots(rest, "looked at", LIGHT.muted, "circle", named=False),
-        _dots(found, "found", LIGHT.bad, "diamond", named=True),
+        _dots(rest, "looked at", LIGHT.muted, "circle", scope.metric, named=False),
+        _dots(found, "found", LIGHT.bad, "diamond", scope.metric, named=True),
     ]
     layout = plotly_layout("Share of the change against share of traffic")
     layout["xaxis"] |= {"title": {"text": "share of traffic"}, "tickformat": ".0%", "rangemode": "tozero"}
@@ -106,9 +106,9 @@ def _placed(s: Segment) -> bool:
     return s.share_of_traffic is not None and s.share_of_impact is not None
 
 
-def _dots(segments: list[Segment], name: str, color: str, symbol: str, *, named: bool) -> dict[str, Any]:
+def _dots(segments: list[Segment], name: str, color: str, symbol: str, metric: str, *, named: bool) -> dict[str, Any]:
     labels = [plotly_text(str(s)) for s in segments]
-    hover = [f"{plotly_text(str(s), 120)}<br>{words.value('', s.before)} → {words.value('', s.after)}" for s in segments]
+    hover = [f"{plotly_text(str(s), 120)}<br>{words.segment_move(metric, s)}" for s in segments]
     return {
         "type": "scatter",
         "mode": "markers+text" if named else "markers",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from rca_kit.findings.scope import describe_where
+from rca_kit.findings.scope import Segment, describe_where
 
 _TITLES = {
     "auc": "AUC",
@@ -124,6 +124,18 @@ def value(metric: str, number: float | None) -> str:
     if unit == "%":
         return percent(number)
     return f"{_figure(number)} {unit}".rstrip()
+
+
+def segment_move(metric: str, segment: Segment) -> str:
+    """Before and after of a segment, with the metric's unit where they are the metric's.
+
+    Examples
+    --------
+    >>> segment_move("auc", Segment({"device": "web"}, before=0.861, after=0.662, in_metric=True))
+    '0.861 → 0.662'
+    """
+    unit = metric if segment.in_metric else ""
+    return f"{value(unit, segment.before)} → {value(unit, segment.after)}"
 
 
 def change(metric: str, number: float | None) -> str:

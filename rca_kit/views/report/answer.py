@@ -222,6 +222,8 @@ def _whom(draft: Draft, verdict: str) -> tuple[tuple[str, ...], str]:
     if first.share_of_impact is not None:
         whole = first.share_of_impact >= NEARLY_ALL
         notes.append("all of the change" if whole else f"{words.percent(first.share_of_impact)} of the change")
+    if first.in_metric:
+        notes.append(f"{words.metric_title(scope.metric)} {words.segment_move(scope.metric, first)} there")
     return tuple(words.segment_text(s.where) for s in scope.segments[:3]), ", ".join(notes)
 
 

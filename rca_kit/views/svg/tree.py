@@ -79,17 +79,14 @@ def scope_tree(scope: Scope, ident: str) -> Markup:
             _bar(canvas, traffic_x, y, 1.0, "bar")
             _bar(canvas, impact_x, y, 1.0, "bar")
         elif segment is not None:
-            canvas.text(x, y + 28, fit(_moved(segment), room, 12), "t small mute")
+            canvas.text(x, y + 28, fit(_moved(segment, scope.metric), room, 12), "t small mute")
             _bar(canvas, traffic_x, y, segment.share_of_traffic, "bar")
             _bar(canvas, impact_x, y, segment.share_of_impact, "bar bad-bar" if node.found else "bar")
     return canvas.render()
 
 
-def _moved(segment: Segment) -> str:
-    if segment.before is None and segment.after is None:
-        return ""
-    # row by row something stands for the metric, in another unit
-    return f"{words.value('', segment.before)} → {words.value('', segment.after)}"
+def _moved(segment: Segment, metric: str) -> str:
+    return "" if segment.before is None and segment.after is None else words.segment_move(metric, segment)
 
 
 def _bar(canvas: Canvas, x: float, y: float, share: float | None, css: str) -> None:
