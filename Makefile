@@ -80,7 +80,7 @@ lock: $(VENV)/.dev ## write the lock files again from pyproject.toml
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate pyproject.toml \
-	  --extra duckdb --extra mlflow --extra onnx --extra guardrails --extra app --group dev -o requirements-dev.lock
+	  --extra duckdb --extra mlflow --extra onnx --extra guardrails --extra app --extra sql --extra spark --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and what runs have left
 	rm -rf $(VENV) demo-output artifacts .benchdata .lab

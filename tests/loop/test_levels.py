@@ -34,4 +34,4 @@ def test_segments_are_told_in_the_metric(found):
     assert segment.before - segment.after > 0.05
     low, high = segment.change_interval
     assert low < segment.after - segment.before < high < 0
-    assert inv.to_dict()["scope"]["segments"][0]["after"] == pytest.approx(segment.after, abs=1e-9)
+    assert inv.to_dict()["scope"]["segments"][0]["after"] == pytest.approx(segment.after, abs=1e-5)
