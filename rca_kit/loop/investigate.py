@@ -27,7 +27,7 @@ from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.levels import in_metric
-from rca_kit.loop.s3_scope.narrow import first_of_version, hurt_segments, mix_and_rate, scope_of
+from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
 from rca_kit.sources import OpenCase, open_case
@@ -130,16 +130,20 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     say("scope")
     verdict = decide(room, outcomes)
     mix: tuple[MixRate, ...] = ()
+    hurt: tuple[Hurt, ...] = ()
     worse = got_worse(room)
     if worse and room.moved("mix"):
         splits = {n: mix_and_rate(prepared, picture, n) for n in worse[:MOST_SPLITS]}
         verdict, mix = decide(room, outcomes, splits if len(worse) <= MOST_SPLITS else None), splits[worse[0]]
     elif verdict.verdict != "incident":
-        verdict = decide(room, outcomes, hurt=hurt_segments(prepared, picture))
+        hurt = hurt_segments(prepared, picture)
+        verdict = decide(room, outcomes, hurt=tuple(map(str, hurt)))
         aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
         if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
             return work(prepared, aligned, say)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
+    if hurt and verdict.verdict == "incident" and not found_scope.segments:  # the fall in a segment made the verdict
+        found_scope = replace(found_scope, is_global=False, segments=(hurt[0].segment,), metric=hurt[0].metric, because="")
     say("suspects")
     found_scope = replace(found_scope, mix_rate=mix)
     again = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -156,7 +157,19 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
     return tuple(out)
 
 
-def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Hurt:
+    """An outcome that got worse in one segment."""
+
+    metric: str
+    segment: Segment
+
+    def __str__(self) -> str:
+        s = self.segment
+        return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)"
+
+
+def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[Hurt, ...]:
     """Outcomes that got worse in one segment while the whole hides it: the alerted one, and one of each family."""
     names = [picture.alert] if picture.alert in picture.series else []
     for family in ("quality", "kpi", "service"):
@@ -164,7 +177,7 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
     names += [n for n in ("latency_p95",) if n in picture.series and n not in names]
     names += [n for n, s in picture.series.items() if s.family == "stage" and n not in names and picture.moves[n].moved]
     schema = dict(prepared.frame.collect_schema())
-    out = []
+    out: list[Hurt] = []
     for name in names:
         bad = (
             badness_of(picture, name, schema) if picture.series[name].family in HURTING else None
@@ -176,7 +189,7 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[str, ...]:
         else:
             segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
-        out += [f"{s}, {name} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)" for s in sure[:1]]
+        out += [Hurt(name, s) for s in sure[:1]]
     return tuple(out)
 
 
@@ -255,10 +268,23 @@ def _version_scope(
     inside = scope(picture, own, badness_of(picture, metric, dict(own.collect_schema())), metric, _dimensions(prepared))
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
-    where = {column: version}
+    where = {column: _in_own_type(version, dict(own.collect_schema())[column])}
     segments = tuple(replace(s, where={**s.where, **where}, aliases=()) for s in inside.segments)
     whole = Segment(where=where, share_of_traffic=share, share_of_impact=1.0)
     return replace(main, is_global=False, segments=segments or (whole,), because="")
+
+
+def _in_own_type(text: str, dtype: Any) -> Any:
+    """A value that travelled as text, in its column's type.
+
+    Examples
+    --------
+    >>> _in_own_type("3", nw.Int64()), _in_own_type("v3", nw.String())
+    (3, 'v3')
+    """
+    if dtype == nw.Boolean:
+        return text.lower() == "true"
+    return int(float(text)) if dtype.is_integer() else float(text) if dtype.is_numeric() else text
 
 
 def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
