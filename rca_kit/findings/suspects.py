@@ -21,7 +21,7 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain form; `for` is true when it speaks for the hypothesis."""
-        return {"check": self.check, "says": self.says, "weight": plain(self.weight), "for": self.supports}
+        return {"check": self.check, "says": self.says, "weight": plain(self.weight), "for": bool(self.supports)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rca_kit.findings.comparison import DomainClassifier, RelationBreak
 from rca_kit.loop.compare.deep import blocks_of
 from rca_kit.stats.drift import holm
+from rca_kit.stats.matrix import without_empty
 
 TREES = 40
 FOLDS = 8  # contiguous stretches of each side: a model must not meet the same minutes in training and test
@@ -49,7 +50,7 @@ def classify(before: Any, after: Any, columns: list[str]) -> DomainClassifier | 
             model = HistGradientBoostingClassifier(
                 max_iter=TREES, max_leaf_nodes=15, min_samples_leaf=40, early_stopping=False, random_state=0
             )
-            model.fit(rows[~test], label[~test], sample_weight=weight[~test])
+            model.fit(without_empty(rows[~test]), label[~test], sample_weight=weight[~test])
             held, truth = rows[test], label[test]
             auc = float(roc_auc_score(truth, model.predict_proba(held)[:, 1]))
             scores.append(auc)

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.room import numbers
+from rca_kit.stats.matrix import without_empty
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +125,7 @@ def fit_gap(
         early_stopping=False,
     )
     with threadpool_limits(1):  # threads that spin beside other work cost more than they bring on a few thousand rows
-        model.fit(xb[half], yb[half])
+        model.fit(without_empty(xb[half]), yb[half])
         rest = ~half
         rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
     limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rca_kit.loop.tables import encode, numbers
 from rca_kit.stats.distances import logit
+from rca_kit.stats.matrix import without_empty
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +92,8 @@ def fit_surrogate(frame: pl.DataFrame, score: Floats, features: Sequence[str], s
     x = _matrix(rows, features, categories)
     held = rng.random(len(y)) < 0.25
     with threadpool_limits(1):
-        made = HistGradientBoostingRegressor(max_iter=ROUNDS, early_stopping=False, random_state=0).fit(x[~held], target[~held])
+        made = HistGradientBoostingRegressor(max_iter=ROUNDS, early_stopping=False, random_state=0)
+        made.fit(without_empty(x[~held]), target[~held])
         rest = target[held] - made.predict(x[held])
     spread = float(np.var(target[held]))
     fidelity = 1 - float(np.mean(rest**2)) / spread if spread > 0 else 0.0
