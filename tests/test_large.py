@@ -55,9 +55,9 @@ def test_a_log_read_once_gives_the_answer_of_one_in_memory(slug: str, streamed: 
 
 
 def test_a_short_window_after_the_onset_is_read_again(streamed: Any) -> None:
-    """With one row in twenty kept, a scope needs the rows of the window itself; counts are those of the log."""
+    """With one row in three kept, the window itself is read whole; counts are those of the log."""
     rows = pl.scan_parquet(sample(SAMPLE) / "predictions*.parquet").select(pl.len()).collect().item()
-    streamed.setattr(prepare, "ASKED_ROWS", rows // 20)
+    streamed.setattr(prepare, "ASKED_ROWS", rows // 3)
     streamed.setattr(focus, "ENOUGH_AFTER", 10**9)
     found = investigate(sample(SAMPLE))
     streamed.undo()
@@ -73,7 +73,7 @@ def test_a_short_window_after_the_onset_is_read_again(streamed: Any) -> None:
 @pytest.mark.parametrize("slug", [SAMPLE, "threshold-change", "quiet-day"])
 def test_a_budget_says_what_it_cost_and_makes_no_wrong_verdict_certain(slug: str, monkeypatch: Any) -> None:
     expected = in_memory(slug).to_dict()
-    monkeypatch.setattr(budget, "FEWEST_ROWS", 4_000)
+    monkeypatch.setattr(budget, "FEWEST_ROWS", 500)
     monkeypatch.setattr(Budget, "_reading", lambda _self, _opened: 0.0)
     monkeypatch.setattr(Budget, "_seconds_per_row", lambda _self, opened: 5 * 60.0 / opened.row_count)
     found = investigate(sample(slug), budget=120).to_dict()  # five minutes of work in half of two
