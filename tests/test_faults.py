@@ -57,18 +57,30 @@ def test_a_full_disk_is_named_and_what_was_found_is_kept_elsewhere(tmp_path: Pat
     runs = tmp_path / "runs"
     first = run_investigation(case, runs / "one", template, static=True)
     before = earlier(first.out_dir)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(outputs.tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(outputs.tempfile, "tempdir", str(elsewhere))
     full(monkeypatch, runs)
     with pytest.raises(RunFailed, match="No space left on device") as caught:
         run_investigation(case, runs / "two", template, static=True)
     assert caught.value.exit_code == 4
     assert [p.name for p in runs.iterdir()] == ["one"]
     assert earlier(first.out_dir) == before
-    kept = next(p for p in (tmp_path / "elsewhere").iterdir() if p.name.startswith("rca-kit-two-"))
+    kept = next(p for p in elsewhere.iterdir() if p.name.startswith("rca-kit-two-"))
     assert sorted(p.name for p in kept.iterdir()) == ["findings.json", "report.html", "summary.md"]
     assert str(kept) in str(caught.value)
     assert (kept / "findings.json").read_bytes() == before["findings.json"]
+
+
+@pytest.mark.parametrize("length", [10, 80, 120])
+def test_the_kernel_starts_whatever_the_length_of_the_temporary_folder(length: int, tmp_path: Path, monkeypatch: Any) -> None:
+    case = tmp_path / "case"
+    case.mkdir()
+    deep = tmp_path / ("t" * length)
+    deep.mkdir()
+    monkeypatch.setattr(outputs.tempfile, "tempdir", str(deep))
+    run = run_investigation(case, tmp_path / "out", notebook(tmp_path, "ok", START, "w.finish()"), static=True)
+    assert not run.failure and run.exit_code == 0
 
 
 def test_a_disk_that_is_full_everywhere_is_named_too(tmp_path: Path, monkeypatch: Any) -> None:

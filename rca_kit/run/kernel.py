@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import re
 import sys
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 from rca_kit.run.state import BUDGET, ENVIRONMENT
 
 START_SECONDS = 120  # a cold machine needs that for the kernel's imports; papermill's default of 60 is too short in CI
+SOCKET_PATH_BYTES = 103  # what a Unix socket's address holds on the narrowest system (macOS; Linux has 107)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -82,9 +84,16 @@ def _manager_class(state: Path, budget: float | None) -> Any:
         """A kernel on `sys.executable`, its connection file in the run's private folder."""
 
         def __init__(self, **traits: Any) -> None:
-            # sockets in the private folder where the system has them: no open port, no other user can listen
-            how = {} if sys.platform == "win32" else {"transport": "ipc", "ip": str(state / "kernel")}
-            super().__init__(connection_file=str(state / "kernel.json"), **how, **traits)
+            super().__init__(connection_file=str(state / "kernel.json"), **_sockets(state / "kernel"), **traits)
             self._kernel_spec = spec
 
     return OwnKernel
+
+
+def _sockets(below: Path) -> dict[str, str]:
+    """Have the kernel listen in the private folder: no open port, no other user can connect.
+
+    Where the system has no such sockets, or the folder's path is too long for one, it is Jupyter's own way: a local port and a key.
+    """
+    longest = len(os.fsencode(f"{below}-0"))
+    return {} if sys.platform == "win32" or longest > SOCKET_PATH_BYTES else {"transport": "ipc", "ip": str(below)}
