@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from rca_kit.case.decisions import NOTHING, Decisions, OwnSuspect, suspect_key
 from rca_kit.findings.suspects import Evidence
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
-from rca_kit.loop.s4_suspects.ledger import SHARPEN, Charge, charges
+from rca_kit.loop.s4_suspects.ledger import Charge, charges
 
-CONFIRMED = 4.0  # log-odds of "confirmed": more than any single check gives, yet a person can err too
+CONFIRMED = 7.0  # log-odds of "confirmed": a thousand to one, so that it leads from 1 % up; yet a person can err too
 OWN_SHARE = 0.5  # part of "not logged or measured" that own suspects are given: what they name was inside it until now
 OWN_LEAST = 0.05  # ... but at least this each: who works on the incident knows what no log holds
 
@@ -37,7 +37,8 @@ def judge(found: Sequence[Hypothesis], decisions: Decisions = NOTHING) -> tuple[
     """Weigh hypotheses with the decisions of people; suspects likeliest first, and what is left for none of them.
 
     An excluded suspect gets nothing, and its probability is shared out among the rest in proportion (Bayes' rule with a
-    likelihood of zero). Evidence of a person adds to the log-odds like that of a check.
+    likelihood of zero). Evidence of a person adds its weight to the log-odds as it was said: the ledger's sharpening makes up
+    for what fitting took from the weights of checks, and nobody shrank what a person says.
     """
     accused = charges(found)
     other = max(1.0 - sum(c.probability for c in accused), 0.0)
@@ -50,7 +51,7 @@ def judge(found: Sequence[Hypothesis], decisions: Decisions = NOTHING) -> tuple[
         each = max(other * OWN_SHARE / len(named), OWN_LEAST)
         start += [(s.key, each, None, s) for s in named]
         other *= 1 - OWN_SHARE
-    factors = [math.exp(SHARPEN * shift(key, decisions)) for key, *_ in start]
+    factors = [math.exp(shift(key, decisions)) for key, *_ in start]
     total = other + sum(p * f for (_, p, *_), f in zip(start, factors, strict=True))
     total = total or 1.0
     out = [
