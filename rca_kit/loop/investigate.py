@@ -209,7 +209,9 @@ def finish(
         simulation = simulate_case(opened, w.room.before, w.room.after, w.symptom, w.suspects, w.scope.segments)
     say("settle")
     facts = case_facts(opened, w.changes)
-    settlement = settle(facts, w.signal, w.symptom, w.scope, w.suspects, samples, simulation, facts.slos)
+    settlement = settle(
+        facts, w.signal, w.symptom, w.scope, w.suspects, samples, simulation, facts.slos, decision_table=prepared.decision_table
+    )
     settlement = decided(settlement, prepared.decisions)
     return Investigation(
         facts,

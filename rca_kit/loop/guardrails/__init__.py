@@ -15,7 +15,7 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window, plain
 from rca_kit.findings.investigation import Investigation
 from rca_kit.loop.guardrails import canary, freshness, parity, prometheus, schema
-from rca_kit.loop.guardrails.trial import try_canary, try_schema
+from rca_kit.loop.guardrails.trial import held_out, try_canary, try_schema
 from rca_kit.loop.s5_samples.redaction import personal_columns
 from rca_kit.loop.s5_samples.rows import fetch
 from rca_kit.loop.s7_settle.facts import Facts, plain_slos
@@ -82,8 +82,9 @@ def write_guardrails(
     _schema(facts, opened, inv.symptom.windows, files, trials)
     _parity(facts, opened, files, trials)
     config = canary.canary_config(facts)
-    files[CANARY] = canary.render(config)
     trials[CANARY] = try_canary(facts, opened, config["triggers"][0]["rule"])
+    config["traffic"]["min_requests"] = trials[CANARY].get("min_requests", canary.MIN_REQUESTS)
+    files[CANARY] = canary.render(config)
     _freshness(facts, opened, inv.symptom.onset, files, trials)
     files[BACKTEST] = json.dumps(plain({"case_id": inv.case.case_id, "files": trials}), indent=2, ensure_ascii=False) + "\n"
     files[README] = _readme(facts, trials)
@@ -142,7 +143,9 @@ def _schema(facts: Facts, opened: Any, windows: tuple[Window, Window], files: di
     hidden = {*redact, *personal_columns({c: healthy[c].head(200).to_list() for c in columns})}
     limits = schema.learn(cut, columns, hidden)
     files[SCHEMA] = schema.render(facts.case.case_id, facts.case.service, limits)
-    trials[SCHEMA] = try_schema(files[SCHEMA], cut, schema.Batch(after.start, ill), roles.time, facts.case.detected_at)
+    held = held_out(cut, columns, hidden, whole.end)
+    incident = schema.Batch(after.start, after.end, ill)
+    trials[SCHEMA] = try_schema(files[SCHEMA], cut, incident, roles.time, facts.case.detected_at, held)
 
 
 def _parity(facts: Facts, opened: Any, files: dict[str, str], trials: dict[str, Any]) -> None:
@@ -165,15 +168,16 @@ def _freshness(facts: Facts, opened: Any, onset: datetime, files: dict[str, str]
         return
     files[FRESHNESS] = freshness.render(facts.case.case_id, limits, FRESH_DEFAULT_S)
     hit = freshness.first_breach(metrics, limits, after=onset)
-    early = freshness.first_breach(metrics, limits, before=onset)
     lead = (facts.case.detected_at - hit).total_seconds() / 60 if hit else None
     trials[FRESHNESS] = {
         "fires_on_incident": hit is not None,
         "fired_at": hit,
         "lead_minutes": lead,
-        "passes_on_healthy_days": early is None,
         "limits": limits,
     }
+    seen = freshness.held_out(metrics, onset)
+    if seen is not None:
+        trials[FRESHNESS]["passes_on_healthy_days"] = seen
 
 
 def _readme(facts: Facts, trials: dict[str, Any]) -> str:
@@ -198,17 +202,22 @@ def _readme(facts: Facts, trials: dict[str, Any]) -> str:
 
 
 def _told(t: dict[str, Any]) -> str:
-    if "not_applicable" in t:
-        return f"not tried, because {t['not_applicable']}"
-    what = f"`{t['metric']} {t['rule']}` " if "metric" in t else ""
-    fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
-    lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
-    weekly = f", {t['false_alarms_per_week']:.2g} false alarms a week" if t.get("false_alarms_per_week") is not None else ""
     healthy = (
         ""
         if "passes_on_healthy_days" not in t
         else (", passes on the healthy days" if t["passes_on_healthy_days"] else ", does not pass on all healthy days")
     )
+    if "not_applicable" in t:
+        return f"not tried on the incident, because {t['not_applicable']}{healthy}"
+    what = f"`{t['metric']} {t['rule']}` " if "metric" in t else ""
+    fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
+    lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
+    weekly = ""
+    if t.get("false_alarms_per_week") is not None:
+        held = t.get("held_out", {})
+        days = held.get("days", t.get("healthy_days", 0.0))
+        over = f"{'unseen' if held else 'healthy'} days: {days:.2g}"
+        weekly = f", {t['false_alarms_per_week']:.2g} false alarms a week ({over})"
     return f"{what}{fires}{lead}{weekly}{healthy}"
 
 

@@ -33,7 +33,7 @@ class AlertRule:
 
     def __str__(self) -> str:
         hold = f" for {self.minutes:g}m" if self.minutes else ""
-        return f"{self.op} {self.threshold:g}{hold}"
+        return f"{self.op} {exact(self.threshold)}{hold}"
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,17 @@ def suggest_rule(
             if best is None or key < best[0]:
                 best = (key, rule, result)
     return best[1:] if best else None
+
+
+def exact(value: float) -> str:
+    """Write a threshold so that it reads back as the one that was tried, also where six digits are too few.
+
+    Examples
+    --------
+    >>> exact(0.02), exact(12345678.0)
+    ('0.02', '12345678')
+    """
+    return f"{value:.12g}"
 
 
 def series_of(symptom: Symptom, metric: str) -> MetricSeries | None:

@@ -11,6 +11,7 @@ import polars as pl
 AGE_WORDS = ("age", "freshness", "staleness", "lag")
 WIDEN = 2.0  # features may be twice as old as they ever were on healthy days
 MIN_POINTS = 10
+TAUGHT = 2 / 3  # of the healthy time; the limits are tried on the rest
 
 
 def learn(metrics: pl.DataFrame, onset: datetime) -> dict[str, float]:
@@ -25,8 +26,10 @@ def learn(metrics: pl.DataFrame, onset: datetime) -> dict[str, float]:
     out = {}
     for (component, metric), part in healthy.group_by("component", "metric", maintain_order=True):
         parts = str(metric).lower().replace("-", "_").split("_")
-        if any(w in parts for w in AGE_WORDS) and part.height >= MIN_POINTS:
-            out[f"{component}/{metric}"] = float(f"{WIDEN * max(part['value'].to_list()):.6g}")
+        worst = max(part["value"].to_list())
+        # an age that is always 0 has no scale: any limit would be a guess, and 0 would fire on the first second
+        if any(w in parts for w in AGE_WORDS) and part.height >= MIN_POINTS and worst > 0:
+            out[f"{component}/{metric}"] = float(f"{WIDEN * worst:.6g}")
     return dict(sorted(out.items()))
 
 
@@ -45,6 +48,20 @@ def first_breach(
         if hit.height:
             times.append(min(hit["time"].to_list()))
     return min(times, default=None)
+
+
+def held_out(metrics: pl.DataFrame, onset: datetime) -> bool | None:
+    """Whether limits learnt from the first two thirds of the healthy time hold in the last; None when there is too little.
+
+    The limits of the whole hold there by construction, which tells nothing.
+    """
+    healthy = metrics.filter(pl.col("time") < onset)
+    if healthy.height < MIN_POINTS / (1 - TAUGHT):
+        return None
+    times = healthy["time"].to_list()
+    split = min(times) + TAUGHT * (onset - min(times))
+    limits = learn(metrics, split)
+    return first_breach(metrics, limits, after=split, before=onset) is None if limits else None
 
 
 def render(case_id: str, limits: dict[str, float], default_seconds: float) -> str:

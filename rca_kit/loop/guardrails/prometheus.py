@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.guardrails.backtest import AlertRule, Backtest
+from rca_kit.loop.guardrails.backtest import AlertRule, Backtest, exact
 
 GAUGE = "ml_service_metric"
 MAX_SAMPLES = 300  # buckets of history in the unit test: more only slows promtool
@@ -74,7 +74,7 @@ def alert_name(metric: str) -> str:
 def _rule(case_id: str, service: str, metric: str, rule: AlertRule, tested: Backtest, runbook: str) -> dict[str, Any]:
     return {
         "alert": alert_name(metric),
-        "expr": f"{_selector(service, metric)} {rule.op} {rule.threshold:g}",
+        "expr": f"{_selector(service, metric)} {rule.op} {exact(rule.threshold)}",
         "for": f"{rule.minutes:g}m" if rule.minutes == int(rule.minutes) else f"{rule.minutes * 60:.0f}s",
         "labels": _labels(case_id),
         "annotations": _annotations(metric, rule, tested, runbook),
@@ -89,7 +89,7 @@ def _annotations(metric: str, rule: AlertRule, tested: Backtest, runbook: str) -
     weekly = "not known" if tested.false_alarms_per_week is None else f"{tested.false_alarms_per_week:.2g}"
     lead = f"{tested.lead_minutes:.0f} min" if tested.lead_minutes is not None else "none"
     return {
-        "summary": _literal(f"{metric} is {'above' if rule.op == '>' else 'below'} {rule.threshold:g}"),
+        "summary": _literal(f"{metric} is {'above' if rule.op == '>' else 'below'} {exact(rule.threshold)}"),
         "description": f"Back-test on the incident's log: lead over the old alert {lead}, false alarms per week {weekly}.",
         "runbook": _literal(runbook),
     }
@@ -148,4 +148,5 @@ def _at(index: int, series: MetricSeries) -> str:
 
 
 def _sample(value: float | None) -> str:
-    return "_" if value is None else repr(float(value))
+    # a missing sample would be filled from the five minutes before it; a stale one ends the series, as the back-test has it
+    return "stale" if value is None else repr(float(value))

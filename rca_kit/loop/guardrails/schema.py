@@ -27,6 +27,7 @@ class Batch:
     """A stretch of the log that the schema is learnt from or tried on."""
 
     start: datetime
+    end: datetime
     rows: pl.DataFrame
 
 
@@ -46,8 +47,8 @@ def batches(frame: pl.DataFrame, time: str, start: datetime, end: datetime, leng
         cuts += [(start + i * length, start + (i + 1) * length) for i in range(0, n, max(1, n // MAX_BATCHES))]
     if not cuts:
         cuts = [(start, end)]
-    out = [Batch(a, frame.filter((pl.col(time) >= a) & (pl.col(time) < b))) for a, b in cuts]
-    return [b for b in out if b.rows.height >= MIN_ROWS] or [Batch(start, frame)]
+    out = [Batch(a, b, frame.filter((pl.col(time) >= a) & (pl.col(time) < b))) for a, b in cuts]
+    return [b for b in out if b.rows.height >= MIN_ROWS] or [Batch(start, end, frame)]
 
 
 def learn(healthy: list[Batch], columns: Iterable[str], hidden: Iterable[str]) -> dict[str, dict[str, Any]]:

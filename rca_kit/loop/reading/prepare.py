@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -25,6 +26,7 @@ from rca_kit.loop.reading.picture import Picture, look
 from rca_kit.loop.reading.plan import EAGER_ROWS, columns_of, plan_of
 from rca_kit.loop.reading.saving import even_limits, sum_and_keep
 from rca_kit.loop.reading.series import Series, metric_series
+from rca_kit.loop.s7_settle.decisions import team_table
 from rca_kit.sources import OpenCase
 from rca_kit.sources.collect import collect
 
@@ -36,7 +38,7 @@ class Prepared:
     """A case read once: its aggregates, its series, and the frame that later questions are asked of.
 
     `kept` is set when that frame holds only some rows of the log; `share` then tells how many of those before and after, once
-    `focused`; `readable` whether the rest can be read again.
+    `focused`; `readable` whether the rest can be read again. `decision_table` is the team's own, where there is one.
     """
 
     case: OpenCase
@@ -48,10 +50,16 @@ class Prepared:
     kept: Kept | None = None
     share: tuple[float, float] = (1.0, 1.0)
     readable: bool = True
+    decision_table: Path | None = None
 
 
 def prepare(opened: OpenCase, report: Report | None = None) -> Prepared:
     """Plan the sums from a sample, take them in one scan, make the series; `report` is told of rows read."""
+    table = team_table(opened.case.folder)  # told before an hour of scanning, not after
+    return replace(_prepared(opened, report), decision_table=table)
+
+
+def _prepared(opened: OpenCase, report: Report | None) -> Prepared:
     if opened.saved:
         return _with_series(from_saved(opened))
     columns, frame = columns_of(opened), opened.predictions

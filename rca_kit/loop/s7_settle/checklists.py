@@ -8,6 +8,7 @@ from rca_kit.findings.base import iso
 from rca_kit.findings.settlement import Action, CheckItem, Guardrail, Mitigation, Why
 from rca_kit.findings.suspects import CheckResult
 from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, number
+from rca_kit.loop.s7_settle.lasting import everywhere, over_time
 from rca_kit.loop.s7_settle.whys import check_whys
 
 TRIAGE = "Triage"
@@ -77,10 +78,11 @@ def _holds_everywhere(facts: Facts) -> CheckItem:
     text = "It holds in every affected segment, and over time"
     segments = facts.scope.segments
     first = facts.first
+    lasts = over_time(facts)
     if not segments and facts.scope.is_global:
-        worse = [s for s in facts.scope.singles if s.before is not None and s.after is not None]
-        says = f"all traffic is affected; {len(worse)} single values were looked at" if worse else "all traffic is affected"
-        return CheckItem(FOUND, text, "done" if worse else "open", says)
+        found = everywhere(facts)
+        good = bool(found.holds and lasts.holds)
+        return CheckItem(FOUND, text, "done" if good else "open", f"{found.says}; {lasts.says}")
     shaky = [s for s in segments if s.stability is not None and s.stability < STABLE]
     explained = first.explains_share if first else None
     parts = [f"{len(segments)} segment{'s' if len(segments) != 1 else ''}: {facts.where}"]
@@ -88,7 +90,8 @@ def _holds_everywhere(facts: Facts) -> CheckItem:
         parts.append(f"{len(shaky)} of them found in fewer than half of the resamples")
     if explained is not None:
         parts.append(f"the first suspect explains {explained:.0%} of the change")
-    good = bool(segments) and not shaky and explained is not None and explained >= 0.5
+    good = bool(segments) and not shaky and explained is not None and explained >= 0.5 and bool(lasts.holds)
+    parts.append(lasts.says)
     return CheckItem(FOUND, text, "done" if good else "open", "; ".join(parts))
 
 

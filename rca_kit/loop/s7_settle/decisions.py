@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import os
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ WHEN = (
     "name",
 )
 FIELDS = ("subject", "column", "component", "change", "version_from", "version_to", "where", "metric", "onset")
+OWN_TABLE = "decision_table.yaml"  # a team's file in the case folder
+OWN_VARIABLE = "RCA_KIT_DECISION_TABLE"  # ... or named for all cases
 MIN_PROBABILITY = 0.15  # suspects below it propose nothing: each wrong mitigation costs minutes of an outage
 RIVAL = 0.5  # a suspect at less than half of the first one's probability waits until the first one's actions were tried
 MAX_ACTIONS = 5
@@ -67,7 +70,22 @@ class DecisionRule:
     verify: str
 
 
-@functools.lru_cache(maxsize=8)
+def team_table(folder: str | Path) -> Path | None:
+    """Find a team's decision table: ``decision_table.yaml`` in the case folder, else the file named by RCA_KIT_DECISION_TABLE.
+
+    Raises
+    ------
+    BadInput
+        When the variable names no file, or the table cannot be used; early, before anything was computed.
+    """
+    own = Path(folder) / OWN_TABLE
+    named = os.environ.get(OWN_VARIABLE, "")
+    found = own if own.is_file() else Path(named).expanduser() if named else None
+    if found is not None:
+        load_table(found)
+    return found
+
+
 def load_table(override: str | Path | None = None) -> tuple[DecisionRule, ...]:
     """Read the kit's table and a team's file over it.
 
@@ -86,8 +104,7 @@ def load_table(override: str | Path | None = None) -> tuple[DecisionRule, ...]:
     >>> {rule.action for rule in load_table()} <= set(ACTIONS)
     True
     """
-    with importlib.resources.as_file(importlib.resources.files(__package__).joinpath("decision_table.yaml")) as path:
-        rules = {r.id: r for r in _rules(load_yaml(path), path.name)}
+    rules = {r.id: r for r in _kit_rules()}
     if override is None:
         return tuple(rules.values())
     file = Path(override)
@@ -102,6 +119,12 @@ def load_table(override: str | Path | None = None) -> tuple[DecisionRule, ...]:
             raise BadInput(f"`disable` names no rule: {name}", file=file.name, hint=did_you_mean(str(name), rules))
         rules.pop(name)
     return tuple({**rules, **own}.values())
+
+
+@functools.cache
+def _kit_rules() -> tuple[DecisionRule, ...]:
+    with importlib.resources.as_file(importlib.resources.files(__package__).joinpath("decision_table.yaml")) as path:
+        return tuple(_rules(load_yaml(path), path.name))
 
 
 def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]) -> tuple[Mitigation, ...]:

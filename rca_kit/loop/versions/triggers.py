@@ -8,7 +8,7 @@ less primary: `%` is relative to the primary, `pp` percentage points, `ms` milli
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +90,11 @@ class Trigger:
     def __str__(self) -> str:
         rule = " or ".join(" and ".join(map(str, group)) for group in self.any_of)
         return rule + (f" for {self.seconds / 60:g} min" if self.seconds else "")
+
+    def answerable(self, columns: Collection[str]) -> Trigger | None:
+        """Leave out what needs other columns than these (score, decision, label, error, latency); None when nothing is left."""
+        kept = tuple(g for g in self.any_of if all(need in columns for c in g for need in _needs(c.metric)))
+        return Trigger(kept, self.seconds) if kept else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import Investigation
 from rca_kit.findings.settlement import Settlement
+from rca_kit.loop.s7_settle.whys import check_whys
 from rca_kit.views import words
 from rca_kit.views.comms import STATES, find_blame, stakeholder_update, status_update
 from rca_kit.views.report.draft import as_draft
@@ -51,8 +52,9 @@ class Writing(Explorer):
                     parts.field("evidence", f"e{i}", w.evidence if w else "", key=f"e{i}", size=60),
                 )
             )
-        blame = [b for w in whys for b in find_blame(w.answer)]
-        warning = parts.note(f"“{blame[0].words}” {blame[0].reason}; {blame[0].instead}.") if blame else ""
+        said = [f"“{b.words}” {b.reason}; {b.instead}" for w in whys for b in find_blame(w.answer)]
+        said += [f"Why {p.index + 1}: {p.says}" for p in check_whys(whys) if whys and not (p.code == "person" and said)]
+        warning = parts.join(parts.note(words.sentence(t)) for t in said)
         buttons = parts.tag(
             "div",
             parts.button("Save the 5 Whys", "whys"),

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,15 @@ import pytest
 import yaml
 
 from rca_kit.errors import BadInput
+from rca_kit.findings.base import Window
 from rca_kit.findings.symptom import MetricSeries
 from rca_kit.loop.guardrails import freshness, parity, schema, write_guardrails
 from rca_kit.loop.guardrails.backtest import AlertRule, backtest
 from rca_kit.loop.guardrails.prometheus import alert_name, rules_file
 from rca_kit.loop.guardrails.prometheus import tests_file as promtool_tests
+from rca_kit.loop.guardrails.trial import held_out, try_canary, try_schema
 from rca_kit.loop.versions.triggers import parse_trigger
+from rca_kit.sources import open_case
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 ONSET = T0 + timedelta(days=4, hours=14)
@@ -156,6 +160,32 @@ def test_schema_fails_on_the_incident_and_passes_on_each_healthy_day(written, tr
     t = trials["input_schema.py"]
     assert t["fires_on_incident"] and t["passes_on_healthy_days"] and t["false_alarms_per_week"] == 0
     assert t["lead_minutes"] > 120
+    assert t["held_out"]["failing"] == 0 and t["held_out"]["batches"] >= 2 and t["held_out"]["days"] > 1
+
+
+def test_false_alarms_come_from_days_the_limits_have_not_seen():
+    frame = log(broken=False).with_columns(  # the last day is unlike the others: its own limits pass
+        amount=pl.when(pl.col("ts") >= T0 + timedelta(days=3)).then(pl.col("amount") + 500).otherwise(pl.col("amount")))
+    cut = schema.batches(frame, "ts", T0, END, timedelta(days=1))
+    source = schema.render("I", "s", schema.learn(cut, ["amount"], set()))
+    held = held_out(cut, ["amount"], set(), END)
+    done = try_schema(source, cut, schema.Batch(ONSET, END, frame.filter(pl.col("ts") >= ONSET)), "ts", END, held)
+    assert done["passes_on_healthy_days"] and done["held_out"]["failing"] == 1 and done["false_alarms_per_week"] >= 3.5
+    assert "amount: distribution" in done["held_out"]["says"]
+    assert held_out(cut[:1], ["amount"], set(), END) is None
+
+
+def test_canary_trigger_asks_for_as_many_requests_as_it_needs_to_be_silent(case, written, trials):
+    tried = trials["canary.yaml"]  # no versions in this log; two equal sides there are
+    assert "not_applicable" in tried and tried["min_requests"] > 1_000 and "healthy_says" in tried
+    assert yaml.safe_load(written["canary.yaml"].read_text())["traffic"]["min_requests"] == tried["min_requests"]
+    facts = SimpleNamespace(symptom=SimpleNamespace(onset=ONSET, windows=(Window(T0, ONSET), Window(ONSET, END))), metric="auc")
+    opened = open_case(case)
+    calm = try_canary(facts, opened, "score_mean > +20% for 5 min")
+    assert calm["passes_on_healthy_days"] and calm["min_requests"] == 1_000
+    touchy = try_canary(facts, opened, "score_mean > -5% for 1 min")
+    assert touchy["passes_on_healthy_days"] is False and touchy["min_requests"] > 1_000
+    assert "passes_on_healthy_days" not in try_canary(facts, opened, "p99 > +50 ms for 5 min")  # this log holds no latency
 
 
 def test_schema_passes_on_other_healthy_days_of_the_same_service(written):
@@ -208,6 +238,8 @@ def test_template_and_learner_measure_the_same_distance():
     (None, True, ""), (pl.col("amount") * 1000, False, "1000 x offline"),
     (pl.when(pl.col("i") % 5 == 0).then(None).otherwise(pl.col("amount")).alias("amount"), False, "missing on one side"),
     (pl.col("kind").replace({"a": "b", "b": "a"}), False, "'a' -> 'b'"),
+    (pl.when(pl.col("i") % 5 == 0).then(float("nan")).otherwise(pl.col("amount")).alias("amount"), False, "missing on one side"),
+    (pl.when(pl.col("i") % 5 == 0).then(float("inf")).otherwise(pl.col("amount")).alias("amount"), False, "20.0% of requests"),
 ])
 def test_parity_test_finds_what_differs(tmp_path, change, passes, hint):
     offline = pl.DataFrame({"i": range(500), "amount": [1.5 + i for i in range(500)], "kind": ["a", "b"] * 250})
@@ -245,6 +277,33 @@ def test_freshness_learns_only_from_ages():
     frame = pl.DataFrame({"time": [T0] * 20, "component": ["a"] * 20, "metric": ["storage_mb"] * 10 + ["cache_age_s"] * 10,
                           "value": [1.0] * 20})
     assert freshness.learn(frame, END) == {"a/cache_age_s": 2.0}
+
+
+def test_freshness_is_tried_on_time_it_has_not_seen_and_knows_no_limit_for_what_is_always_zero():
+    times = [T0 + timedelta(hours=i) for i in range(60)]
+    frame = pl.DataFrame({"time": times, "component": ["a"] * 60, "metric": ["age_s"] * 60, "value": [300.0] * 60})
+    assert freshness.held_out(frame, times[-1]) is True
+    late = frame.with_columns(value=pl.when(pl.col("time") >= times[50]).then(900.0).otherwise(pl.col("value")))
+    assert freshness.held_out(late, times[-1]) is False
+    assert freshness.held_out(frame.head(9), times[-1]) is None
+    assert freshness.learn(frame.with_columns(value=0.0), times[-1]) == {}
+
+
+def test_a_gap_ends_an_alarm_in_promtool_too_and_large_thresholds_are_exact(tmp_path):
+    times = tuple(T0 + timedelta(minutes=i) for i in range(40))
+    values = (12345600.0,) * 20 + (12345700.0,) * 2 + (None,) + (12345700.0,) * 17
+    s = MetricSeries("volume", 60, times, values, (9,) * 40)
+    rule = AlertRule("volume", ">", 12345678.0, 3)
+    tested = backtest(rule, s, times[20], times[39])
+    assert tested.fired_at == times[27]
+    text = rules_file("I-1", "s", [("volume", rule, tested)], 60, "", "r.yml")
+    assert "> 12345678" in text and str(rule) == "> 12345678 for 3m"
+    (tmp_path / "r.yml").write_text(text)
+    rules = [("volume", rule, tested)]
+    (tmp_path / "r_test.yml").write_text(promtool_tests("I-1", "s", rules, {"volume": s}, times[20], "", "r.yml"))
+    if PROMTOOL is not None:
+        done = run(PROMTOOL, "test", "rules", "r_test.yml", cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_nothing_to_guard_against_on_a_quiet_day(case, tmp_path):

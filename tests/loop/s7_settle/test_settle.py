@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from rca_kit.errors import BadInput
 from rca_kit.findings.base import plain
 from rca_kit.findings.investigation import UnitValue
+from rca_kit.findings.scope import Segment
 from rca_kit.findings.simulation import Simulation, Trial
 from rca_kit.findings.suspects import CheckResult
 from rca_kit.loop import s4_suspects
 from rca_kit.loop.s7_settle import settle
 from rca_kit.loop.s7_settle.checklists import DONE, FOUND, INFRA, LINES, PARITY, TRIAGE
+from rca_kit.loop.s7_settle.decisions import load_table, team_table
 from rca_kit.loop.s7_settle.proposals import canary_rule
 from rca_kit.loop.s7_settle.whys import PEOPLE
 from rca_kit.loop.versions.triggers import parse_trigger
@@ -74,6 +77,47 @@ def test_really_found_is_answered_from_evidence(f):
     sure = replace(f.facts(suspects=(f.suspect(explains_share=0.9),)), simulation=Simulation((trial,), (), confirmed=True))
     assert run(sure).really_found.startswith("Yes, by the evidence")
     assert "no root cause to find" in run(f.facts(verdict="benign_shift")).really_found
+
+
+def test_it_must_last_and_hold_for_everyone(f):
+    def line(facts):
+        return next(i for i in run(facts).checklist if i.list_name == FOUND and i.text.startswith("It holds"))
+
+    sure = f.facts(suspects=(f.suspect(explains_share=0.9),))
+    assert line(sure).state == "done" and "each third" in line(sure).evidence
+    series = sure.symptom.series[0]
+    last = sure.symptom.windows[1].start + timedelta(hours=4)
+    back = tuple(0.86 if t >= last else v for t, v in zip(series.times, series.values, strict=True))
+    gone = replace(sure, symptom=replace(sure.symptom, series=(replace(series, values=back),)))
+    assert line(gone).state == "open" and "2 of 3 thirds" in line(gone).evidence
+
+    def singles(*changes):
+        return tuple(Segment({"os": str(i)}, 0.2, 0.1, 0.1 + c, n_before=500, n_after=500) for i, c in enumerate(changes))
+
+    whole = f.facts(share=None)
+    assert line(whole).state == "open" and "no single value" in line(whole).evidence
+    alike = replace(whole, scope=replace(whole.scope, singles=singles(0.1, 0.2, 0.1)))
+    assert line(alike).state == "done" and "3 of 3 single values" in line(alike).evidence
+    mixed = replace(whole, scope=replace(whole.scope, singles=singles(0.3, -0.1, 0.0)))
+    assert line(mixed).state == "open" and "1 of 3 single values" in line(mixed).evidence
+
+
+def test_a_team_puts_its_table_beside_the_case_or_names_it_for_all(f, tmp_path, monkeypatch):
+    monkeypatch.delenv("RCA_KIT_DECISION_TABLE", raising=False)
+    assert team_table(tmp_path) is None
+    everywhere = tmp_path / "team.yaml"
+    everywhere.write_text("disable: [model-rollback]\n")
+    monkeypatch.setenv("RCA_KIT_DECISION_TABLE", str(everywhere))
+    assert team_table(tmp_path) == everywhere
+    beside = tmp_path / "decision_table.yaml"
+    beside.write_text("disable: [canary-stop]\n")
+    assert team_table(tmp_path) == beside
+    assert "canary-stop" not in {r.id for r in load_table(beside)}
+    beside.write_text("disable: [data-rerun]\n")  # edited while the notebook is open
+    assert {"canary-stop"} <= {r.id for r in load_table(beside)}
+    beside.write_text("rules: [{id: x, action: pray}]\n")
+    with pytest.raises(BadInput, match="unknown action"):
+        team_table(tmp_path)
 
 
 def test_unknowns_name_rivals_missing_logs_and_late_labels(f):
