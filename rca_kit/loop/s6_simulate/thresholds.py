@@ -156,7 +156,7 @@ def recalibrated(score: Floats, label: Floats, kind: str, seed: int = 0) -> Floa
     `kind` is isotonic (Zadrozny and Elkan 2002) or platt (Platt 1999: a logistic fit on the log-odds).
     """
     known = ~np.isnan(score) & ~np.isnan(label)
-    half = np.random.default_rng(seed).random(len(score)) < 0.5
+    half = np.random.default_rng((seed, len(score))).random(len(score)) < 0.5
     out = score.copy()
     for side in (half, ~half):
         fit = known & ~side
