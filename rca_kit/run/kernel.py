@@ -93,7 +93,7 @@ def _manager_class(state: Path, budget: float | None) -> Any:
 def _sockets(below: Path) -> dict[str, str]:
     """Have the kernel listen in the private folder: no open port, no other user can connect.
 
-    Where the system has no such sockets, or the folder's path is too long for one, it is Jupyter's own way: a local port and a key.
+    Where the system has no such sockets, or the path is too long for one, it is Jupyter's own way: a local port and a key.
     """
     longest = len(os.fsencode(f"{below}-0"))
     return {} if sys.platform == "win32" or longest > SOCKET_PATH_BYTES else {"transport": "ipc", "ip": str(below)}
