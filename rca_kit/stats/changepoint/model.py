@@ -19,10 +19,13 @@ from rca_kit.stats.changepoint.variance import Spread, find_spread, level_scale
 
 KNOWN_ROUNDS = 3
 WEEK = 7  # the longer season that goes with a daily one
+SAWTOOTH = 2.0  # times the range it has around a moving level: more comes from steps, a period apart, that stand for a slope
 FEW_CYCLES = 8  # a season seen less often must also beat the steps that would do without it (a regular staircase)
 PERSISTENT = 0.45  # AR coefficient left by the steps, or
 DETAIL = 6  # steps; of more only those are told that are visible at the scale of the whole series
 MANY_STEPS = 3  # number of steps, from which lines may describe the series better
+STRAIGHT = 0.01  # of the range: a series that wanders less than this around one line is a straight line to the eye, unless
+JUMP_SD = 6.0  # robust standard deviations: one of its increments stands out by this much
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ def _search_again(model: Model, s: Series) -> Model:
     for i, season in enumerate(seasons):
         others = sum((x.at(s.index) for j, x in enumerate(seasons) if j != i), np.zeros(len(levels)))
         block = seasons[0].period if i else 0
-        seasons[i] = fit_season(model.y - levels - others, model.precision, s.index, season.period, block)
+        again = fit_season(model.y - levels - others, model.precision, s.index, season.period, block)
+        if np.ptp(again.effects) <= SAWTOOTH * np.ptp(season.effects):
+            seasons[i] = again
     precision = model.precision
     if not s.known:
         fitted = levels + sum((x.at(s.index) for x in seasons), np.zeros(len(levels)))
@@ -188,6 +193,8 @@ def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
     if not (many or model.ramps or (persistent and steps.cuts)) and steps.null.phi < grid.limit:
         return None
     position = np.cumsum(s.gap)
+    if many and persistent and straight(model.flat, position):
+        return ()
     seen = describe_lines(model.flat, position, model.precision**2, model.y)
     if many and persistent and seen:  # it wanders: no set of steps leaves plain noise, so what is visible is what is told
         return seen
@@ -195,3 +202,11 @@ def _lines(model: Model, s: Series) -> tuple[int, ...] | None:
     if line_cost(grid, position, cuts) >= cost:
         return None
     return seen if cuts else ()  # the test says that something changed, the picture what
+
+
+def straight(y: Array, position: Array) -> bool:
+    """Whether the series is one line at the scale of the picture, without a jump in it."""
+    around = y - np.polyval(np.polyfit(position, y, 1), position)
+    rate = np.diff(y) / np.diff(position)
+    apart = np.abs(rate - np.median(rate))
+    return bool(np.std(around) < STRAIGHT * np.ptp(y) and apart.max() < JUMP_SD * 1.4826 * np.median(apart))

@@ -45,7 +45,7 @@ def on_grid(y: Array, index: Index, n: int) -> Array:
 
 
 def moving_level(full: Array, period: int) -> Array:
-    """Centred moving average over one period; at the ends the nearest full window, shifted by the local slope."""
+    """Centred moving average over one period; at the ends the nearest full window, carried on by the slope next to it."""
     n = len(full)
     half = period // 2
     kernel = np.full(2 * half + 1, 1.0 / period)
@@ -58,7 +58,10 @@ def moving_level(full: Array, period: int) -> Array:
         core = core - (full[: n - width + 1] + full[width - 1 :]) * (0.5 / period)
     out = np.empty(n)
     out[half : n - half] = core
-    out[:half], out[n - half :] = core[0], core[-1]
+    reach = min(period, len(core) - 1)
+    first, last = ((core[reach] - core[0]) / reach, (core[-1] - core[-1 - reach]) / reach) if reach else (0.0, 0.0)
+    away = np.arange(half, 0, -1)
+    out[:half], out[n - half :] = core[0] - first * away, core[-1] + last * away[::-1]
     return out
 
 

@@ -259,3 +259,33 @@ def test_times_may_be_datetimes():
 def test_values_too_large_to_square_are_refused():
     with pytest.raises(BadInput, match="too large"):
         find_changes([1e300, 1.0] * 30)
+
+
+def test_straight_line_that_wanders_a_little_is_told_by_its_breaks_only():
+    t, quiet, jumps, kinks = np.arange(800), 0, [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y = 100 + 0.2 * t + 0.03 * np.cumsum(rng.normal(size=800)) + 0.1 * np.sin(2 * np.pi * t / 12)
+        quiet += len(find_changes(y)) == 0
+        jumps.append(500 in find_changes(y + 2 * (t >= 500)).indices)
+        kinks.append(any(abs(i - 500) <= 10 for i in find_changes(y + 0.1 * np.clip(t - 500, 0, None)).indices))
+    assert quiet == 6
+    assert all(jumps)
+    assert all(kinks)
+
+
+@pytest.mark.parametrize(("period", "cycles", "slope", "persistence"), [(24, 28, 1.0, 0.0), (24, 28, 0.2, 0.99), (12, 17, 1.0, 0.6)])
+def test_season_on_a_slope_leaves_no_steps_a_period_apart(period, cycles, slope, persistence):
+    t = np.arange(period * cycles)
+    season = 2 * np.sin(2 * np.pi * t / period)
+    found, stepped = [], []
+    for seed in range(4):
+        noise = 0.3 * np.random.default_rng(seed).normal(size=len(t))
+        for i in range(1, len(t)):
+            noise[i] += persistence * noise[i - 1]
+        y = slope * t + season + noise * (0.1 if persistence > 0.9 else 1)
+        found.append(len(find_changes(y)))
+        at = period * cycles // 2
+        stepped.append(find_changes(y + 12 * (t >= at)).indices == (at,))
+    assert sum(found) <= 1
+    assert all(stepped)

@@ -67,3 +67,9 @@ def test_moving_level_is_the_centred_mean_over_one_period(period):
         inner[[0, -1]] *= 0.5
     assert level[i] == pytest.approx(inner.sum() / period)
     assert moving_level(np.tile(np.arange(float(period)), 8), period) == pytest.approx((period - 1) / 2)
+
+
+@pytest.mark.parametrize("period", [12, 24])
+def test_moving_level_of_a_slope_is_the_slope_to_its_ends(period):
+    t = np.arange(10.0 * period)
+    assert moving_level(3 + 0.5 * t, period) == pytest.approx(3 + 0.5 * t)
