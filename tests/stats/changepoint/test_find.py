@@ -274,7 +274,9 @@ def test_straight_line_that_wanders_a_little_is_told_by_its_breaks_only():
     assert all(kinks)
 
 
-@pytest.mark.parametrize(("period", "cycles", "slope", "persistence"), [(24, 28, 1.0, 0.0), (24, 28, 0.2, 0.99), (12, 17, 1.0, 0.6)])
+@pytest.mark.parametrize(
+    ("period", "cycles", "slope", "persistence"), [(24, 28, 1.0, 0.0), (24, 28, 0.2, 0.99), (12, 17, 1.0, 0.6)]
+)
 def test_season_on_a_slope_leaves_no_steps_a_period_apart(period, cycles, slope, persistence):
     t = np.arange(period * cycles)
     season = 2 * np.sin(2 * np.pi * t / period)
