@@ -2,121 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from case_files import (
+    YAML,
+    broken_arrow,
+    changes,
+    csv_text,
+    duplicate_parquet,
+    jsonl,
+    log,
+    metrics,
+    raw_csv,
+    text,
+    truncated_gzip,
+    truncated_parquet,
+    two_parts,
+    write,
+)
 from cli_helpers import run
-
-from rca_kit.sources import open_case
-
-N = 400
-START = datetime(2026, 3, 1, tzinfo=UTC)
-YAML = """id: T-1
-title: t
-detected_at: 2026-03-01T06:00:00Z
-tables: {{predictions: {file}}}
-{extra}"""
-
-
-def log(n: int = N) -> pl.DataFrame:
-    rng = np.random.default_rng(3)
-    score = rng.random(n).round(4)
-    return pl.DataFrame(
-        {
-            "ts": [START + timedelta(minutes=i) for i in range(n)],
-            "score": score,
-            "label": (rng.random(n) < score).astype(int),
-            "country": rng.choice(["DE", "FR"], n),
-            "amount": rng.normal(size=n).round(3),
-            "latency_ms": rng.exponential(30, n).round(2),
-        }
-    )
-
-
-def write(folder: Path, extra: str = "", frame: pl.DataFrame | None = None, file: str = "p.csv") -> Path:
-    frame = log() if frame is None else frame
-    if file.endswith(".csv"):
-        frame.write_csv(folder / file)
-    else:
-        frame.write_parquet(folder / file)
-    (folder / "incident.yaml").write_text(YAML.format(file=file, extra=extra))
-    return folder
-
-
-def text(folder: Path, content: str) -> Path:
-    write(folder)
-    (folder / "incident.yaml").write_text(content)
-    return folder
-
-
-def truncated_parquet(d: Path) -> None:
-    write(d, file="p.parquet")
-    raw = (d / "p.parquet").read_bytes()
-    (d / "p.parquet").write_bytes(raw[: len(raw) // 2])
-
-
-def truncated_gzip(d: Path) -> None:
-    write(d)
-    raw = gzip.compress((d / "p.csv").read_bytes())
-    (d / "p.csv.gz").write_bytes(raw[: len(raw) // 2])
-    (d / "incident.yaml").write_text(YAML.format(file="p.csv.gz", extra=""))
-
-
-def broken_arrow(d: Path) -> None:
-    write(d)
-    (d / "p.arrow").write_bytes(b"ARROW1\x00\x00 and then nothing of use")
-    (d / "incident.yaml").write_text(YAML.format(file="p.arrow", extra=""))
-
-
-def two_parts(d: Path, second: pl.DataFrame) -> None:
-    log().write_parquet(d / "part-1.parquet")
-    second.write_parquet(d / "part-2.parquet")
-    (d / "incident.yaml").write_text(YAML.format(file="part-*.parquet", extra=""))
-
-
-def jsonl(d: Path, content: str) -> None:
-    (d / "p.jsonl").write_text(content)
-    (d / "incident.yaml").write_text(YAML.format(file="p.jsonl", extra=""))
-
-
-def raw_csv(d: Path, content: bytes) -> None:
-    (d / "p.csv").write_bytes(content)
-    (d / "incident.yaml").write_text(YAML.format(file="p.csv", extra=""))
-
-
-def duplicate_parquet(d: Path) -> None:
-    table = log().to_arrow()
-    twice = pa.Table.from_arrays([*table.columns, table["score"]], names=[*table.column_names, "score"])
-    pq.write_table(twice, d / "p.parquet")
-    (d / "incident.yaml").write_text(YAML.format(file="p.parquet", extra=""))
-
-
-def changes(d: Path, content: str) -> None:
-    write(d)
-    (d / "c.csv").write_text(content)
-    (d / "incident.yaml").write_text(YAML.format(file="p.csv, changes: c.csv", extra=""))
-
-
-def metrics(d: Path, content: str) -> None:
-    write(d)
-    (d / "m.csv").write_text(content)
-    (d / "incident.yaml").write_text(YAML.format(file="p.csv, service_metrics: m.csv", extra=""))
-
-
-def csv_text(**changed: object) -> pl.DataFrame:
-    return log().with_columns(**changed)
-
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nid: T\ntitle: t\ndetected_at: 2026-03-01\ntables: {predictions: p.csv}\n"
 CASES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
@@ -279,124 +190,6 @@ def test_bad_case_is_refused_with_one_clear_message(name, tmp_path, monkeypatch,
 
 def test_there_are_enough_of_them():
     assert len(CASES) >= 30
-
-
-USABLE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "semicolons": (lambda d: raw_csv(d, log().write_csv(separator=";").encode()), "separated by `;`"),
-    "decimal commas": (
-        lambda d: raw_csv(
-            d,
-            log()
-            .with_columns(pl.col("score").map_elements(lambda v: f"{v:.4f}".replace(".", ","), pl.String))
-            .write_csv(separator=";")
-            .encode(),
-        ),
-        "decimal comma",
-    ),
-    "junk in a numeric column": (
-        lambda d: write(
-            d,
-            frame=csv_text(
-                amount=pl.when(pl.int_range(N) % 50 == 3).then(pl.lit("oops")).otherwise(pl.col("amount").cast(pl.String))
-            ),
-        ),
-        "8 of 400 values are no numbers (such as `oops`)",
-    ),
-    "all-null label": (
-        lambda d: write(d, "roles: {label: label}", csv_text(label=pl.lit(None, pl.Int8)), "p.parquet"),
-        "(label) is empty",
-    ),
-    "all-null score": (
-        lambda d: write(d, "roles: {score: score}", csv_text(score=pl.lit(None, pl.Float64)), "p.parquet"),
-        "(score) is empty",
-    ),
-    "constant score": (lambda d: write(d, "roles: {score: score}", csv_text(score=pl.lit(0.5))), "(score) has one value only"),
-    "naive times": (lambda d: write(d, frame=csv_text(ts=pl.col("ts").dt.strftime("%Y-%m-%d %H:%M:%S"))), "taken as UTC"),
-    "mixed time zones": (
-        lambda d: write(
-            d,
-            frame=csv_text(
-                ts=pl.when(pl.int_range(N) % 2 == 0)
-                .then(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%S+00:00"))
-                .otherwise(pl.col("ts").dt.offset_by("2h").dt.strftime("%Y-%m-%dT%H:%M:%S"))
-            ),
-        ),
-        "50% of the times have no offset",
-    ),
-    "some times unreadable": (
-        lambda d: write(
-            d,
-            frame=csv_text(
-                ts=pl.when(pl.int_range(N) < 7).then(pl.lit("?")).otherwise(pl.col("ts").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-            ),
-        ),
-        "7 of 400 rows have no readable time",
-    ),
-    "alert after the data": (
-        lambda d: text(d, "id: a\ntitle: t\ndetected_at: 2026-04-01\ntables: {predictions: p.csv}"),
-        "before the alert",
-    ),
-    "nested columns": (
-        lambda d: write(
-            d,
-            frame=csv_text(vector=pl.lit([[1, 2]]).list.first()).with_columns(
-                pl.concat_list("score", "amount").alias("embedding")
-            ),
-            file="p.parquet",
-        ),
-        "left out: ",
-    ),
-    "unknown kind of change": (
-        lambda d: changes(d, "id,time,kind,component,description\nc1,2026-03-01T01:00:00Z,rollout,a,b\n"),
-        "taken as `other`: rollout",
-    ),
-    "two changes of one id": (
-        lambda d: changes(d, "id,time,kind,component,description\n" + "c1,2026-03-01T01:00:00Z,other,a,b\n" * 2),
-        "`c1` stands twice",
-    ),
-    "service metrics without rows": (lambda d: metrics(d, "time,component,metric,value\n"), "holds no rows"),
-    "parts whose numbers widen": (
-        lambda d: two_parts(d, log().with_columns(pl.col("label").cast(pl.Float64))),
-        "were widened (label)",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", USABLE)
-def test_case_usable_in_part_warns(name, tmp_path, monkeypatch, capsys):
-    make, expected = USABLE[name]
-    make(tmp_path)
-    ran = run(monkeypatch, capsys, "check", tmp_path)
-    assert ran.code == 0, ran
-    warnings = [line for line in ran.out.splitlines() if line.startswith("warning: ")]
-    assert any(expected in w for w in warnings), ran.out
-
-
-def test_infinities_and_many_segment_values_open(tmp_path, monkeypatch, capsys):
-    frame = log(20_000).with_columns(
-        amount=pl.when(pl.int_range(20_000) % 100 == 0).then(float("inf")).otherwise("amount"),
-        shop=("s" + (pl.int_range(20_000) % 10_000).cast(pl.String)),
-    )
-    write(tmp_path, frame=frame, file="p.parquet")
-    ran = run(monkeypatch, capsys, "check", tmp_path)
-    assert ran.code == 0 and "shop" not in next(line for line in ran.out.splitlines() if "segments" in line)
-    assert "column `amount`: infinite values (200 seen) are taken as missing" in ran.out
-    write(tmp_path, "roles: {segments: [shop]}", frame=frame, file="p.parquet")
-    ran = run(monkeypatch, capsys, "check", tmp_path)
-    assert ran.code == 0 and "segment `shop` has 10,000 values" in ran.out
-
-
-def test_junk_among_zeros_and_ones_is_no_third_class(tmp_path):
-    label = pl.when(pl.int_range(N) % 100 == 7).then(pl.lit("oops")).otherwise(pl.col("label").cast(pl.String))
-    opened = open_case(write(tmp_path, frame=csv_text(label=label)))
-    assert opened.task == "binary" and opened.roles.label == "label" and opened.positive["label"] == 1
-    assert any("`label`: 4 of 400 values are no numbers (such as `oops`)" in w for w in opened.warnings)
-
-
-def test_times_out_of_order_are_fine(tmp_path, monkeypatch, capsys):
-    write(tmp_path, frame=log().sample(fraction=1, shuffle=True, seed=1))
-    ran = run(monkeypatch, capsys, "check", tmp_path)
-    assert ran.code == 0 and "no problems found" in ran.out
 
 
 def test_unwritable_output_is_refused_before_any_work(tmp_path, monkeypatch, capsys):

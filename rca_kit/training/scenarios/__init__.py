@@ -8,7 +8,7 @@ import pkgutil
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.training.scenarios.base import CANON_SEED, Scenario, plan_of
 
-ORDER = ("fraud", "ranking", "serving", "language")  # the families in which the twenty were told; newcomers follow by name
+ORDER = ("fraud", "ranking", "feeds", "serving", "language")  # as the twenty were told; newcomers follow by name
 
 
 def _collect() -> dict[str, Scenario]:

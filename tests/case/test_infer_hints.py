@@ -1,0 +1,131 @@
+"""Role inference from what the case itself says: signal, SLOs, change log, roles given in part, and where it must not guess."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from made_logs import Draw, N, opened, times
+
+from rca_kit.errors import BadInput
+from rca_kit.sources import open_case
+
+
+def test_kpi_of_any_name_follows_mistakes(tmp_path):
+    d = Draw(11)
+    wrong = np.abs(d.y - d.p)
+    zorp = (d.rng.random(N) < 0.05 + 0.5 * wrong).astype(int)
+    known = (d.z + 2 * d.rng.normal(size=N) > 0).astype(int)
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "label": d.y, "zorp": zorp, "plain_flag": known})
+    assert oc.roles.kpi == {"zorp": "lower"}
+    assert "plain_flag" in oc.roles.features
+
+
+def test_a_segment_hit_by_the_incident_is_no_kpi(tmp_path):
+    d = Draw(21)
+    hit = d.rng.integers(0, 2, N)
+    late = np.arange(N) > N * 0.7
+    shuffled = np.where((hit == 1) & late, d.rng.permutation(d.p), d.p)
+    calm = (np.arange(N) // 500) % 2  # a calendar of some kind, in which the model is worse
+    noisy = np.where(calm == 1, np.clip(shuffled + 0.4 * d.rng.normal(size=N), 0, 1), shuffled)
+    oc = opened(tmp_path, {"ts": times(), "score": noisy, "label": d.y, "handheld": hit, "calm": calm})
+    assert oc.roles.kpi == {}
+    assert set(oc.roles.segments) == {"handheld", "calm"}
+
+
+def test_model_version_known_from_the_change_log(tmp_path):
+    d = Draw(12)
+    (tmp_path / "changes.csv").write_text(
+        "id,time,kind,component,description,version_from,version_to\nc1,2026-03-01T10:00:00Z,model_deploy,m,new,aurora,boreal\n"
+    )
+    frame = {"ts": times(), "score": d.p, "label": d.y, "flavour": d.cat("aurora", "boreal"), "shelf": d.cat("a", "b")}
+    pl.DataFrame(frame).write_parquet(tmp_path / "p.parquet")
+    (tmp_path / "incident.yaml").write_text(
+        "id: T-1\ntitle: t\ndetected_at: 2026-03-02T00:00:00Z\ntables: {predictions: p.parquet, changes: changes.csv}\n"
+    )
+    oc = open_case(tmp_path)
+    assert oc.roles.model_version == "flavour" and oc.roles.segments == ("shelf",)
+
+
+def test_two_equal_times_are_refused(tmp_path):
+    d = Draw(13)
+    later = [t + timedelta(seconds=float(s)) for t, s in zip(times(), d.rng.normal(size=N) * 5, strict=True)]
+    with pytest.raises(BadInput, match=r"cannot tell which column is the time") as caught:
+        opened(tmp_path, {"time_a": times(), "time_b": later, "score": d.p})
+    assert "`time_a` and `time_b`" in str(caught.value) and "roles" in str(caught.value)
+
+
+def test_the_earlier_of_two_times_is_the_request(tmp_path):
+    d = Draw(14)
+    later = [t + timedelta(seconds=3) for t in times()]
+    oc = opened(tmp_path, {"stamp_b ts": later, "stamp_a ts": times(), "score": d.p})
+    assert oc.roles.time == "stamp_a ts" and "earliest" in oc.roles.inferred["time"]
+
+
+def test_two_equal_labels_are_said(tmp_path):
+    d = Draw(15)
+    again = np.where(d.rng.random(N) < 0.5, d.y, (d.rng.random(N) < d.p).astype(int))
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "label_a": d.y, "label_b": again})
+    assert any("label_a" in w and "label_b" in w and "roles.label" in w for w in oc.warnings)
+
+
+def test_given_roles_stay_and_null_declines(tmp_path):
+    d = Draw(16)
+    oc = opened(
+        tmp_path,
+        {"ts": times(), "score": d.p, "margin": d.num(), "label": d.y, "country": d.cat("a", "b")},
+        "roles: {score: margin, label: null, segments: []}",
+    )
+    assert oc.roles.score == "margin" and oc.roles.label is None and oc.roles.segments == ()
+    assert "score" not in oc.roles.inferred and "label" not in oc.roles.inferred
+
+
+def test_given_kpi_as_list_means_higher(tmp_path):
+    d = Draw(17)
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "booked": d.y}, "roles: {kpi: [booked]}")
+    assert oc.roles.kpi == {"booked": "higher"}
+
+
+def test_kpi_named_by_the_signal_and_direction_by_slo(tmp_path):
+    d = Draw(18)
+    oc = opened(
+        tmp_path,
+        {"ts": times(), "score": d.p, "label": d.y, "zap": d.cat(0, 1)},
+        "signal: {metric: 'kpi:zap'}\nslos: {'kpi:zap': {max: 0.6}}",
+    )
+    assert oc.roles.kpi == {"zap": "lower"}
+
+
+def test_aggregates_of_the_past_are_inputs(tmp_path):
+    d = Draw(19)
+    oc = opened(
+        tmp_path,
+        {
+            "ts": times(),
+            "score": d.p,
+            "label": d.y,
+            "avg_score_30d": d.p,
+            "fraud_rate_7d": d.p[::-1].copy(),
+            "prev_label": d.cat(0, 1),
+            "hour_of_day": [t.hour for t in times()],
+            "weekday": d.rng.integers(0, 7, N),
+            "server": d.cat("s1", "s2"),
+        },
+    )
+    r = oc.roles
+    assert (r.score, r.label) == ("score", "label")
+    assert {"avg_score_30d", "fraud_rate_7d", "prev_label", "hour_of_day"} <= set(r.features)
+    assert "hour_of_day" not in r.segments and "weekday" not in r.segments
+    assert "server" in r.segments and "server" not in r.features
+
+
+def test_no_time_names_what_is_there(tmp_path):
+    with pytest.raises(BadInput, match="no column holds times") as caught:
+        opened(tmp_path, {"a": list(range(N)), "score": np.linspace(0, 1, N)})
+    assert "roles.time" in str(caught.value)
