@@ -106,7 +106,7 @@ class Suspects(Finding):
         if not self.items:
             return "No suspect: " + self.verdict_because
         first = self.items[0]
-        return f"{first.title or first.subject} ({first.category}), probability {first.probability:.0%}."
+        return f"{first.title or first.subject} ({first.category}), probability {_percent(first.probability)}."
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per suspect."""
@@ -116,3 +116,7 @@ class Suspects(Finding):
              "against": "; ".join(e.says for e in s.evidence if not e.supports), "next_test": s.next_test}
             for s in (*self.items, *self.excluded)
         ]
+
+
+def _percent(share: float) -> str:
+    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"

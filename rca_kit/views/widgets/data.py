@@ -9,6 +9,7 @@ from markupsafe import Markup
 from rca_kit.findings.base import iso
 from rca_kit.loop.reading.columns import compare_columns
 from rca_kit.loop.reading.feature_views import FeatureView, feature_view
+from rca_kit.loop.reading.schema_diff import SchemaDifference, schema_diff
 from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text
@@ -18,6 +19,13 @@ from rca_kit.views.widgets import parts
 from rca_kit.views.widgets.base import Explorer, Message
 
 MOST_ROWS = 40
+DIFFERENCES = {
+    "gone": "gone after the onset",
+    "new": "new after the onset",
+    "values": "other values",
+    "golden_type": "other type in the golden set",
+    "not_in_golden": "not in the golden set",
+}
 LEAST_NULLS = 0.02  # height of the axis where hardly anything is missing
 PSI_SMALL, PSI_LARGE = 0.1, 0.25  # the usual reading: below the first nothing, above the second a large shift (Siddiqi 2006)
 
@@ -124,7 +132,7 @@ class DataExplorer(Explorer):
         out = [parts.table(heads, rows, "Columns, most evidence first")]
         if more > 0:
             out.append(parts.tag("p", f"{more} more; filter to see them.", class_="mute small"))
-        return parts.join([*out, self._values()])
+        return parts.join([*out, self._values(), self._schema()])
 
     def _values(self) -> Markup:
         c = self.compared().get(self.column())
@@ -153,6 +161,19 @@ class DataExplorer(Explorer):
         ]
         rows = [[k, v] for k, v in facts if v]
         return parts.join([parts.tag("h3", f"{c.column}: type and values"), parts.table([("", ""), ("", "words")], rows)])
+
+    def schema(self) -> tuple[SchemaDifference, ...]:
+        """Give the schema diff: columns and values that came and went, and types beside the golden set."""
+        return schema_diff(self.session.prepared, self.compared())
+
+    def _schema(self) -> Markup:
+        rows = [[d.column, DIFFERENCES[d.change], d.before, d.after] for d in self.schema()]
+        if not rows:
+            golden = " or differs from the golden set" if self.session.prepared.case.golden is not None else ""
+            said = f"No column came, went or got other values{golden}."
+            return parts.join([parts.tag("h3", "Schema diff"), parts.tag("p", said, class_="mute")])
+        heads = [("column", ""), ("difference", ""), ("before, or in the log", "words"), ("after, or in the golden set", "words")]
+        return parts.join([parts.tag("h3", "Schema diff"), parts.table(heads, rows)])
 
     def picture(self) -> Markup:
         """Write the histogram as a table with bars."""
@@ -210,7 +231,7 @@ def feature_figure(view: FeatureView, onset: str) -> Figure:
             "hovertemplate": "missing %{y:.2%}<extra></extra>",
         },
     ]
-    layout = plotly_layout(plotly_text(f"{view.column}: shares before (grey) and after (red)", 90), height=520)
+    layout = plotly_layout(plotly_text(f"{view.column}: before grey, after red", 90), height=520)
     layout["barmode"], layout["bargap"] = "group", 0.15
     layout["xaxis"] |= {"type": "category", "anchor": "y"}
     layout["yaxis"] |= {"domain": [0.56, 1.0], "tickformat": ".0%", "rangemode": "tozero"}

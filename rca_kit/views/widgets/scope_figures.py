@@ -84,6 +84,7 @@ def icicle_figure(title: str, first: Sequence[Row], below: Mapping[str, Sequence
     }
     layout = plotly_layout(height=240)
     layout["margin"] = {"l": 8, "r": 8, "t": 8, "b": 8}
+    layout["uniformtext"] = {"minsize": 11, "mode": "hide"}  # what does not fit is told by the hover and the table
     return {"data": [trace], "layout": layout}
 
 

@@ -63,12 +63,13 @@ class SettleExplorer(Writing):
 
     def head(self) -> Markup:
         """Say what to do first, and offer the report."""
+        on = {m: f": {words.for_people(m.target)}" if m.target else "" for m in self.settlement.mitigations}
         first = [
             parts.tag(
                 "li",
-                parts.tag("strong", words.ACTIONS.get(m.action, m.action) + (f": {m.target}" if m.target else "")),
-                f" – {m.why}" if m.why else "",
-                parts.tag("div", f"Verify: {m.verify}", class_="small mute") if m.verify else "",
+                parts.tag("strong", words.ACTIONS.get(m.action, m.action) + on[m]),
+                f" – {words.for_people(m.why)}" if m.why else "",
+                parts.tag("div", f"Verify: {words.for_people(m.verify)}", class_="small mute") if m.verify else "",
             )
             for m in self.settlement.mitigations[:3]
         ]
@@ -107,7 +108,7 @@ class SettleExplorer(Writing):
                 class_="row",
             ),
         )
-        because = parts.tag("ul", *(parts.tag("li", b) for b in found.because))
+        because = parts.tag("ul", *(parts.tag("li", words.for_people(b)) for b in found.because))
         return parts.tag("section", parts.tag("h3", f"Severity: {found.level or 'none'}"), because, form)
 
     def _actions(self) -> Markup:
