@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.room import numbers
-from rca_kit.stats.matrix import without_empty
+from rca_kit.stats.trees import boost
 
 Floats = NDArray[np.float64]
 
@@ -97,9 +97,6 @@ def fit_gap(
     Rows after with a value never seen before (missing where nothing was missing, out of range, unknown category) are left
     out: the surrogate knows nothing there, and other checks do.
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
-
     names = [*features, extra] if extra else list(features)
     encoder = Encoder.fit(before, names)
     ok_b, ok_a = np.isfinite(y_before), np.isfinite(y_after)
@@ -115,19 +112,9 @@ def fit_gap(
     if half.sum() > FIT_ROWS:
         half &= np.cumsum(half) <= FIT_ROWS
     categorical = [n in encoder.levels for n in encoder.names]
-    model = HistGradientBoostingRegressor(
-        max_iter=60,
-        learning_rate=0.18,
-        max_leaf_nodes=24,
-        min_samples_leaf=20,
-        random_state=0,
-        categorical_features=categorical,
-        early_stopping=False,
-    )
-    with threadpool_limits(1):  # threads that spin beside other work cost more than they bring on a few thousand rows
-        model.fit(without_empty(xb[half]), yb[half])
-        rest = ~half
-        rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
+    model = boost(xb[half], yb[half], categorical, rounds=60, rate=0.18, leaves=24)
+    rest = ~half
+    rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
     limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12
     rb, ra = np.clip(rb, -limit, limit), np.clip(ra, -limit, limit)
     spread = float(rb.std()) or 1e-12
@@ -200,10 +187,8 @@ def _correlations(x: Floats) -> tuple[Floats, Floats]:
     for j in range(x.shape[1]):
         at = ok[:, j]
         if at.sum() > 2:
-            order = np.argsort(np.argsort(x[at, j], kind="stable"), kind="stable")
-            _, inverse = np.unique(x[at, j], return_inverse=True)
-            mean_rank = np.bincount(inverse, order) / np.bincount(inverse)
-            ranks[at, j] = mean_rank[inverse] - (at.sum() - 1) / 2
+            _, inverse, ties = np.unique(x[at, j], return_inverse=True, return_counts=True)
+            ranks[at, j] = (np.cumsum(ties) - (ties + 1) / 2)[inverse] - (at.sum() - 1) / 2
     norm = np.sqrt((ranks**2).sum(0))
     with np.errstate(divide="ignore", invalid="ignore"):
         r = np.where(np.outer(norm, norm) > 0, ranks.T @ ranks / np.outer(norm, norm), 0.0)

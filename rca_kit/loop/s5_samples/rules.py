@@ -10,9 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.findings.samples import Rule
+from rca_kit.stats.trees import Bins, Tree, grow
 
 MAX_DEPTH = 3  # a rule of more than three conditions is not one a tired person keeps in mind
 MAX_LEAVES = 6
+CUTS = 255  # places where a number can be cut
 MIN_LEAF = 10
 MIN_COVERAGE = 0.05
 MIN_GAIN = 1.5  # a rule's precision over the share of bad rows anywhere; below this it separates nothing
@@ -69,17 +71,16 @@ def find_rules(
     features = _features(rows, columns)
     if not features:
         return ()
-    from sklearn.tree import DecisionTreeClassifier
-
     X = np.column_stack([_values(rows, f) for f in features])
     leaf = max(MIN_LEAF, int(0.005 * len(train)))
-    tree = DecisionTreeClassifier(max_depth=MAX_DEPTH, max_leaf_nodes=MAX_LEAVES, min_samples_leaf=leaf, random_state=seed)
-    # bad and good count alike, else a tree on 2 % bad rows stops at its root
     w, y = weights[train], bad[train]
-    tree.fit(X[train], y, sample_weight=w * np.where(y, 1 / w[y].sum(), 1 / w[~y].sum()) * len(train))
+    # bad and good count alike, else a tree on 2 % bad rows stops at its root
+    balanced = w * np.where(y, 1 / w[y].sum(), 1 / w[~y].sum()) * len(train)
+    bins = Bins.fit(X[train], most=CUTS)
+    tree = grow(bins, bins.codes(X[train]), y.astype(float), balanced, depth=MAX_DEPTH, leaves=MAX_LEAVES, least=leaf)
     share = weights[test][bad[test]].sum() / weights[test].sum()
     rules: list[Rule] = []
-    for path in _bad_paths(tree.tree_):
+    for path in _bad_paths(tree, bins):
         path = _pruned(path, X[train], y, w)
         hit = _matches(path, X[test])
         covered = weights[test][hit & bad[test]].sum()
@@ -126,20 +127,20 @@ def _values(rows: pl.DataFrame, f: Feature) -> NDArray[np.float64]:
     return (column.cast(pl.String) == str(f.value)).fill_null(value=False).to_numpy().astype(float)
 
 
-def _bad_paths(tree: Any) -> list[list[Condition]]:
+def _bad_paths(tree: Tree, bins: Bins) -> list[list[Condition]]:
     """Paths from the root to leaves where bad rows outweigh good ones, after balancing."""
     out: list[list[Condition]] = []
 
     def walk(node: int, bounds: dict[int, tuple[float, float]]) -> None:
-        if tree.children_left[node] == -1:
-            good, bad = tree.value[node][0]
-            if bad > good and bounds:
-                out.append([(f, low, high) for f, (low, high) in bounds.items()])
+        f = int(tree.feature[node])
+        if f < 0:
+            if tree.value[node] > 0.5 and bounds:
+                out.append([(g, low, high) for g, (low, high) in bounds.items()])
             return
-        f, cut = int(tree.feature[node]), float(tree.threshold[node])
+        cut = float(bins.edges[f][int(tree.left[node, :-1].sum()) - 1])
         low, high = bounds.get(f, (-np.inf, np.inf))
-        walk(tree.children_left[node], {**bounds, f: (low, min(high, cut))})
-        walk(tree.children_right[node], {**bounds, f: (max(low, cut), high)})
+        walk(2 * node + 1, {**bounds, f: (low, min(high, cut))})
+        walk(2 * node + 2, {**bounds, f: (max(low, cut), high)})
 
     walk(0, {})
     return out

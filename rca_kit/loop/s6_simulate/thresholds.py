@@ -164,15 +164,22 @@ def recalibrated(score: Floats, label: Floats, kind: str, seed: int = 0) -> Floa
             return score
         apply = side & ~np.isnan(score)
         if kind == "isotonic":
-            from sklearn.isotonic import IsotonicRegression
-
-            made = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score[fit], label[fit])
+            made = _isotonic(score[fit], label[fit], score[apply])
             # a certain 0 or 1 from a handful of rows would cost without limit
-            out[apply] = np.clip(made.predict(score[apply]), 1 / (fit.sum() + 2), 1 - 1 / (fit.sum() + 2))
+            out[apply] = np.clip(made, 1 / (fit.sum() + 2), 1 - 1 / (fit.sum() + 2))
         else:
             slope, intercept = _platt(logit(score[fit]), label[fit])
             out[apply] = 1 / (1 + np.exp(-(slope * logit(score[apply]) + intercept)))
     return out
+
+
+def _isotonic(x: Floats, y: Floats, at: Floats) -> Floats:
+    """Fit y as a rising function of x, equal x taken together, and read it between the fitted points."""
+    from scipy.optimize import isotonic_regression
+
+    values, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    fitted = isotonic_regression(np.bincount(inverse, y) / counts, weights=counts).x
+    return np.asarray(np.interp(at, values, fitted))
 
 
 def _platt(x: Floats, y: Floats) -> tuple[float, float]:
