@@ -66,18 +66,26 @@ def overdispersion(values: ArrayLike, errors: ArrayLike, groups: ArrayLike | Non
         return 1.0
     x, s = x[ok], s[ok]
     labels = np.zeros(x.size, int) if groups is None else np.asarray(groups)[ok]
-    residual = np.empty(x.size)
-    freedom = 0
-    for g in np.unique(labels):
-        at = labels == g
-        residual[at] = x[at] - (np.median(x[at]) if at.sum() > 1 else x[at])
-        freedom += max(int(at.sum()) - 1, 0)
-    z = residual / s
+    middle, sizes = _medians(x, labels)
+    freedom = x.size - sizes.size
+    z = (x - middle) / s
     scale = MAD_TO_SIGMA * float(np.median(np.abs(z))) * math.sqrt(x.size / max(freedom, 1))
     clipped = np.clip(z, -4 * scale, 4 * scale) if scale > 0 else z
     r = float(np.clip(np.corrcoef(clipped[:-1], clipped[1:])[0, 1], 0, 0.9)) if scale > 0 and np.std(clipped) > 0 else 0.0
     noise = 2 / math.sqrt(x.size)  # an autocorrelation within two standard errors of zero is none
     return max(scale * math.sqrt((1 + r) / (1 - r)) if r > noise else scale, 1.0)
+
+
+def _medians(x: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Median of each value's group, shape (n,), and the groups' sizes."""
+    order = np.lexsort((x, labels))
+    starts = np.flatnonzero(np.append(True, np.diff(labels[order]) != 0))
+    sizes = np.diff(np.append(starts, x.size))
+    inside = x[order]
+    median = (inside[starts + (sizes - 1) // 2] + inside[starts + sizes // 2]) / 2
+    out = np.empty(x.size)
+    out[order] = np.repeat(median, sizes)
+    return out, sizes
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -127,14 +135,12 @@ def rank_z(before: ArrayLike, after: ArrayLike) -> float:
     >>> round(rank_z([1, 2, 3, 4], [3, 4, 5, 6]), 2)
     1.75
     """
-    from scipy.stats import rankdata
-
     x, y = np.asarray(before, float), np.asarray(after, float)
     m, n = x.size, y.size
     if m == 0 or n == 0:
         return 0.0
-    ranks = rankdata(np.concatenate([x, y]))
-    _, ties = np.unique(ranks, return_counts=True)
+    _, inverse, ties = np.unique(np.concatenate([x, y]), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[inverse]
     total = m + n
     tied = float((ties.astype(float) ** 3 - ties).sum()) / (total * max(total - 1, 1))
     variance = m * n / 12 * (total + 1 - tied)

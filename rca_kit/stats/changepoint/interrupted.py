@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from rca_kit.errors import BadInput
 from rca_kit.stats.changepoint.gls import white_rows
@@ -81,8 +82,6 @@ def interrupted_time_series(values: Any, at_index: int, standard_errors: Any = N
     >>> fit.level_interval[0] < 3 < fit.level_interval[1]
     True
     """
-    import statsmodels.api as sm
-
     s = read_series(values, standard_errors=standard_errors)
     before = int((s.index < at_index).sum())
     after = len(s.y) - before
@@ -101,17 +100,56 @@ def interrupted_time_series(values: Any, at_index: int, standard_errors: Any = N
     x, y = x * s.precision[:, None], s.y * s.precision
     phi = 0.0
     for _ in range(ROUNDS):
-        fit = sm.OLS(white_rows(y, s.gap, phi), white_rows(x.T, s.gap, phi).T).fit()
-        residual = y - x @ fit.params
+        fit = _least_squares(white_rows(y, s.gap, phi), white_rows(x.T, s.gap, phi).T)
+        residual = y - x @ fit.coefficients
         new = _phi_of(residual, s.gap, x.shape[1])
         if abs(new - phi) < 1e-4:
             break
         phi = new
-    level, slope = (tuple(float(v) for v in fit.conf_int()[k]) for k in (2, 3))
-    exact = fit.ssr <= 1e-20 * max(float(y @ y), 1e-300)
-    both = 0.0 if exact else float(fit.f_test(np.eye(x.shape[1])[2:4]).pvalue)
-    return InterruptedFit(float(fit.params[2]), (level[0], level[1]), float(fit.params[3]), (slope[0], slope[1]),
-                          float(fit.pvalues[2]), float(fit.pvalues[3]), both, phi, before, after)
+    exact = fit.squares <= 1e-20 * max(float(y @ y), 1e-300)
+    (level, slope), beta = fit.intervals(2, 3), fit.coefficients
+    p_level, p_slope = fit.p_values(2, 3)
+    both = 0.0 if exact else fit.p_together(2, 3)
+    return InterruptedFit(float(beta[2]), level, float(beta[3]), slope, p_level, p_slope, both, phi, before, after)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Ordinary least squares: coefficients, their covariance, the residual sum of squares and its degrees of freedom."""
+
+    coefficients: Array
+    covariance: Array
+    squares: float
+    freedom: int
+
+    def _errors(self, *which: int) -> Array:
+        return np.sqrt(np.diag(self.covariance)[list(which)])
+
+    def intervals(self, *which: int) -> list[tuple[float, float]]:
+        """Give 95% intervals by Student's t."""
+        half = stdtrit(self.freedom, 0.975) * self._errors(*which)
+        return [(float(self.coefficients[k] - h), float(self.coefficients[k] + h)) for k, h in zip(which, half, strict=True)]
+
+    def p_values(self, *which: int) -> list[float]:
+        """Give two-sided p-values by Student's t."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.abs(self.coefficients[list(which)]) / self._errors(*which)
+        return [float(2 * stdtr(self.freedom, -v)) for v in t]
+
+    def p_together(self, *which: int) -> float:
+        """Give the p-value of these coefficients being zero together, by the F test."""
+        beta, at = self.coefficients[list(which)], np.ix_(which, which)
+        f = float(beta @ np.linalg.pinv(self.covariance[at]) @ beta) / len(which)
+        return float(fdtrc(len(which), self.freedom, f))
+
+
+def _least_squares(y: Array, x: Array) -> _Fit:
+    """Fit by the pseudo-inverse, so that columns that coincide share their coefficient."""
+    inverse = np.linalg.pinv(x)
+    beta = inverse @ y
+    squares = float(np.sum((y - x @ beta) ** 2))
+    freedom = len(y) - int(np.linalg.matrix_rank(x))
+    return _Fit(beta, inverse @ inverse.T * (squares / freedom), squares, freedom)
 
 
 def _phi_of(residual: Array, gap: Array, parameters: int) -> float:
