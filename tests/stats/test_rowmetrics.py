@@ -118,3 +118,19 @@ def test_shapley_shares_add_up_exact_and_sampled():
     assert sum(s.value for s in sampled) == pytest.approx(of(frozenset(worth)))
     assert abs(next(s for s in sampled if s.name == "f1").value - 4) < 2
     assert any(s.error > 0 for s in sampled)
+
+
+def test_weighted_auc_equals_scikit_learn_and_its_influence_is_the_derivative() -> None:
+    rng = np.random.default_rng(5)
+    y, p, w = rng.random(400) < 0.3, rng.random(400).round(2), rng.random(400) * 3
+    got = rm.weighted_auc(y, p, w)
+    assert got.value == pytest.approx(sk.roc_auc_score(y, p, sample_weight=w))
+    plain, same = rm.auc(y, p), rm.weighted_auc(y, p, np.ones(400))
+    assert same.value == pytest.approx(plain.value)
+    assert same.influence == pytest.approx(plain.influence, rel=0.02)
+    for i in range(5):  # leaving weight out of a row moves the value by its influence
+        less = w.copy()
+        less[i] *= 1 - 1e-4
+        slope = (got.value - rm.weighted_auc(y, p, less).value) / 1e-4 * 400
+        assert got.influence[i] == pytest.approx(slope, rel=0.01, abs=1e-3)
+    assert np.isnan(rm.weighted_auc(y, p, np.where(y, 0.0, 1.0)).value)

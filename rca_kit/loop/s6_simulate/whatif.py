@@ -108,7 +108,7 @@ def measure(metric: str, rows: Rows, weight: Floats | None = None) -> rm.RowMetr
 
 def _metric(metric: str, y: Floats, s: Floats, d: Floats, w: Floats | None) -> rm.RowMetric | None:
     if w is not None:
-        return _blocks(lambda at: _weighted(metric, y[at], s[at], d[at], w[at]), len(y))
+        return _weighted(metric, y, s, d, w)
     if metric == "auc":
         return rm.auc(y, s) if 0 < y.sum() < len(y) else None
     if metric in ("log_loss", "calibration_error") and (s.min() < 0 or s.max() > 1):
@@ -120,7 +120,7 @@ def _metric(metric: str, y: Floats, s: Floats, d: Floats, w: Floats | None) -> r
     if metric == "calibration_error":
         return rm.calibration_metric(y, s)
     if metric == "average_precision":
-        return _blocks(lambda at: rm.average_precision(y[at], s[at]), len(y)) if 0 < y.sum() < len(y) else None
+        return _blocks(rm.average_precision_of(y, s), np.ones(len(y))) if 0 < y.sum() < len(y) else None
     if metric == "mae":
         return rm.mean_metric(np.abs(s - y))
     if metric == "rmse":
@@ -132,17 +132,12 @@ def _metric(metric: str, y: Floats, s: Floats, d: Floats, w: Floats | None) -> r
     return None
 
 
-def _weighted(metric: str, y: Floats, s: Floats, d: Floats, w: Floats) -> float:
+def _weighted(metric: str, y: Floats, s: Floats, d: Floats, w: Floats) -> rm.RowMetric | None:
+    """Metric of weighted rows, the weights (mean 1) taken as fixed."""
     if metric == "auc":
-        order = np.argsort(s, kind="stable")
-        yo, so, wo = y[order] > 0, s[order], w[order]
-        starts = np.flatnonzero(np.append(True, so[1:] != so[:-1]))
-        pos, neg = np.add.reduceat(wo * yo, starts), np.add.reduceat(wo * ~yo, starts)
-        below = np.cumsum(neg) - neg
-        total = pos.sum() * neg.sum()
-        return float(np.sum(pos * (below + neg / 2)) / total) if total > 0 else float("nan")
+        return rm.weighted_auc(y, s, w)
     if metric == "average_precision":
-        return rm.average_precision(y, s, w)
+        return _blocks(rm.average_precision_of(y, s), w)
     values: dict[str, Callable[[], Floats]] = {
         "log_loss": lambda: rm.log_losses(y, s),
         "score_mean": lambda: s,
@@ -153,22 +148,22 @@ def _weighted(metric: str, y: Floats, s: Floats, d: Floats, w: Floats) -> float:
         "rmse": lambda: (s - y) ** 2,
     }
     if metric in values:
-        mean = float(np.average(values[metric](), weights=w))
-        return float(np.sqrt(mean)) if metric == "rmse" else mean
+        mean = rm.ratio_metric(w * values[metric](), w)
+        if metric != "rmse":
+            return mean
+        root = float(np.sqrt(mean.value))
+        return rm.RowMetric(root, mean.influence / (2 * root) if root > 0 else np.zeros(len(y)))
     ratio = {"precision": (y * d, d), "recall": (y * d, y), "f1": (2 * y * d, y + d)}.get(metric)
-    if ratio is None:
-        return float("nan")
-    below_sum = float(np.sum(w * ratio[1]))
-    return float(np.sum(w * ratio[0])) / below_sum if below_sum else float("nan")
+    return None if ratio is None else rm.ratio_metric(w * ratio[0], w * ratio[1])
 
 
-def _blocks(value: Callable[[Any], float], n: int) -> rm.RowMetric:
+def _blocks(value: Callable[[Floats], float], w: Floats) -> rm.RowMetric:
     """Block jackknife as an influence: its mean square over n is the jackknife variance (Efron and Stein 1981)."""
+    n = len(w)
     blocks = min(JACKKNIFE_BLOCKS, n)
     block = np.arange(n) % blocks
-    whole = value(np.arange(n))
-    left_out = np.asarray([value(np.flatnonzero(block != b)) for b in range(blocks)])
-    return rm.RowMetric(whole, np.sqrt(n * (blocks - 1)) * (left_out - left_out.mean())[block] * -1.0)
+    left_out = np.asarray([value(np.where(block == b, 0.0, w)) for b in range(blocks)])
+    return rm.RowMetric(value(w), np.sqrt(n * (blocks - 1)) * (left_out - left_out.mean())[block] * -1.0)
 
 
 def restored(
@@ -197,8 +192,7 @@ def restored(
         it got further away.
     """
     b, base = measure(metric, before), after if base is None else base
-    # both from the same kind of influence, or their covariance would be wrong
-    a = measure(metric, after, None if weight is None else np.ones(len(after)))
+    a = measure(metric, after)
     c = measure(metric, changed if changed is not None else after, weight)
     o = a if base is after else measure(metric, base)
     if b is None or a is None or c is None or o is None:
