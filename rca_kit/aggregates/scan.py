@@ -47,8 +47,8 @@ class Rows:
     time_sums: list[nw.Expr]
 
 
-def rows_of(frame: nw.LazyFrame[Any], plan: Plan) -> Rows:
-    """Write the helper columns of a row."""
+def rows_of(frame: nw.LazyFrame[Any], plan: Plan, keyed: bool = True) -> Rows:
+    """Write the helper columns of a row; those that rows are grouped by only where `keyed`."""
     schema = dict(frame.collect_schema())
     measures = outcome_columns(plan, schema)
     moments = {f"feature{i}": as_number(f.column, schema[f.column]) for i, f in enumerate(plan.features) if f.numeric}
@@ -58,8 +58,8 @@ def rows_of(frame: nw.LazyFrame[Any], plan: Plan) -> Rows:
         *[e.alias(f"rk_{m}") for m, e in measures.items()],
         *[e.alias(f"rk_{m}") for m, e in moments.items()],
         *[(~e.is_null()).cast(nw.Int64).alias(f"rk_{m}") for m, e in values.items()],
-        *[value_key(f, schema[f.column]).alias(f"rk_key{i}") for i, f in enumerate(plan.features)],
-        *[value_key(f, schema[f.column]).alias(f"rk_seg{i}") for i, f in enumerate(plan.segments)],
+        *[value_key(f, schema[f.column]).alias(f"rk_key{i}") for i, f in enumerate(plan.features) if keyed],
+        *[value_key(f, schema[f.column]).alias(f"rk_seg{i}") for i, f in enumerate(plan.segments) if keyed],
         *_bins(plan, schema),
     )
     coarse = (
@@ -70,17 +70,24 @@ def rows_of(frame: nw.LazyFrame[Any], plan: Plan) -> Rows:
     return Rows(base, coarse, tuple(measures), sums, time_sums)
 
 
-def queries(frame: nw.LazyFrame[Any], plan: Plan) -> list[Query]:
-    """Write the grouped sums to be taken, as lazy frames of whatever engine the frame comes from."""
-    rows = rows_of(frame, plan)
+def queries(frame: nw.LazyFrame[Any], plan: Plan, outcomes_only: bool = False) -> list[Query]:
+    """Write the grouped sums to be taken, as lazy frames of whatever engine the frame comes from.
+
+    With `outcomes_only`, those by value of a feature or segment and by error are left out: writing them takes longer than
+    the other sums take on a sample of rows.
+    """
+    rows = rows_of(frame, plan, keyed=not outcomes_only)
     coarse = rows.coarse
     counted = [nw.len().alias("n")]
     out: list[Query] = [("time", (BUCKET,), rows.fine.group_by(BUCKET).agg(*rows.time_sums))]
-    out += [(name, (BUCKET, VALUE), _counted(coarse, key, rows.sums)) for name, (key, _) in _segment_keys(plan).items()]
-    out += [(name, (BUCKET, VALUE), _counted(coarse, key, counted)) for name, (key, _) in _count_keys(plan).items()]
+    if not outcomes_only:
+        out += [(name, (BUCKET, VALUE), _counted(coarse, key, rows.sums)) for name, (key, _) in _segment_keys(plan).items()]
+    for name, (key, _) in _count_keys(plan).items():
+        if not outcomes_only or not name.startswith("feature:"):
+            out.append((name, (BUCKET, VALUE), _counted(coarse, key, counted)))
     if plan.columns.score and plan.label_kind == "binary":
         out.append(_score_by_label(coarse))
-    if plan.columns.error:
+    if plan.columns.error and not outcomes_only:
         typed = coarse.select(nw.col(BUCKET), _failures().alias(VALUE))
         out.append(("errors", (BUCKET, VALUE), typed.group_by(BUCKET, VALUE).agg(*counted)))
     return out

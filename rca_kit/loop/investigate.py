@@ -31,6 +31,7 @@ from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, 
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
 from rca_kit.sources import OpenCase, open_case
+from rca_kit.stats.threads import one_thread
 
 MOST_SPLITS = 4  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
 
@@ -101,6 +102,7 @@ class Worked:
     suspects: Suspects
 
 
+@one_thread
 def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -> Worked:
     """Do steps 1 to 4."""
     opened, prepared = prepared.case, focused(prepared, picture)
@@ -175,6 +177,7 @@ def in_psi(found: Symptom, room: Room) -> Symptom:
     return replace(found, before=0.0, after=change.psi, change=change.psi, change_interval=None, direction="up")
 
 
+@one_thread
 def finish(
     prepared: Prepared, worked: Worked, say: Progress = lambda _: None, budget: Budget | None = None
 ) -> Investigation:

@@ -29,6 +29,7 @@ from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.loop.s7_settle.decisions import team_table
 from rca_kit.sources import OpenCase
 from rca_kit.sources.collect import collect
+from rca_kit.stats.threads import one_thread
 
 ASKED_ROWS = 600_000  # rows of a larger log that later questions are asked of: some hundred megabytes of thirty columns
 
@@ -99,6 +100,7 @@ def _with_series(prepared: Prepared) -> Prepared:
     return replace(prepared, series=series, decisions=decisions)
 
 
+@one_thread
 def picture_of(prepared: Prepared) -> Picture:
     """Scan all series for changes and lay the windows."""
     incident = prepared.case.case.incident

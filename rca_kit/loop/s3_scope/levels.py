@@ -39,7 +39,10 @@ def in_metric(scope: Scope, prepared: Prepared, picture: Picture, metric: str) -
 
 
 def _told(segment: Segment, frame: nw.LazyFrame[Any], schema: dict[str, Any], picture: Picture, metric: str) -> Segment:
-    series = series_inside(frame.filter(where_expression(segment.where, schema)), picture.aggregates.plan)
+    plan = picture.aggregates.plan
+    named = metric.partition(":")[2]
+    plan = replace(plan, features=tuple(f for f in plan.features if f.column == named))
+    series = series_inside(frame.filter(where_expression(segment.where, schema)), plan)
     name = series_for(metric, series)
     if name is None or series[name].family in WHOLE_FAMILIES:
         return segment
@@ -55,5 +58,4 @@ def series_inside(frame: nw.LazyFrame[Any], plan: Plan) -> dict[str, Series]:
     """Metrics over time of the rows given, without their columns' own series."""
     plan = replace(plan, segments=())
     needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
-    wanted = [q for q in queries(needed, plan) if not q[0].startswith(("feature:", "segment:", "errors"))]
-    return metric_series(Aggregates(plan, collect(wanted)))
+    return metric_series(Aggregates(plan, collect(queries(needed, plan, outcomes_only=True))))

@@ -108,9 +108,15 @@ def signature_of(suspect: Suspect | None, metric: str, roles: Roles, sample: pl.
 
 def share(test: nw.Expr, frame: pl.DataFrame) -> float:
     """Share of rows where the test holds; 0 for no rows."""
+    return shares([test], frame)[0]
+
+
+def shares(tests: list[nw.Expr], frame: pl.DataFrame) -> list[float]:
+    """Share of rows where each test holds, all of them in one pass."""
     if not frame.height:
-        return 0.0
-    return float(nw.from_native(frame).select(x=_number(test).fill_null(0.0).mean())["x"][0] or 0.0)
+        return [0.0] * len(tests)
+    means = nw.from_native(frame).select(**{f"x{i}": _number(t).fill_null(0.0).mean() for i, t in enumerate(tests)})
+    return [float(v or 0.0) for v in means.row(0)]
 
 
 def evaluate(expression: nw.Expr, frame: pl.DataFrame) -> pl.Series:
@@ -208,7 +214,8 @@ def _column_signature(column: str, sample: pl.DataFrame) -> Signature | None:
     counts = after[column].drop_nulls().value_counts(name="rk_n").sort(["rk_n", column], descending=[True, False])
     values_after = [v for v in counts[column].head(MAX_VALUES).to_list() if not (isinstance(v, float) and not np.isfinite(v))]
     tests += [(nw.col(column) == v, f"{column} is {display(v)}") for v in values_after]
-    found = [Signature(t, column, says, share(t, before), share(t, after)) for t, says in tests]
+    rates = [shares([t for t, _ in tests], part) for part in (before, after)]
+    found = [Signature(t, column, says, b, a) for (t, says), b, a in zip(tests, *rates, strict=True)]
     best = max(found, key=lambda s: s.share_after - s.share_before)
     return best if best.share_after - best.share_before >= MIN_LIFT else None
 
