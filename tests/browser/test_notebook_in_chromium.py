@@ -262,6 +262,25 @@ def test_dark_and_narrow(browser, lab, keep):
     assert complaints(seen) == []
 
 
+def test_notebook_7_needs_nothing_of_its_own(browser, folder, tmp_path_factory, keep):
+    pytest.importorskip("notebook")
+    options = ["--allow-root", f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={jupyter.TOKEN}",
+               "--JupyterNotebookApp.expose_app_in_browser=True",
+               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with jupyter.server("notebook", options, folder, tmp_path_factory.mktemp("private")) as address:
+        seen = opened(browser, f"{address}notebooks/notebooks/explore_case.ipynb?token={jupyter.TOKEN}")
+        keep(seen)
+        seen.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        ready(seen)
+        own = complaints(seen)  # Notebook's own, said before a cell of ours has run
+        run_all(seen)
+        for title, what in (("For whom?", ".rk-chart[data-drawn] .main-svg"), ("Why?", "article.card h3"), ("What now?", "ol li")):
+            open_step(seen, title)
+            seen.page.wait_for_selector(f".rk {what}" if title != "For whom?" else what)
+        seen.shot("notebook-7")
+        assert complaints(seen)[len(own):] == []
+
+
 def test_voila_shows_the_app(browser, folder, tmp_path_factory, keep):
     pytest.importorskip("voila")
     options = [str(folder / "notebooks" / "explore_case.ipynb"), "--Voila.ip=127.0.0.1"]
