@@ -80,9 +80,14 @@ def clicks(work: Explore) -> list[tuple[Any, str, dict[str, Any]]]:
         (work.onset, "brush a window", {"act": "brush", "range": [str(late), str(after.end - timedelta(minutes=1))]}),
         (work.data, "filter", of("filter", value="f")),
         (work.data, "look at a column", of("choose", work.data.table()[0]["column"])),
+        (work.onset, "half a day around the onset", of("stretch", "12")), (work.onset, "brush sets before", of("side", "before")),
         (work.replay, "look at trials", of("view", "trials")),
         (work.replay, "move the threshold", of("threshold", value="0.4")),
-        (work.samples, "next pair", of("step", "1")),
+        (work.samples, "next pair", of("step", "1")), (work.samples, "all fields", of("fields")),
+        (work.settle, "save the 5 Whys", of("whys", q0="Why?", a0="No check covers it", e0="")),
+        (work.settle, "add to the timeline", of("moment", at="2026-03-02 10:00", text="paged")),
+        (work.settle, "set the severity", of("severity", level="SEV2", reason="seen")),
+        (work.settle, "keep a message", of("message", "status page", text="We are on it.")),
         (work.settle, "give an action to somebody", of("action", "", text="Add a check", kind="fix", owner="ana")),
     ]
     if first is not None:
@@ -93,7 +98,15 @@ def clicks(work: Explore) -> list[tuple[Any, str, dict[str, Any]]]:
         ]
     if suspect is not None:
         form = {"subject": suspect.subject, "change_id": suspect.change_id or "", "reason": "no effect"}
-        out.append((work.suspects, "exclude a suspect", of("mark", "excluded", **form)))
+        own = {"subject": suspect.subject, "change_id": suspect.change_id or "", "says": "seen in its graphs", "weight": "1"}
+        out += [
+            (work.suspects, "add evidence", of("evidence", **own)),
+            (work.suspects, "exclude a suspect", of("mark", "excluded", **form)),
+            (work.suspects, "add a suspect", of("suspect", title="Disk", category="infra", subject="component:x", change_id="")),
+        ]
+    pair = next(iter(work.samples.samples.pairs), None)
+    if pair is not None:
+        out.append((work.samples, "tag a row", of("tag", pair.key, value="typical")))
     return out
 
 
