@@ -13,7 +13,8 @@ from rca_kit.findings.base import Finding, Interval, Window
 class MetricSeries:
     """A metric per time bucket, for charts. All tuples have one entry per bucket; None where nothing was measured.
 
-    `lower` and `upper` bound the value (95 %); `expected` is what the same hours of earlier days give, where known.
+    `lower` and `upper` bound the value (95 %); `expected` is what the same hours of earlier days give, where known. `shows` says
+    what the values are where they are not the metric itself: a drift (``psi:``) is drawn as the mean or the share that moved.
     """
 
     metric: str
@@ -24,6 +25,7 @@ class MetricSeries:
     lower: tuple[float | None, ...] = ()
     upper: tuple[float | None, ...] = ()
     expected: tuple[float | None, ...] = ()
+    shows: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class Onset:
 
 @dataclass(frozen=True)
 class DeployEffect:
-    """Interrupted-time-series estimate at the time of one logged change: level and slope change with intervals."""
+    """Interrupted-time-series estimate at the time of one logged change: level and slope change with intervals.
+
+    `p_value` is that of the level, as its interval is.
+    """
 
     change_id: str
     time: datetime

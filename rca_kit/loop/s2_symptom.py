@@ -201,7 +201,23 @@ def chart(picture: Picture, name: str) -> MetricSeries:
         lower=_tuple(seen.value - Z95 * error),
         upper=_tuple(seen.value + Z95 * error),
         expected=expected,
+        shows=shown(name),
     )
+
+
+def shown(name: str) -> str:
+    """Say what a series holds where its public name says something else.
+
+    Examples
+    --------
+    >>> shown("share:version=v3"), shown("mean:amount"), shown("auc")
+    ('share of v3 in version', 'mean of amount', '')
+    """
+    head, _, tail = name.partition(":")
+    if head == "share":
+        column, _, value = tail.partition("=")
+        return f"share of {value} in {column}"
+    return f"mean of {tail}" if head == "mean" else ""
 
 
 def _tuple(a: np.ndarray) -> tuple[float | None, ...]:

@@ -64,7 +64,7 @@ def metric_figure(series: MetricSeries, marks: Marks | None = None, most: int | 
     layout = plotly_layout(height=340)
     layout["margin"] |= {"t": 28}
     unit = "" if percent else words.metric_unit(series.metric)
-    name = plotly_text(words.metric_title(series.metric))
+    name = plotly_text(words.series_title(series))
     layout["yaxis"] |= {"title": {"text": f"{name} ({unit})" if unit else name}, "tickformat": ".1~%" if percent else ""}
     layout["xaxis"] |= {"type": "date", "title": {"text": "time, UTC"}}
     if len(series.times) > 1 and finite(series.values):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rca_kit.findings.scope import Segment, describe_where
+from rca_kit.findings.symptom import MetricSeries
 
 _TITLES = {
     "auc": "AUC",
     "average_precision": "average precision",
     "accuracy": "accuracy",
+    "label_share": "share of requests with a label",
     "precision": "precision",
     "recall": "recall",
     "f1": "F1",
@@ -69,6 +71,11 @@ def metric_title(metric: str) -> str:
     if colon and kind in _PREFIXES:
         return f"{_PREFIXES[kind]} {column}"
     return _TITLES.get(metric, metric)
+
+
+def series_title(series: MetricSeries) -> str:
+    """Name what a series shows, for its chart."""
+    return series.shows or metric_title(series.metric)
 
 
 _CODES = re.compile(

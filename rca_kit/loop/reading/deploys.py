@@ -10,6 +10,7 @@ from rca_kit.findings.symptom import DeployEffect
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
 
+STRETCH_S = 86400  # on either side of a change: with more, what happened days later would bend the line of an innocent change
 LEAST_SIDE = 6  # coarse buckets on either side that a level and a slope need
 SECONDS_PER_HOUR = 3600
 
@@ -25,13 +26,17 @@ def deploy_effects(picture: Picture, name: str, changes: Sequence[tuple[str, dat
         return ()
     grid = picture.grid
     seen = picture.series[name].detection()
+    reach = max(round(STRETCH_S / grid.coarse_s), LEAST_SIDE)
     out = []
     for change_id, when in changes:
         at = grid.index(when) // grid.coarse
         if not LEAST_SIDE <= at <= grid.n_coarse - LEAST_SIDE:
             continue
         try:
-            fit = interrupted_time_series(seen.value, at, standard_errors=seen.error, period=grid.period())
+            near = slice(max(at - reach, 0), at + reach)
+            fit = interrupted_time_series(
+                seen.value[near], at - near.start, standard_errors=seen.error[near], period=grid.period()
+            )
         except BadInput:  # too few measured buckets on one side
             continue
         scale = SECONDS_PER_HOUR / grid.coarse_s
@@ -45,7 +50,7 @@ def deploy_effects(picture: Picture, name: str, changes: Sequence[tuple[str, dat
                 fit.level_interval,
                 fit.slope_change * scale,
                 (low * scale, high * scale),
-                fit.p_value,
+                fit.level_p,
             )
         )
     return tuple(out)

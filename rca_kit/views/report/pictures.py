@@ -61,12 +61,12 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
     marks = Marks(
         onset, interval, draft.case.detected_at if draft.case else None, tuple((letter, c.time) for letter, c in changes), slo
     )
-    said = f"{words.metric_title(series.metric)}: "
+    said = f"{words.series_title(series)}: "
     said += f"onset {words.stamp(onset)}" if onset else "no onset"
     if own and not quiet:
         said += f", {words.value(own.metric, own.before)} to {words.value(own.metric, own.after)}"
     shown = [letter for letter, c in changes if series.times and series.times[0] <= c.time <= series.times[-1]]
-    parts = [f"{words.metric_title(series.metric)}, one point per {_bucket(series.bucket_seconds)}"]
+    parts = [f"{words.series_title(series)}, one point per {_bucket(series.bucket_seconds)}"]
     drawn = thin(len(series.times))
     if len(drawn) < len(series.times):
         parts[0] += f" (about one in {round(len(series.times) / len(drawn))} drawn)"

@@ -219,6 +219,7 @@ def _environment() -> Environment:
     )
     env.filters.update(
         sentence=words.sentence,
+        people=words.for_people,
         stamp=words.stamp,
         iso=iso,
         span=words.span,

@@ -59,7 +59,7 @@ def sparkline(series: MetricSeries, onset_share: float | None, ident: str, descr
     True
     """
     width, height = 340.0, 56.0
-    canvas = Canvas(width, height, f"{words.metric_title(series.metric)}, small", description, ident)
+    canvas = Canvas(width, height, f"{words.series_title(series)}, small", description, ident)
     shown = finite(series.values)
     if len(series.times) < 2 or not shown:
         return canvas.render()

@@ -48,7 +48,7 @@ def metric_chart(series: MetricSeries, marks: Marks, ident: str, description: st
     >>> str(metric_chart(example().symptom.series[0], Marks(), "c1"))[:4]
     '<svg'
     """
-    title = f"{words.metric_title(series.metric)} over time"
+    title = f"{words.series_title(series)} over time"
     canvas = Canvas(WIDTH, HEIGHT, title, description or title, ident)
     if len(series.times) < 2 or not finite(series.values):
         canvas.text(WIDTH / 2, HEIGHT / 2, "nothing was measured", "t mute", "middle")

@@ -244,7 +244,7 @@ def onset_figure(series: tuple[MetricSeries, ...], marks: Marks, windows: tuple[
                 "xanchor": "left",
                 "yanchor": "bottom",
                 "showarrow": False,
-                "text": plotly_text(words.metric_title(s.metric)),
+                "text": plotly_text(words.series_title(s)),
                 "font": {"size": 12, "color": LIGHT.muted},
             }
         )
