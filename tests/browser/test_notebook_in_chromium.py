@@ -274,9 +274,10 @@ def test_notebook_7_needs_nothing_of_its_own(browser, folder, tmp_path_factory, 
         ready(seen)
         own = complaints(seen)  # Notebook's own, said before a cell of ours has run
         run_all(seen)
-        for title, what in (("For whom?", ".rk-chart[data-drawn] .main-svg"), ("Why?", "article.card h3"), ("What now?", "ol li")):
+        shows = {"For whom?": ".rk-chart[data-drawn] .main-svg", "Why?": ".rk article.card h3", "What now?": ".rk ol li"}
+        for title, what in shows.items():
             open_step(seen, title)
-            seen.page.wait_for_selector(f".rk {what}" if title != "For whom?" else what)
+            seen.page.wait_for_selector(what)
         seen.shot("notebook-7")
         assert complaints(seen)[len(own):] == []
 
