@@ -55,6 +55,7 @@ TESTS: tuple[Test, ...] = (
         {"external": 0.8},
     ),
 )
+NOT_OURS = ("external", "upstream")  # nobody here can undo what a supplier or the world did
 ELSEWHERE = 0.05  # chance of a positive result for a cause the test is not made for
 
 
@@ -70,6 +71,9 @@ def next_test(h: Hypothesis, rival: Hypothesis | None) -> str:
     best = max(TESTS, key=lambda t: (value(t), -t.minutes))
     if rival is not None and rival.category == h.category and h.change_id != rival.change_id:
         first, second = (x.change_id or "no logged change" for x in (h, rival))
+        if h.category in NOT_OURS:
+            event = h.change_id or "the event"
+            return f"look at requests that {event} could not reach: if they show the symptom as well, look at {second}"
         return f"undo {first} alone for a small slice and see whether the metric returns; if not, look at {second}"
     return f"{best.text} (about {best.minutes:.0f} min)"
 
@@ -104,6 +108,8 @@ def title(h: Hypothesis) -> str:
 
 def refuted_by(h: Hypothesis) -> str:
     """Say what would prove a hypothesis wrong."""
+    if h.fit is not None and h.category in NOT_OURS:
+        return f"the symptom shows where {h.fit.change.id} could not reach, or began before it"
     if h.fit is not None:
         return f"the symptom stays when {h.fit.change.id} is undone, or shows where {h.fit.change.id} never reached"
     return {
