@@ -9,6 +9,7 @@ import typer
 
 from rca_kit.cli.app import Engine, Folder, app
 from rca_kit.cli.console import out, part, shown
+from rca_kit.cli.show import recovery_table
 from rca_kit.errors import BadInput
 
 
@@ -28,12 +29,16 @@ def shadow(folder: Folder) -> None:
 def verify(
     folder: Folder,
     since: Annotated[str, typer.Option(help="when the fix went live; no offset means UTC")],
+    margin: Annotated[
+        float | None, typer.Option(help="what counts as alike, in the main metric's units; else a quarter of the incident's change")
+    ] = None,
     engine: Engine = "polars",
 ) -> None:
     """After the fix: back inside the SLOs, and equivalent to before the incident? Exit code 1 when not, 3 when too early."""
     from rca_kit.case.times import parse_time
 
-    found = part("rca_kit.loop.s7_settle.verify", "verify")(folder, parse_time(since, file="--since")[0], engine=engine)
+    found = part("rca_kit.loop.s7_settle.verify", "verify")(folder, parse_time(since, file="--since")[0], margin, engine=engine)
+    out().print(recovery_table(found))
     _answer((found, found.exit_code))
 
 
@@ -54,7 +59,8 @@ def guardrails(
 def _answer(found: tuple[Any, int]) -> None:
     """Print a finding with a verdict, and exit with the gate's code."""
     result, code = found
-    says = getattr(result, "says", None)
-    out().print(shown(f"{result.verdict}: {says() if callable(says) else result}"))
+    told = result.says() if callable(getattr(result, "says", None)) else str(result)
+    named = told.lower().startswith(result.verdict.replace("_", " "))
+    out().print(shown(told if named else f"{result.verdict}: {told}"))
     if code:
         raise typer.Exit(code)

@@ -13,6 +13,7 @@ from rca_kit.cli.console import shown
 
 if TYPE_CHECKING:
     from rca_kit.findings.investigation import Investigation
+    from rca_kit.loop.s7_settle.recovery import Verification
     from rca_kit.run import RunResult
     from rca_kit.sources import OpenCase
 
@@ -46,6 +47,18 @@ def show_case(opened: OpenCase, console: Console) -> None:
         console.print(Text("no problems found", style="green"))
     for warning in opened.warnings:
         console.print(shown(f"warning: {warning}", style="yellow"))
+
+
+def recovery_table(found: Verification) -> Table:
+    """Lay out a verification: one line per metric and segment."""
+    table = Table("metric", "segment", "before", "since", "difference, 90%", "margin", "verdict", "SLO", "rows", "needed")
+    for r in found.recoveries:
+        low_high = f" ({r.interval[0]:+.3g} to {r.interval[1]:+.3g})" if r.interval else ""
+        change = "" if r.difference is None else f"{r.difference:+.3g}{low_high}"
+        sides = ["not known" if v is None else f"{v:.4g}" for v in (r.before, r.since)]
+        table.add_row(shown(r.metric), shown(r.segment), *sides, change, f"{r.margin:.3g}", r.verdict, r.slo or "-", f"{r.n:,}",
+                      f"{r.needed:,}" if r.needed else "-")
+    return table
 
 
 def show_run(result: RunResult, console: Console) -> None:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from cli_helpers import run
 
 from rca_kit.errors import BadInput
 from rca_kit.loop.s7_settle.verify import verify
@@ -67,7 +73,7 @@ def test_too_little_data_says_how_much_is_needed_and_that_much_is_enough(tmp_pat
     assert (early.verdict, early.exit_code) == ("not_enough_data", 3)
     row = max((r for r in early.recoveries if r.needed), key=lambda r: r.needed / r.n)
     assert row.needed > row.n
-    assert "observations are needed" in early.says()
+    assert re.search(r"observations are needed, [\d,]+ are there: in about \d+ (hours|minutes) at this traffic", early.says())
     write_case(tmp_path, hours_after=1.5 * row.needed / 300, n_hour=300)
     assert verify(tmp_path, FIX, margin=0.01).verdict == "recovered"
 
@@ -77,6 +83,25 @@ def test_slo_broken_is_not_recovered_whatever_the_margin(tmp_path):
     result = verify(tmp_path, FIX, margin=0.5)
     assert result.verdict == "not_recovered"
     assert "SLO" in result.because
+
+
+def test_an_slo_broken_before_too_is_said_and_no_obstacle(tmp_path):
+    write_case(tmp_path)
+    text = (tmp_path / "incident.yaml").read_text()
+    (tmp_path / "incident.yaml").write_text(text.replace("max: 0.05", "max: 0.01"))
+    result = verify(tmp_path, FIX)
+    assert result.verdict == "recovered"
+    assert "but error_rate is outside its SLO 0.01 before the incident too" in result.because
+
+
+def test_the_command_shows_every_comparison_and_takes_a_margin(tmp_path, monkeypatch, capsys):
+    write_case(tmp_path, still=0.03)
+    monkeypatch.setenv("COLUMNS", "200")
+    ran = run(monkeypatch, capsys, "verify", tmp_path, "--since", "2026-03-03T12:00Z", "--margin", "0.005")
+    assert ran.code == 1 and "not recovered: error_rate for" in ran.out and "not_recovered" not in ran.out
+    lines = [line for line in ran.out.splitlines() if "error_rate" in line and "0.005" in line]
+    assert any("all traffic" in line for line in lines) and any("device = android" in line for line in lines)
+    assert run(monkeypatch, capsys, "verify", tmp_path, "--since", "2026-03-03T12:00Z", "--margin", "0.06").code == 0
 
 
 def test_margin_is_stated_and_used(tmp_path):

@@ -1,4 +1,4 @@
-"""Verify a fix: each affected segment back inside its SLOs, and equivalent to before the incident."""
+"""Verify a fix: the service back inside its SLOs, and each affected segment equivalent to before the incident."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def verify(
             if key is not None:
                 slo = opened.case.incident.slos.get(metric) if opened.case.incident.slos and name == ALL else None
                 rows.append(_recovery(metric, name, series[key], (before, after, during, whole), margin, slo, told))
-    verdict, because = _verdict(rows)
+    verdict, because = _verdict(rows, (end - start).total_seconds())
     return Verification(verdict, because, *windows, tuple(rows))
 
 
@@ -178,7 +178,7 @@ def _slo(slo: Any, before: Reading, after: Reading, error: float) -> tuple[str, 
     return "inside", ""
 
 
-def _verdict(rows: list[Recovery]) -> tuple[str, str]:
+def _verdict(rows: list[Recovery], seconds: float) -> tuple[str, str]:
     if not rows:
         return "not_enough_data", "no metric of the incident can be computed from the log"
     broken = [r for r in rows if r.slo == "outside" and "before" not in r.note]
@@ -194,9 +194,19 @@ def _verdict(rows: list[Recovery]) -> tuple[str, str]:
         worst = max(open_, key=lambda r: (r.needed is not None, (r.needed or 0) / max(r.n, 1)))
         need = worst.note or "it lies in between"
         if worst.needed:
-            need = f"about {worst.needed:,} observations are needed, {worst.n:,} are there"
+            need = f"about {worst.needed:,} observations are needed, {worst.n:,} are there{_wait(worst, seconds)}"
         return "not_enough_data", f"{len(open_)} of {len(rows)} comparisons are open; {worst.metric} for {worst.segment}: {need}"
-    return "recovered", f"{len(rows)} comparisons, all alike or better within their margins"
+    before_too = [f"; but {r.metric} is {r.note}" for r in rows if r.slo == "outside"]
+    return "recovered", f"{len(rows)} comparisons, all alike or better within their margins{''.join(before_too[:2])}"
+
+
+def _wait(row: Recovery, seconds: float) -> str:
+    """Say how long the rest takes at the traffic since the fix."""
+    more = ((row.needed or 0) / row.n - 1) * seconds / 3600 if row.n else 0.0
+    if more <= 0:
+        return ""
+    time = f"{more:.0f} hours" if more >= 2 else f"{max(more * 60, 1):.0f} minutes"
+    return f": in about {time} at this traffic"
 
 
 def _margin(metric: str, series: Series, before: Reading, during: Reading, margin: Any, told: Mapping[str, Any]) -> float:
