@@ -30,7 +30,7 @@ def verify(
     folder: Folder,
     since: Annotated[str, typer.Option(help="when the fix went live; no offset means UTC")],
     margin: Annotated[
-        float | None, typer.Option(help="what counts as alike, in the main metric's units; else a quarter of the incident's change")
+        float | None, typer.Option(help="what counts as alike, in the main metric's units; else a quarter of the change")
     ] = None,
     engine: Engine = "polars",
 ) -> None:

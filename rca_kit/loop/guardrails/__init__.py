@@ -209,7 +209,7 @@ def _told(t: dict[str, Any]) -> str:
     )
     if "not_applicable" in t:
         return f"not tried on the incident, because {t['not_applicable']}{healthy}"
-    what = f"`{t['metric']} {t['rule']}` " if "metric" in t else ""
+    what = f"`{t['metric']} {t['rule']}` " if "metric" in t else f"`{t['rule']}` " if "rule" in t else ""
     fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
     lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
     weekly = ""

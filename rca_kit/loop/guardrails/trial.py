@@ -127,7 +127,6 @@ def try_canary(facts: Facts, opened: Any, rule: str) -> dict[str, Any]:
         "fired_at": history.fired_at,
         "lead_minutes": lead,
         "rule": rule,
-        "metric": facts.metric,
         "primary": str(old),
         "candidate": str(new),
         "says": history.says(),
