@@ -33,12 +33,26 @@ def as_text(name: str, keep: tuple[str, ...] | None = None) -> nw.Expr:
     return nw.when(text.is_null() | text.is_in(list(keep))).then(text).otherwise(nw.lit(OTHER))
 
 
-def bin_index(value: nw.Expr, edges: tuple[float, ...]) -> nw.Expr:
-    """Number of inner edges at or below the value: 0..len(edges); null stays null."""
+def bin_index(value: nw.Expr, edges: tuple[float, ...], branching: bool = False) -> nw.Expr:
+    """Number of inner edges at or below the value: 0..len(edges); null stays null.
+
+    Counted edge by edge, or found by halving (`branching`), which engines that go row by row do in a fraction of the time;
+    Polars, which goes column by column, would take every branch for every row.
+    """
     if not edges:
         return nw.when(~value.is_null()).then(nw.lit(0, nw.Int64))
+    if branching:
+        return nw.when(~value.is_null()).then(_halved(value, edges, 0, len(edges)))
     counted = nw.sum_horizontal(*[(value >= e).cast(nw.Int32) for e in edges]).cast(nw.Int64)
     return nw.when(~value.is_null()).then(counted)
+
+
+def _halved(value: nw.Expr, edges: tuple[float, ...], low: int, high: int) -> nw.Expr:
+    if low == high:
+        return nw.lit(low, nw.Int64)
+    middle = (low + high) // 2
+    return nw.when(value < edges[middle]).then(_halved(value, edges, low, middle)).otherwise(
+        _halved(value, edges, middle + 1, high))
 
 
 def log_bin(value: nw.Expr) -> nw.Expr:
@@ -47,10 +61,10 @@ def log_bin(value: nw.Expr) -> nw.Expr:
     return nw.when(~value.is_null()).then(steps.floor().cast(nw.Int64))
 
 
-def value_key(feature: FeaturePlan, dtype: Any) -> nw.Expr:
+def value_key(feature: FeaturePlan, dtype: Any, branching: bool = False) -> nw.Expr:
     """Key of a feature's value: bin number or text."""
     if feature.numeric:
-        return bin_index(as_number(feature.column, dtype), feature.edges)
+        return bin_index(as_number(feature.column, dtype), feature.edges, branching)
     return as_text(feature.column, feature.keep)
 
 

@@ -50,6 +50,7 @@ class Rows:
 def rows_of(frame: nw.LazyFrame[Any], plan: Plan, keyed: bool = True) -> Rows:
     """Write the helper columns of a row; those that rows are grouped by only where `keyed`."""
     schema = dict(frame.collect_schema())
+    branching = frame.implementation.is_spark_like() or frame.implementation.is_duckdb() or frame.implementation.is_ibis()
     measures = outcome_columns(plan, schema)
     moments = {f"feature{i}": as_number(f.column, schema[f.column]) for i, f in enumerate(plan.features) if f.numeric}
     values = {f"feature{i}": nw.col(f.column) for i, f in enumerate(plan.features) if not f.numeric}
@@ -58,9 +59,9 @@ def rows_of(frame: nw.LazyFrame[Any], plan: Plan, keyed: bool = True) -> Rows:
         *[e.alias(f"rk_{m}") for m, e in measures.items()],
         *[e.alias(f"rk_{m}") for m, e in moments.items()],
         *[(~e.is_null()).cast(nw.Int64).alias(f"rk_{m}") for m, e in values.items()],
-        *[value_key(f, schema[f.column]).alias(f"rk_key{i}") for i, f in enumerate(plan.features) if keyed],
-        *[value_key(f, schema[f.column]).alias(f"rk_seg{i}") for i, f in enumerate(plan.segments) if keyed],
-        *_bins(plan, schema),
+        *[value_key(f, schema[f.column], branching).alias(f"rk_key{i}") for i, f in enumerate(plan.features) if keyed],
+        *[value_key(f, schema[f.column], branching).alias(f"rk_seg{i}") for i, f in enumerate(plan.segments) if keyed],
+        *_bins(plan, schema, branching),
     )
     coarse = (
         base.with_columns((nw.col(BUCKET) // plan.grid.coarse).cast(nw.Int64).alias(BUCKET)) if plan.grid.coarse > 1 else base
@@ -115,15 +116,29 @@ def _score_by_label(coarse: nw.LazyFrame[Any]) -> Query:
     return "score", (BUCKET, BIN, LABEL), grouped.group_by(BUCKET, BIN, LABEL).agg(nw.len().alias("n"))
 
 
+def _score_and_label() -> nw.Expr:
+    """Score bin and label as one number, so that they can be counted along with everything else; see `_taken_apart`."""
+    score, label = nw.col("rk_bin:score"), nw.col("rk_label")
+    return nw.when(score.is_null()).then(nw.lit(0)).otherwise(score + 1) * 3 + nw.when(label.is_null()).then(
+        nw.lit(2)).otherwise(label)
+
+
+def _taken_apart(cube: Cube) -> Cube:
+    score, label = pl.col(VALUE) // 3 - 1, pl.col(VALUE) % 3
+    table = cube.frame.select(
+        BUCKET, pl.when(score >= 0).then(score).alias(BIN), pl.when(label < 2).then(label).alias(LABEL), "n")
+    return Cube.of((BUCKET, BIN, LABEL), table)
+
+
 def _failures() -> nw.Expr:
     return nw.when(nw.col("rk_error") == 1).then(nw.col("rk_error_text"))
 
 
-def _bins(plan: Plan, schema: dict[str, Any]) -> list[nw.Expr]:
+def _bins(plan: Plan, schema: dict[str, Any], branching: bool) -> list[nw.Expr]:
     c = plan.columns
     out = [log_bin(as_number(name, schema[name])).alias(f"rk_bin:{name}") for name in (c.latency, *c.stages) if name]
     if c.score:
-        out.append(bin_index(as_number(c.score, schema[c.score]), plan.score_edges).alias("rk_bin:score"))
+        out.append(bin_index(as_number(c.score, schema[c.score]), plan.score_edges, branching).alias("rk_bin:score"))
     if c.error:
         out.append(as_text(c.error).alias("rk_error_text"))
     return out
@@ -147,18 +162,33 @@ def collect(plan_queries: list[Query]) -> dict[str, Cube]:
     return {name: Cube.of(keys, frame) for (name, keys, _), frame in zip(plan_queries, frames, strict=True)}
 
 
-def _long(frame: nw.LazyFrame[Any], plan: Plan) -> dict[str, Cube]:
+def sums_of(frame: nw.LazyFrame[Any], plan: Plan, outcomes_only: bool = False) -> dict[str, Cube]:
+    """Take the sums, in the way that suits the engine: DuckDB and databases answer each query quickly, to Spark each is a job."""
+    if frame.implementation.is_spark_like():
+        return _long(frame, plan, outcomes_only)
+    return collect(queries(frame, plan, outcomes_only))
+
+
+def _long(frame: nw.LazyFrame[Any], plan: Plan, outcomes_only: bool) -> dict[str, Cube]:
     """Take the same sums in as few queries as engines need that scan anew for each."""
-    rows = rows_of(frame, plan)
+    rows = rows_of(frame, plan, keyed=not outcomes_only)
     first: list[Query] = [("time", (BUCKET,), rows.fine.group_by(BUCKET).agg(*rows.time_sums))]
     cubes = collect(first)
-    cubes |= fused(rows.coarse, _segment_keys(plan), rows.sums, [f"rk_{m}" for m in rows.measures])
     keys, coarse = _count_keys(plan), rows.coarse
-    if plan.columns.error:
+    if outcomes_only:
+        keys = {name: key for name, key in keys.items() if not name.startswith("feature:")}
+    else:
+        cubes |= fused(coarse, _segment_keys(plan), rows.sums, [f"rk_{m}" for m in rows.measures])
+    if plan.columns.error and not outcomes_only:
         coarse = coarse.with_columns(_failures().alias("rk_failure"))
         keys["errors"] = ("rk_failure", False)
+    if plan.columns.score and plan.label_kind == "binary":
+        coarse = coarse.with_columns(_score_and_label().alias("rk_both"))
+        keys["score"] = ("rk_both", True)
     cubes |= fused(coarse, keys, [nw.len().alias("n")], [])
-    return cubes | (collect([_score_by_label(coarse)]) if plan.columns.score and plan.label_kind == "binary" else {})
+    if plan.columns.score and plan.label_kind == "binary":
+        cubes["score"] = _taken_apart(cubes["score"])
+    return cubes
 
 
 def scan(frame: nw.LazyFrame[Any], plan: Plan, also: Sequence[str] = (), seen: Seen | None = None) -> Aggregates:
@@ -184,6 +214,4 @@ def scan(frame: nw.LazyFrame[Any], plan: Plan, also: Sequence[str] = (), seen: S
     native = needed.to_native()
     if isinstance(native, pl.LazyFrame) and (summed := sum_batches(batches_of(native, seen), plan)):
         return Aggregates(plan, summed)
-    # DuckDB and databases answer each query quickly; to Spark every query is a job
-    jobs = frame.implementation.is_spark_like()
-    return Aggregates(plan, _long(needed, plan) if jobs else collect(queries(needed, plan)))
+    return Aggregates(plan, sums_of(needed, plan))

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
@@ -16,8 +17,8 @@ from polars.testing import assert_frame_equal
 
 from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE
 from rca_kit.aggregates.plan import OTHER, TOP_K
-from rca_kit.aggregates.rows import NO_ERROR
-from rca_kit.aggregates.scan import Aggregates, scan
+from rca_kit.aggregates.rows import NO_ERROR, bin_index
+from rca_kit.aggregates.scan import Aggregates, _long, collect, queries, scan
 from rca_kit.sources import open_case, to_lazy
 
 from .conftest import DECISION, ERROR, KPI_NUMBER, LATENCY, SCORE, TIME, make_log, plan_of
@@ -46,6 +47,27 @@ def test_the_kind_of_label_changes_no_sum(label_kind: str) -> None:
     expected, found = sums(make_log(800)), sums(make_log(800, label_kind), label_kind)
     for name in ("time", "score"):
         assert_frame_equal(found.cubes[name].frame, expected.cubes[name].frame)
+
+
+@pytest.mark.parametrize("outcomes_only", [False, True])
+def test_few_long_queries_give_the_cubes_of_many_short_ones(outcomes_only: bool) -> None:
+    """What Spark is asked, answered by Polars."""
+    log = make_log(1500)
+    frame, plan = to_lazy(log), plan_of(log, "int")
+    expected = collect(queries(frame, plan, outcomes_only))
+    found = _long(frame, plan, outcomes_only)
+    assert sorted(found) == sorted(expected)
+    for name, cube in expected.items():
+        assert_frame_equal(found[name].frame, cube.frame, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("edges", [(), (0.5,), (0.0, 1.0, 1.5, 2.0, 7.0)])
+def test_bins_found_by_halving_are_those_counted(edges: tuple[float, ...]) -> None:
+    values = pl.DataFrame({"x": [None, -1.0, 0.0, 0.25, 0.5, 1.0, 1.75, 2.0, 6.9, 7.0, 8.0]}, schema={"x": pl.Float64})
+    lazy = nw.from_native(values)
+    one, other = (lazy.select(k=bin_index(nw.col("x"), edges, branching)).to_native() for branching in (False, True))
+    assert one["k"].to_list() == other["k"].to_list()
+    assert other["k"].to_list()[1:] == np.searchsorted(edges, values["x"].to_numpy()[1:], side="right").tolist()
 
 
 def finite(v: Any) -> bool:

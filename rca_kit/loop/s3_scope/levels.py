@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 
 from rca_kit.aggregates.plan import Plan
-from rca_kit.aggregates.scan import Aggregates, collect, queries
+from rca_kit.aggregates.scan import Aggregates, sums_of
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture
@@ -58,4 +58,4 @@ def series_inside(frame: nw.LazyFrame[Any], plan: Plan) -> dict[str, Series]:
     """Metrics over time of the rows given, without their columns' own series."""
     plan = replace(plan, segments=())
     needed = frame.select(*[nw.col(c) for c in plan.columns.needed()])
-    return metric_series(Aggregates(plan, collect(queries(needed, plan, outcomes_only=True))))
+    return metric_series(Aggregates(plan, sums_of(needed, plan, outcomes_only=True)))
