@@ -56,7 +56,7 @@ def scope_of(
         return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
     schema = dict(prepared.frame.collect_schema())
     columns = _dimensions(prepared)
-    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns)
+    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns, min(prepared.share) < 1)
     if verdict.verdict == "benign_shift":
         return grown(picture, outcomes, main)
     hypotheses = weigh_up(room, outcomes, main, found)

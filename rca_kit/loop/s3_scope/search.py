@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import polars as pl
 
+from rca_kit.aggregates.cube import VALUE
 from rca_kit.aggregates.leaves import Leaves
 from rca_kit.aggregates.leaves import leaves as sum_leaves
+from rca_kit.aggregates.plan import OTHER
 from rca_kit.aggregates.rows import as_number, as_text, outcome_columns
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
@@ -32,12 +35,16 @@ WHOLE = 0.97  # a segment that is nearly all traffic is global
 
 @dataclass(frozen=True)
 class Badness:
-    """What is summed by leaf: an expression per row, whether it is 0/1, and its name."""
+    """What is summed by leaf: an expression per row, whether it is 0/1, its name, and the measure of the cubes that it is.
+
+    `measure` is empty where the cubes hold no such sums; one that begins with `-` is 1 less that of the cubes.
+    """
 
     row: nw.Expr
     binary: bool
     name: str
     direction: str = "increase"
+    measure: str = ""
 
 
 def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badness | None:
@@ -51,7 +58,7 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
     if s.family == "quality":
         return _quality(measures, metric)
     if metric == "error_rate":
-        return Badness(measures["error"], True, metric)
+        return Badness(measures["error"], True, metric, measure="error")
     if s.family in ("service", "stage") and s.log:
         column = c.latency if s.family == "service" else s.column
         before = picture.level(metric if s.family == "stage" else "latency_p95", picture.before)
@@ -62,7 +69,7 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
     if s.family == "kpi" and s.column:
         row = measures[f"kpi:{s.column}"]
         binary = s.column in plan.binary_kpis or s.column in c.positive
-        return Badness(row, binary, metric, "decrease" if s.good == "higher" else "increase")
+        return Badness(row, binary, metric, "decrease" if s.good == "higher" else "increase", f"kpi:{s.column}")
     if s.family in ("nulls", "output_nulls") and s.column:
         missing = (as_number(s.column, schema[s.column]) if schema[s.column].is_numeric() else nw.col(s.column)).is_null()
         return Badness(missing.cast(nw.Int64), True, metric)
@@ -70,7 +77,7 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
         return Badness(nw.col(c.label).is_null().cast(nw.Int64), True, metric)
     if metric in ("score_mean", "positive_rate", "label_rate"):
         key = {"score_mean": "score", "positive_rate": "decision", "label_rate": "label"}[metric]
-        return Badness(measures[key], metric != "score_mean", metric, "either")
+        return Badness(measures[key], metric != "score_mean", metric, "either", key)
     if s.family == "input" and s.column:
         return Badness(as_number(s.column, schema[s.column]), False, metric, "either")
     return None
@@ -78,15 +85,15 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
 
 def _quality(measures: Mapping[str, nw.Expr], metric: str) -> Badness | None:
     if metric in ("accuracy", "precision", "recall", "f1") and "correct" in measures:
-        return Badness(1 - measures["correct"], True, metric)
+        return Badness(1 - measures["correct"], True, metric, measure="-correct")
     if metric == "bias" and "gap" in measures:
-        return Badness(measures["gap"], False, metric, "either")
+        return Badness(measures["gap"], False, metric, "either", "gap")
     for key in ("log_loss", "abs_error"):
         if key in measures:
-            return Badness(measures[key], False, metric)
+            return Badness(measures[key], False, metric, measure=key)
     if "gap" in measures:
         return Badness(measures["gap"] * measures["gap"], False, metric)
-    return Badness(1 - measures["correct"], True, metric) if "correct" in measures else None
+    return Badness(1 - measures["correct"], True, metric, measure="-correct") if "correct" in measures else None
 
 
 def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badness | None:
@@ -148,8 +155,13 @@ def look_for(table: Leaves, measure: Measure, direction: str, *, max_depth: int 
     )
 
 
-def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, columns: Sequence[str]) -> Scope:
-    """Name the segments that carry the change of one badness; global when none stands out."""
+def scope(
+    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, columns: Sequence[str], partial: bool = False
+) -> Scope:
+    """Name the segments that carry the change of one badness; global when none stands out.
+
+    Where the frame holds a `partial` draw of the log's rows and shows nothing, the sums of all rows by single values decide.
+    """
     if bad is None:
         return Scope(
             is_global=True, segments=(), metric=public(metric), because=f"{public(metric)} has no rows to slice; taken as global."
@@ -159,9 +171,59 @@ def scope(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metri
         return Scope(is_global=True, segments=(), metric=public(metric), because="There is no segment column to slice by.")
     result = look_for(table, measure_of(table, bad), bad.direction)
     segments = segments_of(result, table)
+    if partial and not segments:
+        segments = tuple(_counted(s, table) for s in in_cubes(picture, bad, columns))
     singles = tuple(as_segment(f, table) for f in result.singles[:MOST_SINGLES])
     because = "" if segments else "No segment stands out: all traffic is affected alike."
     return Scope(is_global=not segments, segments=segments, metric=public(metric), because=because, singles=singles)
+
+
+def in_cubes(picture: Picture, bad: Badness, columns: Sequence[str]) -> tuple[Segment, ...]:
+    """Values of the one column in whose sums over all rows the badness stands out most; none where it is not summed."""
+    best: tuple[float, tuple[Segment, ...]] = (0.0, ())
+    for column in columns:
+        table = _cube_leaves(picture, bad, column)
+        if table is None:
+            continue
+        result = look_for(table, measure_of(table, bad), bad.direction, max_depth=1)
+        gain = sum(f.score for f in result.found)
+        segments = tuple(s for s in segments_of(result, table) if OTHER not in str(s.where[column]))
+        if segments and gain > best[0]:
+            best = gain, segments
+    return best[1]
+
+
+def _counted(segment: Segment, table: Leaves) -> Segment:
+    """Count a segment's rows among those at hand, as for segments that were found there."""
+    ((column, condition),) = segment.where.items()
+    at = table.names.index(column)
+    wanted = condition if isinstance(condition, list) else [condition]
+    inside = np.isin(table.codes[:, at], [i for i, v in enumerate(table.values[at]) if v in wanted])
+    n = [round(float(table.sums[f"{MARK}_n_{w}"][inside].sum())) for w in WINDOWS]
+    return replace(segment, n_before=n[0], n_after=n[1])
+
+
+def _cube_leaves(picture: Picture, bad: Badness, column: str) -> Leaves | None:
+    """Sums of the badness by value of a text column, from the buckets that lie inside the windows."""
+    cube, key = picture.aggregates.cubes.get(f"segment:{column}"), bad.measure.removeprefix("-")
+    if cube is None or not key or f"{key}_s" not in cube.frame.columns or cube.frame.schema[VALUE] != pl.String:
+        return None
+    grid = picture.grid
+    whole = [np.minimum.reduceat(grid.inside(w), np.arange(0, grid.n, grid.coarse)) > 0 for w in picture.windows]
+    squares = f"{key}_ss" if f"{key}_ss" in cube.frame.columns else f"{key}_s"
+    sums: dict[str, Any] = {}
+    by = {name: cube.by_value(f"{key}_{name}", grid.n_coarse) for name in ("n", "s")}
+    by["sq"] = cube.by_value(squares, grid.n_coarse)
+    values = [v for v in by["n"] if v is not None]
+    if len(values) < 2:
+        return None
+    for window, inside in zip(WINDOWS, whole, strict=True):
+        n, s, sq = (np.asarray([by[name][v][inside].sum() for v in values]) for name in ("n", "s", "sq"))
+        if bad.measure.startswith("-"):
+            s, sq = n - s, n - 2 * s + sq
+        sums |= {f"{MARK}_{window}": s, f"{MARK}_n_{window}": n, f"{MARK}_sq_{window}": sq}
+    codes = np.arange(len(values), dtype=np.int32)[:, None]
+    return Leaves((column,), (tuple(values),), (False,), codes, sums, int(sums[f"{MARK}_n_before"].sum()))
 
 
 def usual_requests(picture: Picture) -> float:
@@ -213,8 +275,6 @@ def merge_values(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def _joined(a: Segment, b: Segment, column: str) -> Segment:
-    from dataclasses import replace
-
     values = [*(a.where[column] if isinstance(a.where[column], list) else [a.where[column]]), b.where[column]]
     na, nb = a.n_after or 0, b.n_after or 0
 
