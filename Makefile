@@ -30,7 +30,7 @@ demo: $(VENV)/.runtime ## install, investigate a sample incident, say where the 
 	$(BIN)/rca-kit demo --out demo-output
 
 test: $(VENV)/.dev ## install and run the whole test suite
-	$(BIN)/python -m pytest -m "not slow and not spark" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow and not spark" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-spark: $(VENV)/.dev ## the tests on a local Spark session (Java), all samples; CI runs four of them
 	$(BIN)/python -m pytest tests/engines tests/aggregates -m spark --timeout 1200

@@ -1,4 +1,4 @@
-"""A Spark session for all tests that need one, and the way to skip them where there is no Java."""
+"""A Spark session for all tests that need one, and the way to skip them where there is no Java; and which files begin first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Files that take minutes begin first: `make test` hands out whole files, and one of these taken last leaves a core idle.
+LONGEST = (
+    "tests/browser/test_notebook_in_chromium.py", "tests/truth/test_samples.py", "tests/test_large.py", "tests/notebooks",
+    "tests/truth", "tests/engines", "tests/views/widgets", "tests/test_run.py", "tests/test_faults.py", "tests/training",
+    "tests/real", "tests/loop/guardrails", "tests/browser",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by the list above; within a file and among the rest the order stays."""
+    root = Path(__file__).resolve().parents[1]
+
+    def place(item: pytest.Item) -> int:
+        where = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
+        return next((i for i, name in enumerate(LONGEST) if where == name or where.startswith(f"{name}/")), len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
