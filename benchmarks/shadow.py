@@ -1,6 +1,6 @@
 """Shadow compare on streams where the truth is known: false alarms on A/A, power for a bias in one segment.
 
-python benchmarks/shadow.py [streams]
+python benchmarks/shadow.py [streams] [latency]     # latency: only the latencies, on as many tables
 """
 
 from __future__ import annotations
@@ -49,8 +49,44 @@ def row(name: str, streams: int, make_one: Callable[[int], pl.DataFrame], where:
           f"{(perf_counter() - start) / streams * 1e3:6.0f} ms")
 
 
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+LATENCIES: dict[str, Draw] = {
+    "gamma": lambda r, n: r.gamma(3, 10, n),
+    "lognormal, sigma 1": lambda r, n: r.lognormal(3, 1, n),
+    "Pareto tail 1.5": lambda r, n: 10 * (1 + r.pareto(1.5, n)),
+    "whole milliseconds": lambda r, n: np.rint(r.gamma(2, 2, n)),
+    "2 % time-outs at 1 s": lambda r, n: np.where(r.random(n) < 0.02, 1000.0, r.gamma(3, 10, n)),
+}
+
+
+def latencies(tables: int) -> None:
+    """Share of tables whose latencies are called slower or faster: when alike (with half of it shared), and when slower."""
+    from rca_kit.loop.versions.shadow_parts import compare_latency
+
+    for n in (300, 2000, 20000):
+        for name, draw in LATENCIES.items():
+            said = Counter[str]()
+            for seed in range(tables if n < 20000 else tables // 4):
+                rng = np.random.default_rng([seed, n, 8])
+                shared = draw(rng, n)
+                a, b = shared + draw(rng, n), shared + draw(rng, n)
+                later = np.quantile(a, 0.5) * 0.1
+                for case, c in (("alike", b), ("middle +10 %", b + later), ("tail", np.where(rng.random(n) < 0.03, 3 * b, b))):
+                    got = compare_latency(pl.DataFrame({"primary_ms": a, "candidate_ms": c}), "primary", "candidate", seed)
+                    said[f"{case}, slower"] += got.slower
+                    said[f"{case}, faster"] += got.interval[1] < 0
+                said["tables"] += 1
+            share = {what: count / said["tables"] for what, count in said.items()}
+            print(f"latency n={n:<6} {name:22} alike: slower {share['alike, slower']:5.1%}, "
+                  f"faster {share['alike, faster']:5.1%}   found: middle +10 % {share['middle +10 %, slower']:4.0%}, "
+                  f"3 % of requests x 3 {share['tail, slower']:4.0%}", flush=True)
+
+
 def main() -> None:
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    if sys.argv[2:] == ["latency"]:
+        latencies(streams)
+        return
     for n in (300, 2000, 20000):
         for jitter in (0.005, 0.02, 0.1):
             row(f"A/A n={n} jitter={jitter}", streams, lambda s, n=n, j=jitter: make(np.random.default_rng([s, 1]), n, j))

@@ -84,16 +84,27 @@ class Symptom(Finding):
     changes_inside: tuple[str, ...]
     deploy_effects: tuple[DeployEffect, ...]
     series: tuple[MetricSeries, ...]
+    staged: str = ""  # the rollout that the metric follows, in words
 
     def says(self) -> str:
         """Say what changed, when, and by how much."""
         if self.onset is None or self.before is None or self.after is None:
+            if self.shape in ("season", "sawtooth"):
+                return f"{self.metric} shows its usual {self.shape} only: no change beyond it and chance."
             return f"{self.metric} shows no change beyond chance and season."
         low_high = ""
         if self.change_interval:
             low_high = f" (change {self.change:+.4g}, 95% {self.change_interval[0]:+.4g} to {self.change_interval[1]:+.4g})"
         return (f"{self.metric} went {self.direction} from {self.before:.4g} to {self.after:.4g}{low_high}, "
-                f"a {self.shape} since {self.onset:%Y-%m-%d %H:%M} UTC.")
+                f"a {self.shape} since {self.onset:%Y-%m-%d %H:%M} UTC{', ' + self.staged if self.staged else ''}."
+                f"{self.inside()}")
+
+    def inside(self) -> str:
+        """Say which logged changes lie inside the interval of the onset."""
+        if not self.changes_inside:
+            return ""
+        some = f"{len(self.changes_inside)} logged changes lie" if len(self.changes_inside) > 1 else "One logged change lies"
+        return f" {some} inside the interval of the onset: {', '.join(self.changes_inside)}."
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per metric that moved, earliest onset first."""

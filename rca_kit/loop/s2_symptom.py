@@ -15,6 +15,8 @@ from rca_kit.loop.reading.detect import Move, observe
 from rca_kit.loop.reading.names import in_order, public
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.rollout import rollout_behind
+from rca_kit.loop.reading.series import Series
 from rca_kit.stats.rates import Z95
 
 CHARTED = (
@@ -52,11 +54,20 @@ def symptom(
     times = (picture.grid.time(when.index), (picture.grid.time(when.low), picture.grid.time(when.high + 1))) if when else None
     if times is None and anchor is not None:  # windows given by a person
         times = (picture.windows[1].start, (picture.windows[0].end, picture.windows[1].start))
+    rollout = rollout_behind(picture, main) if main and main.moved and when else None
+    if rollout is not None:  # it began with the first stage
+        times = rollout.stages[0][0], rollout.interval
     inside = _inside(times[1], change_times) if times else ()
+    if rollout is not None:
+        named: str | None = "staircase"
+    elif times:
+        named = _slower(_fine_shape(main, picture), when) if main and main.moved else None
+    else:
+        named = _season_only(picture, name)
     return Symptom(
         metric=public(name),
         direction=("up" if d.change > 0 else "down") if d and times and math.isfinite(d.change) else None,
-        shape=_slower(_fine_shape(main, picture), when) if main and main.moved and times else None,
+        shape=named,
         onset=times[0] if times else None,
         onset_interval=times[1] if times else None,
         before=_number(before.value) if before else None,
@@ -71,6 +82,7 @@ def symptom(
         changes_inside=inside,
         deploy_effects=tuple(deploy_effects),
         series=tuple(chart(picture, n) for n in _charts(picture, name, onsets)),
+        staged=rollout.says() if rollout else "",
     )
 
 
@@ -93,7 +105,7 @@ def with_turns(found: Symptom, picture: Picture, turns: Sequence[tuple[str, int,
 def dated(found: Symptom, picture: Picture, change_times: Sequence[tuple[str, datetime]]) -> Symptom:
     """The symptom with the onset of a picture that was dated anew."""
     when = picture.onset
-    if when is None:
+    if when is None or found.staged:  # the stages of a rollout tell it best
         return found
     interval = (picture.grid.time(when.low), picture.grid.time(when.high + 1))
     shape = _slower(found.shape, when) if found.shape else None
@@ -117,14 +129,24 @@ def _inside(interval: tuple[datetime, datetime], change_times: Sequence[tuple[st
 
 def _fine_shape(move: Move, picture: Picture) -> str:
     """Shape of the main metric: a staircase or a sawtooth where the series tells one, else that of the scan."""
+    named = _shape_of(picture, move.series)
+    return named if named in ("staircase", "sawtooth") else shape(move)
+
+
+def _season_only(picture: Picture, name: str) -> str | None:
+    """Season, or a sawtooth that repeats, where that is all a metric without an onset shows; else None."""
+    named = _shape_of(picture, picture.series[name]) if name in picture.series else None
+    return named if named == "season" or (named == "sawtooth" and picture.anchor is None) else None
+
+
+def _shape_of(picture: Picture, series: Series) -> str | None:
     from rca_kit.stats.changepoint import shape_of
 
-    value, error, _ = observe(move.series)
+    value, error, _ = observe(series)
     try:
-        named = shape_of(value, standard_errors=error, period=picture.grid.period())
-    except BadInput:  # too short or too sparse a series to name more than the scan does
-        named = None
-    return named if named in ("staircase", "sawtooth") else shape(move)
+        return shape_of(value, standard_errors=error, period=picture.grid.period())
+    except BadInput:  # too short or too sparse a series to name anything
+        return None
 
 
 def shape(move: Move) -> str:

@@ -23,6 +23,7 @@ SAWTOOTH = 2.0  # times the range it has around a moving level: more comes from 
 FEW_CYCLES = 8  # a season seen less often must also beat the steps that would do without it (a regular staircase)
 PERSISTENT = 0.45  # AR coefficient left by the steps, or
 DETAIL = 6  # steps; of more only those are told that are visible at the scale of the whole series
+CALM = 0.05  # of the largest spread: a stretch without any noise (a rate of zero) gets no more weight than this gives
 MANY_STEPS = 3  # number of steps, from which lines may describe the series better
 STRAIGHT = 0.01  # of the range: a series that wanders less than this around one line is a straight line to the eye, unless
 JUMP_SD = 6.0  # robust standard deviations: one of its increments stands out by this much
@@ -177,7 +178,8 @@ def _with_spread(model: Model, s: Series) -> Model:
         return model
     if not model.steps.cuts or model.ramps:
         return replace(model, spread=found)
-    sd = spread_out(np.asarray(found.deviations), found.cuts, model.grid.n)
+    sd = np.asarray(found.deviations)
+    sd = spread_out(np.maximum(sd, CALM * sd.max()), found.cuts, model.grid.n)
     again = _search_flat(model.y, model.precision / sd * float(np.median(sd)), s, model.seasons)
     return _with_ramps(replace(again, spread=found))
 

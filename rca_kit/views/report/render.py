@@ -156,6 +156,8 @@ def _symptom_says(draft: Draft) -> str:
     parts.append(f", a {s.shape}, first seen {words.stamp(s.onset)}")
     if s.onset_interval:
         parts.append(f" ({words.span(s.onset_interval)})")
+    if s.staged:
+        parts.append(f", {s.staged}")
     parts.append(f". Compared with: {s.baseline}." if s.baseline else ".")
     if s.changes_inside:
         parts.append(f" Changes logged inside that interval: {', '.join(s.changes_inside)}.")

@@ -291,3 +291,12 @@ def test_season_on_a_slope_leaves_no_steps_a_period_apart(period, cycles, slope,
         stepped.append(find_changes(y + 12 * (t >= at)).indices == (at,))
     assert sum(found) <= 1
     assert all(stepped)
+
+
+@pytest.mark.parametrize("levels", [(0.0, 0.1, 0.5, 1.0), (0.0, 0.05, 0.3, 0.6), (0.0, 0.02, 0.0, 0.02)])
+def test_rates_that_are_nought_or_one_for_a_while(levels):
+    rng = np.random.default_rng(8)
+    p = np.repeat(levels, 48)
+    n = rng.poisson(200, p.size)
+    found = find_changes(rng.binomial(n, p) / n, trials=n)
+    assert [min(abs(i - at) for i in found.indices) <= 1 for at in (48, 96, 144)] == [True] * 3
