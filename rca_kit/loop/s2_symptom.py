@@ -129,22 +129,22 @@ def _inside(interval: tuple[datetime, datetime], change_times: Sequence[tuple[st
 
 def _fine_shape(move: Move, picture: Picture) -> str:
     """Shape of the main metric: a staircase or a sawtooth where the series tells one, else that of the scan."""
-    named = _shape_of(picture, move.series)
+    named = _shape_of(move.series, picture.grid.period())
     return named if named in ("staircase", "sawtooth") else shape(move)
 
 
 def _season_only(picture: Picture, name: str) -> str | None:
     """Season, or a sawtooth that repeats, where that is all a metric without an onset shows; else None."""
-    named = _shape_of(picture, picture.series[name]) if name in picture.series else None
+    named = _shape_of(picture.series[name], None) if name in picture.series else None  # a season must be found to be one
     return named if named == "season" or (named == "sawtooth" and picture.anchor is None) else None
 
 
-def _shape_of(picture: Picture, series: Series) -> str | None:
+def _shape_of(series: Series, period: int | None) -> str | None:
     from rca_kit.stats.changepoint import shape_of
 
     value, error, _ = observe(series)
     try:
-        return shape_of(value, standard_errors=error, period=picture.grid.period())
+        return shape_of(value, standard_errors=error, period=period)
     except BadInput:  # too short or too sparse a series to name anything
         return None
 

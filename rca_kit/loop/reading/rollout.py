@@ -15,7 +15,8 @@ from rca_kit.loop.reading.series import Series
 
 Floats = NDArray[np.float64]
 
-LEAST_STAGE = 0.02  # of the traffic: what a stage adds at least
+LEAST_STAGE = 0.02  # of the traffic: what a stage adds at least,
+NEXT_STAGE = 0.25  # and of the share so far: a smaller change is that of the traffic's mix
 CLEARLY = 6.0  # nats by which the share must tell the metric better than one step at the onset does (as for a ramp)
 
 
@@ -72,19 +73,32 @@ def _left(y: Floats, x: Floats, weight: Floats) -> float:
 
 
 def _stages(picture: Picture, series: Series) -> Rollout | None:
-    """Stages of one version, when there are two or more and it never lost a stage."""
+    """Stages of one version, when there are two or more and it never lost a stage.
+
+    The stretches without and with nothing but the version need no statistics; stages are looked for between them.
+    """
     from rca_kit.stats.changepoint import find_changes
 
     share, _, trials = series.detection()
+    part = np.flatnonzero(share > 0)
+    whole = np.flatnonzero(np.isfinite(share) & (share < 1))
+    if not part.size or not whole.size:
+        return None
+    low, high = int(part[0]), int(whole[-1]) + 1
     try:
-        moved = find_changes(share, trials=np.nan_to_num(trials))
-    except BadInput:  # too short a log to tell stages
+        moved = find_changes(share[low:high], trials=np.nan_to_num(trials[low:high]))
+    except BadInput:  # rates that cannot be read tell no stages
         return None
-    found = [c for c in moved if c.kind == "mean" and abs(c.change) >= LEAST_STAGE]
-    if len(found) < 2 or any(c.change < 0 for c in found):
+    inner = [c for c in moved if c.kind == "mean" and abs(c.change) >= max(LEAST_STAGE, NEXT_STAGE * c.before)]
+    end = inner[0].index if inner else high - low
+    first = [(low, float(np.nanmean(share[low : low + end])))] if low > 0 and end > 0 else []
+    stages = [*first, *((low + c.index, float(c.after)) for c in inner)]
+    if 0 < high < share.size:
+        stages.append((high, 1.0))
+    levels = [level for _, level in stages]
+    if len(stages) < 2 or levels != sorted(levels):
         return None
+    a, b = (low, low + 1) if first else (low + inner[0].interval[0], low + inner[0].interval[1]) if inner else (high, high + 1)
     grid = picture.grid
-    version = str(series.name.partition("=")[2])
-    stages = tuple((grid.time(c.index, coarse=True), float(c.after)) for c in found)
-    low, high = found[0].interval
-    return Rollout(version, stages, (grid.time(low, coarse=True), grid.time(min(high, grid.n_coarse - 1), coarse=True)))
+    bounds = grid.time(a, coarse=True), grid.time(min(b, grid.n_coarse), coarse=True)
+    return Rollout(series.name.partition("=")[2], tuple((grid.time(i, coarse=True), x) for i, x in stages), bounds)
