@@ -52,7 +52,7 @@ class AucDifference:
     p_value: float
 
 
-def auc_parts(label: Any, score: Any) -> AucParts:
+def auc_parts(label: Any, score: Any, order: NDArray[np.intp] | None = None) -> AucParts:
     """AUC with DeLong's structural components, in O(n log n).
 
     Parameters
@@ -61,6 +61,8 @@ def auc_parts(label: Any, score: Any) -> AucParts:
         1 (or True) for positives, 0 for negatives.
     score : array_like, shape (n,)
         Higher means more positive; ties count one half; no NaN.
+    order : array of int, shape (n,), optional
+        `np.argsort(score)`, where it is known already.
 
     Returns
     -------
@@ -83,7 +85,8 @@ def auc_parts(label: Any, score: Any) -> AucParts:
     if not n_pos or not n_neg:
         return AucParts(float("nan"), np.zeros(len(y)), y)
     # one sort: below each group of equal scores lie so many of either class, and half of the group itself counts
-    order = np.argsort(s)  # equal scores are taken together, so that the order among them does not matter
+    # equal scores are taken together, so that the order among them does not matter
+    order = np.argsort(s) if order is None else order
     ordered, positive = s[order], y[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     sizes = np.diff(np.append(starts, len(s)))

@@ -28,7 +28,9 @@ def test_values_as_scikit_learn(data):
     assert got["f1"].value == pytest.approx(sk.f1_score(y, d))
     assert got["accuracy"].value == pytest.approx(sk.accuracy_score(y, d))
     assert rm.log_losses(y, p).mean() == pytest.approx(sk.log_loss(y, p))
-    assert rm.average_precision(y, p) == pytest.approx(sk.average_precision_score(y, p))
+    weight = np.arange(len(y)) % 3.0
+    assert rm.average_precision(y, p, weight) == pytest.approx(sk.average_precision_score(y, p, sample_weight=weight))
+    assert rm.average_precision_metric(y, p).value == pytest.approx(sk.average_precision_score(y, p))
     assert rm.rmse(y, p).value == pytest.approx(sk.root_mean_squared_error(y, p))
     assert rm.calibration_metric(y, p).value == pytest.approx(rm.calibration_error(y, p))
 
@@ -45,11 +47,40 @@ def test_influence_gives_the_bootstrap_error(data, name):
     assert np.std(whole.influence) / np.sqrt(len(y)) == pytest.approx(np.std(draws), rel=0.15)
 
 
-def test_paired_bootstrap_is_paired(data):
+def test_average_precision_leans_on_rows_as_its_derivative_by_their_weights(data):
+    y, p = (x[:300] for x in data)
+    found = rm.average_precision_metric(y, p)
+    n, step = len(y), 1e-6
+    slopes = np.empty(n)
+    for i in range(n):
+        weight = np.ones(n)
+        weight[i] += step
+        slopes[i] = n * (sk.average_precision_score(y, p, sample_weight=weight) - found.value) / step
+    for side in (y == 1, y == 0):  # less the class means, which its share of positives alone would move
+        shift = slopes[side] - found.influence[side]
+        assert np.ptp(shift) < 1e-3
+    assert abs(found.influence[y == 1].mean()) < 1e-9
+    assert abs(found.influence[y == 0].mean()) < 1e-9
+
+
+def test_average_precision_has_the_error_of_a_bootstrap_by_class(data):
     y, p = data
-    got = rm.paired_bootstrap(rm.average_precision_of(y, p), rm.average_precision_of(y, p + 0.1), y, draws=20)
-    assert np.array_equal(got[:, 0], got[:, 1])  # a shift of all scores changes no ranking
-    assert np.std(got[:, 0]) > 0
+    q = np.clip(p + np.random.default_rng(5).normal(0, 0.15, len(p)), 0, 1)
+    first, second = rm.average_precision_metric(y, p), rm.average_precision_metric(y, q)
+    rng = np.random.default_rng(1)
+    sides = [np.flatnonzero(y == v) for v in (0, 1)]
+    draws = []
+    for _ in range(300):
+        rows = np.concatenate([rng.choice(side, len(side)) for side in sides])
+        draws.append([sk.average_precision_score(y[rows], x[rows]) for x in (p, q)])
+    one, both = np.std(np.asarray(draws)[:, 0]), np.std(np.diff(draws, axis=1))
+    assert np.std(first.influence) / np.sqrt(len(y)) == pytest.approx(one, rel=0.15)
+    assert np.std(second.influence - first.influence) / np.sqrt(len(y)) == pytest.approx(both, rel=0.15)
+
+
+def test_average_precision_without_or_with_nothing_but_positives():
+    assert np.isnan(rm.average_precision_metric([0, 0], np.array([0.1, 0.2])).value)
+    assert rm.average_precision_metric([1, 1], np.array([0.1, 0.2])).value == 1.0
 
 
 def test_edit_distance_by_the_textbook():

@@ -20,8 +20,6 @@ Floats = NDArray[np.float64]
 
 MARGIN = 0.005  # absolute, for shares and areas: half of the one percent that teams call a regression
 RELATIVE_MARGIN = 0.01  # of the first version's value, for losses and errors, which have no natural unit
-DRAWS = 60  # resamples of average precision, which does not decide: its standard error is then known to 9 %
-MAX_BOOTSTRAP = 5_000  # rows drawn for these: more would cost seconds and change the third digit
 DECIDERS = ("auc", "log_loss", "accuracy", "mae", "rmse", "score")
 
 
@@ -54,7 +52,6 @@ def label_effects(
     first = _metrics(data, data.first, data.thresholds[0])
     second = _metrics(data, data.second, data.thresholds[1])
     effects = [_effect(data, name, first[name], second[name], margin, seed) for name in first if name in second]
-    effects += _resampled(data, margin, seed)
     names = [e.metric for e in effects]
     if decide_by:
         for wanted in decide_by:
@@ -122,7 +119,9 @@ def _once(data: Labelled, a: Any, threshold: float | None) -> dict[str, rm.RowMe
         return {"accuracy": rm.mean_metric(np.asarray(a == y, dtype=np.float64))}
     out: dict[str, rm.RowMetric] = {}
     if data.continuous:
-        out["auc"] = rm.auc(y, a)
+        order = np.argsort(a)
+        out["auc"] = rm.auc(y, a, order)
+        out["average_precision"] = rm.average_precision_metric(y, a, order)
         if data.probabilities:
             out["log_loss"] = rm.mean_metric(rm.log_losses(y, a))
             out["brier"] = rm.mean_metric((a - y) ** 2)
@@ -192,35 +191,6 @@ def _interval(value: float, influence: Floats, clusters: Any) -> tuple[float, fl
     if not np.isfinite(value):
         return None
     return mean_interval(influence + value, clusters).interval
-
-
-def _resampled(data: Labelled, margin: float | Mapping[str, float] | None, seed: int) -> list[Effect]:
-    """Average precision, which has no simple influence: paired bootstrap over the repeats' mean scores."""
-    if data.task != "binary" or not data.continuous or len(np.unique(data.label)) < 2:
-        return []
-    first, second = np.mean(data.first, axis=0), np.mean(data.second, axis=0)
-    y, n = data.label, len(data.label)
-    rows = np.arange(n) if n <= MAX_BOOTSTRAP else np.random.default_rng(seed).choice(n, MAX_BOOTSTRAP, replace=False)
-    values = rm.average_precision(y, first), rm.average_precision(y, second)
-    got = rm.paired_bootstrap(
-        rm.average_precision_of(y[rows], first[rows]), rm.average_precision_of(y[rows], second[rows]), y[rows], DRAWS, seed
-    )
-    shrink = np.sqrt(len(rows) / n)
-
-    def normal(value: float, spread: Floats) -> tuple[float, tuple[float, float]]:
-        se = float(np.std(spread, ddof=1) * shrink)
-        return se, (value - 1.96 * se, value + 1.96 * se)
-
-    se, interval = normal(values[1] - values[0], got[:, 1] - got[:, 0])
-    mean = PairedMean(values[1] - values[0], se, interval, two_sided(values[1] - values[0], se, np.inf), n, np.inf)
-    made = from_mean(
-        "average_precision",
-        mean,
-        default_margin("average_precision", values[0], margin),
-        first=finite(values[0]),
-        second=finite(values[1]),
-    )
-    return [replace(made, first_interval=normal(values[0], got[:, 0])[1], second_interval=normal(values[1], got[:, 1])[1])]
 
 
 def _direction(e: Effect) -> Effect:

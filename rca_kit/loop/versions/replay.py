@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -211,7 +211,9 @@ def _samples(golden: Any, label: str, id: str, features: Sequence[str] | None, c
     if id in frame.columns:
         first = frame[id].is_first_distinct() | frame[id].is_null()
         places, frame = places[first.to_numpy()], frame.filter(first)
-        ids = [f"row {i}" if v is None else v for i, v in enumerate(_texts(frame[id]))]
+        texts = _texts(frame[id])
+        whole = frame[id].null_count() == 0
+        ids = cast("list[str]", texts) if whole else [f"row {i}" if v is None else v for i, v in enumerate(texts)]
     else:
         ids = [f"row {i}" for i in range(frame.height)]
     chosen = list(features) if features is not None else [c for c in frame.columns if c not in (label, id, cluster)]

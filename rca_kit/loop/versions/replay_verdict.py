@@ -12,7 +12,7 @@ from rca_kit.findings.base import NotApplicable
 from rca_kit.findings.replay import CalibrationPoint, FeatureDifference, FlipExample, Replay, ReplayErrors, ReplayFlips
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.findings.shadow import Effect, NamedRows
-from rca_kit.loop.tables import encode
+from rca_kit.loop.tables import Dimension, encode
 from rca_kit.loop.versions.feature_compare import compare_features, feature_parity
 from rca_kit.loop.versions.labelled import Labelled, default_margin, label_effects, row_losses
 from rca_kit.loop.versions.replay_answers import Answered, read_labels
@@ -153,10 +153,10 @@ def _noise(answers: Sequence[Any]) -> float | None:
 
 def _segments(a: Answered, rows: Any, data: Labelled, margin: Any) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
     """Segments where the current version loses more per sample."""
-    name, first, second = row_losses(data)
-    dimensions = encode(a.frame[rows], a.dimensions, "the golden set")
+    dimensions = _dimensions(a, rows)
     if not dimensions:
         return (), ()
+    name, first, second = row_losses(data)
     limit = default_margin(name, float(first.mean()), margin if isinstance(margin, Mapping) else None)
     found = find_carriers(
         second - first, [d.codes for d in dimensions], [len(d.conditions) for d in dimensions], ALPHA_SEGMENTS, limit
@@ -182,6 +182,12 @@ def _segments(a: Answered, rows: Any, data: Labelled, margin: Any) -> tuple[tupl
 
     worse = tuple(segment(c) for c in found.carriers if c.mean > 0)
     return worse, tuple(segment(c) for c in found.singles)
+
+
+def _dimensions(a: Answered, rows: Any) -> list[Dimension]:
+    """Codes of the columns to search; the rest of a wide golden set is not copied."""
+    here = [d for d in a.dimensions if d in a.frame.columns]
+    return encode(a.frame.select(here)[rows] if here else a.frame.clear(), a.dimensions, "the golden set")
 
 
 def _calibration(data: Labelled) -> tuple[CalibrationPoint, ...]:
