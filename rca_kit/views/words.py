@@ -261,6 +261,21 @@ def span(interval: Sequence[datetime]) -> str:
     return f"between {a:%Y-%m-%d %H:%M} and {b:%Y-%m-%d %H:%M} UTC"
 
 
+_FULL_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d*?)0*)?Z")
+
+
+def short_time(text: str) -> str:
+    """Write a full timestamp without the zeros at its end; any other text stays as it is.
+
+    Examples
+    --------
+    >>> short_time("2026-03-01T15:36:32.973000Z"), short_time("2026-03-01T15:36:32Z"), short_time("v3")
+    ('2026-03-01 15:36:32.973', '2026-03-01 15:36:32', 'v3')
+    """
+    found = _FULL_TIME.fullmatch(text)
+    return f"{found[1]} {found[2]}{f'.{found[3]}' if found[3] else ''}" if found else text
+
+
 def lasted(gap: timedelta) -> str:
     """Write a duration in at most two units.
 

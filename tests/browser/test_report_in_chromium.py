@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,20 @@ def test_prints_on_a4_with_pictures_and_everything_open(show, tmp_path):
     assert seen.page.locator(".live:visible").count() == 0
     assert seen.page.locator(".still svg:visible").count() >= 5
     assert seen.page.locator("nav:visible").count() == 0
+
+
+def test_samples_of_many_columns_print_in_lines_and_not_in_letters(show):
+    inv = example()
+    columns = ("request_id", "ts", *(f"merchant_risk_{i}" for i in range(7)))
+    row = dict.fromkeys(columns, "0.123456") | {"request_id": "sa-101768", "ts": "2026-03-01T15:36:32.973000Z"}
+    pair = replace(inv.samples.pairs[0], bad=row, twin=row, differing=columns[2:])
+    wide = replace(inv, samples=replace(inv.samples, columns=columns, pairs=(pair,)))
+    seen = show(render_report(wide, run=FACTS, static=True))
+    seen.page.emulate_media(media="print")
+    seen.page.set_viewport_size({"width": A4_WIDTH, "height": 1000})
+    cells = seen.page.locator("#samples tr.bad td:not(.mute), #samples tr.twin td")
+    assert seen.page.locator("#samples").get_by_text("2026-03-01 15:36:32.973").count() == 2
+    assert max(cells.evaluate_all("all => all.map(n => n.offsetHeight)")) < 110  # five lines
 
 
 def test_keyboard_reaches_the_answer_first(show):

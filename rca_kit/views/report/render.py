@@ -188,7 +188,7 @@ def _same_why(draft: Draft) -> str:
 
 
 def _sample_cell(value: str | None, differs: bool) -> Markup:
-    shown = Markup('<em class="mute">missing</em>') if value is None else Markup("{}").format(visible(value))
+    shown = Markup('<em class="mute">missing</em>') if value is None else Markup("{}").format(visible(words.short_time(value)))
     return Markup("<mark>{}</mark>").format(shown) if differs else shown
 
 
