@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import Evidence
-from rca_kit.case.names import AGAINST_POINTS, EXACT_POINTS
+from rca_kit.case.names import AGAINST_POINTS, EXACT_POINTS, tokens
 from rca_kit.case.vocabulary import ERROR, LABEL_TIME, MODEL_VERSION, REQUEST_ID, SUCCESS_VALUES, TIME
 from rca_kit.errors import BadInput
 
@@ -78,6 +78,9 @@ def _error_points(c: ColumnSummary) -> float:
     return points
 
 
+COMPOUNDS, COMPOUND_POINTS = ("modell", "model", "modele", "modelo"), 2.0
+
+
 def find_model_version(free: list[str], evidence: Evidence, versions: frozenset[str]) -> tuple[str | None, str, list[str]]:
     """Choose the column that says which model answered: by name, and by versions that the change log names."""
     return _best(free, lambda c: _version_points(c, versions), evidence, "model_version", "its name and values")
@@ -86,6 +89,8 @@ def find_model_version(free: list[str], evidence: Evidence, versions: frozenset[
 def _version_points(c: ColumnSummary, logged: frozenset[str]) -> float:
     deployed = bool(logged & {str(v) for v in c.values})
     points = MODEL_VERSION.points(c.name) + (DEPLOYED_POINTS if deployed else 0.0)
+    if points == 0 and any(t.startswith(COMPOUNDS) for t in tokens(c.name)):
+        points = COMPOUND_POINTS  # one word, as German and camel-less names write it: Modellstand, modelbuild
     if points <= 0 or c.kind in ("time", "text", "bool") or not 1 <= c.n_unique <= FEW_VERSIONS:
         return AGAINST_POINTS
     texts = [str(v) for v in c.values]

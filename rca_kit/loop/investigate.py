@@ -20,19 +20,22 @@ from rca_kit.loop.reading.deploys import deploy_effects
 from rca_kit.loop.reading.focus import counted, focused
 from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
-from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import at_version, date_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.levels import in_metric
-from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, mix_and_rate, scope_of
+from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, mix_and_rate, records, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.room import rests_on_few
 from rca_kit.loop.s4_suspects.verdict import decide, got_worse
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
+LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
 MOST_SPLITS = 4  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
 
 Progress = Callable[[str], None]
@@ -115,8 +118,17 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     metric = incident.signal.metric or (picture.anchor.series.name if picture.anchor else "volume")
     say("signal")
     room = make_room(prepared, picture, changes)
+    odd = () if fixed else rests_on_few(room)
+    if odd:
+        return work(prepared, without(picture, odd), say)
     outcomes = run_checks(room)
     found_signal = signal(picture, metric, drift_reading(room, metric))
+    asked = records(picture, picture.alert) and not picture.moves[picture.alert].moved
+    lost = hurt_segments(prepared, picture, (picture.alert,)) if asked else ()
+    outcomes = with_lost(outcomes, lost)
+    if lost and picture.anchor is not None and not fixed:  # what was asked for is there, in one segment: that is the symptom
+        picture = replace(picture, anchor=None, onset=None, group=())
+        room = replace(room, picture=picture)
     say("symptom")
     main = series_for(metric, picture.series) or metric
     logged = [(c.id, c.time) for c in changes]
@@ -139,12 +151,14 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
         verdict, mix = decide(room, outcomes, splits if len(worse) <= MOST_SPLITS else None), splits[worse[0]]
     elif verdict.verdict != "incident":
         hurt = hurt_segments(prepared, picture)
+        outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))
         verdict = decide(room, outcomes, hurt=tuple(map(str, hurt)))
         aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
         if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
             return work(prepared, aligned, say)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
-    if hurt and verdict.verdict == "incident" and not found_scope.segments:  # the fall in a segment made the verdict
+    hurt = lost or hurt
+    if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict
         found_scope = replace(found_scope, is_global=False, segments=(hurt[0].segment,), metric=hurt[0].metric, because="")
     say("suspects")
     found_scope = replace(found_scope, mix_rate=mix)
@@ -166,6 +180,15 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
+
+
+def with_lost(outcomes: tuple[Outcome, ...], lost: tuple[Hurt, ...]) -> tuple[Outcome, ...]:
+    """The outcomes with labels or business events lost in one segment, which their share in the whole does not show."""
+    if not lost:
+        return outcomes
+    says = f"in {lost[0].segment}, {lost[0].metric} tells of more missing than elsewhere at the same time"
+    clues = (Clue("label_share", "label", "labels_lost", says, LOST_HERE),)
+    return tuple(replace(o, clues=(*o.clues, *clues), not_applicable="") if o.code == "labels" else o for o in outcomes)
 
 
 def in_psi(found: Symptom, room: Room) -> Symptom:

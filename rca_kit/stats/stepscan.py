@@ -76,9 +76,18 @@ class StepScan:
         return {"step": self.step, "box": self.box, "ramp": self.ramp}[self.kind]
 
 
-def nuisance(n: int, phase: NDArray[np.int64] | None, day: NDArray[np.int64] | None, usable: NDArray[np.bool_]) -> Floats:
-    """Design of what is not a change: a constant, hour-of-day effects, day-of-week effects; shape (n, columns)."""
+Season = NDArray[np.int64] | Floats
+
+
+def nuisance(n: int, phase: Season | None, day: NDArray[np.int64] | None, usable: NDArray[np.bool_]) -> Floats:
+    """Design of what is not a change: a constant, hour-of-day effects, day-of-week effects; shape (n, columns).
+
+    `phase` may also be columns of its own, shape (n, k): waves where the series is too short for an effect per hour.
+    """
     columns = [np.ones(n)]
+    if phase is not None and phase.ndim == 2:
+        columns += list(phase.T)
+        phase = None
     for labels in (phase, day):
         if labels is not None:
             values, counts = np.unique(labels[usable], return_counts=True)
@@ -90,7 +99,7 @@ def step_scan(
     values: Floats,
     errors: Floats,
     *,
-    phase: NDArray[np.int64] | None = None,
+    phase: Season | None = None,
     day: NDArray[np.int64] | None = None,
     first: int = 1,
     last: int | None = None,
@@ -102,7 +111,8 @@ def step_scan(
     values, errors : array, shape (n,)
         One value per bucket and its standard error from counts; NaN where nothing was measured.
     phase, day : int array, shape (n,), optional
-        Position in the day and day of week of each bucket; given only where the series is long enough to tell.
+        Position in the day and day of week of each bucket; given only where the series is long enough to tell. `phase` may be
+        columns of a design instead, shape (n, k).
     first, last : int
         Starts are looked for in ``[first, last]``.
 
@@ -163,7 +173,7 @@ def gradual_profile(
     errors: Floats,
     scan: StepScan,
     *,
-    phase: NDArray[np.int64] | None = None,
+    phase: Season | None = None,
     day: NDArray[np.int64] | None = None,
 ) -> Floats:
     """Evidence for a change that begins at bucket s and is complete at bucket e, rising evenly between: a step, or a ramp.

@@ -14,17 +14,21 @@ from scipy.special import log_ndtr
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.metrics import Estimate
-from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, StepScan, step_scan
+from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, Season, StepScan, step_scan
 
 Floats = NDArray[np.float64]
 
 ALPHA_ALERT = 1e-3  # the alerted metric has its own prior: somebody already looked and saw something
-ALPHA_OTHER = 1e-3  # shared by all other series (Bonferroni): quiet logs stay quiet
+ALPHA_OTHER = 1e-3  # shared by all outcomes, and once more by all other series (Bonferroni): quiet logs stay quiet
+OUTCOMES = ("quality", "service", "kpi", "output_nulls")  # what an alert is about: few, beside a hundred series around them
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
-STILL_FALLING = 0.75  # labels of the last third against the first third after the fall: below this they are on their way
+SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
+STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
 STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # families and metrics that know no weekend
+RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
 
@@ -70,8 +74,11 @@ def worse(series: Series, change: float, before: float = 0.0) -> bool | None:
     return (change < 0) == (series.good == "higher")
 
 
-def season_of(grid: TimeGrid) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+def season_of(grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
     """Hour-of-day and day-of-week labels of the coarse buckets, where the log is long enough to tell them.
+
+    Below two days no hour comes twice; what rises and falls with the day is then taken for a wave of 24 hours, and from a day on
+    of 12 hours too.
 
     Below two weeks the days cannot be told apart, but a weekend still differs from the days around it: then the second labels
     are 1 on Saturdays and Sundays, 0 else.
@@ -79,7 +86,12 @@ def season_of(grid: TimeGrid) -> tuple[NDArray[np.int64] | None, NDArray[np.int6
     days = grid.n_coarse * grid.coarse_s / DAY_S
     starts = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
     width = max(grid.coarse_s, 3600)  # effects per hour, or per bucket when buckets are longer
-    phase = ((starts % DAY_S) // width).astype(np.int64) if days >= SEASON_DAYS and grid.coarse_s < DAY_S else None
+    phase: Season | None = None
+    if days >= SEASON_DAYS and grid.coarse_s < DAY_S:
+        phase = ((starts % DAY_S) // width).astype(np.int64)
+    elif days >= WAVE_DAYS:
+        turns = 2 * np.pi * (starts % DAY_S) / DAY_S
+        phase = np.column_stack([f(k * turns) for k in ((1, 2) if days >= 1 else (1,)) for f in (np.sin, np.cos)])
     if days >= WEEK_DAYS:
         return phase, ((starts // DAY_S) % 7).astype(np.int64)
     off = weekend(starts)
@@ -92,11 +104,12 @@ def weekend(seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((seconds // DAY_S + 3) % 7 >= 5)
 
 
-def season_for(series: Series, grid: TimeGrid) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
-    """Season of one series: what a weekend does not touch is not excused by one that has no other to compare with."""
+def season_for(series: Series, grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
+    """Season of one series: what day and weekend do not touch is not excused by one that has no other to compare with."""
     phase, day = season_of(grid)
     short = grid.n_coarse * grid.coarse_s / DAY_S < WEEK_DAYS
-    return phase, None if short and (series.family in STEADY or series.name in STEADY) else day
+    steady = series.family in STEADY or series.name in STEADY
+    return None if steady and phase is not None and phase.ndim == 2 else phase, None if steady and short else day
 
 
 def observe(series: Series) -> tuple[Floats, Floats, Estimate]:
@@ -152,20 +165,25 @@ def scan_all(
         last = grid.n_coarse - 1
     if fixed is not None:
         first = last = fixed
-    looks = max(sum(s.family != "helper" for s in chosen), 1)
+    outcomes = max(sum(s.family in OUTCOMES for s in chosen), 1)
+    others = max(sum(s.family not in (*OUTCOMES, "helper") for s in chosen), 1)
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
         phase, day = season_for(s, grid)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
-        alpha = ALPHA_ALERT / len(alerts) if alerts and s.name in alerts else ALPHA_OTHER / looks
+        alpha = ALPHA_OTHER / (outcomes if s.family in OUTCOMES else others)
+        if alerts and s.name in alerts:
+            alpha = ALPHA_ALERT / len(alerts)
         moved = found.best is not None and found.log_p < math.log(alpha)
         if moved and s.counts:
             moved = binomial_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.quantile is not None:
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
-        if s.name == "label_share" and moved:
-            moved = not still_arriving(seen.value, found)
+        if moved and s.family == "component":
+            moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
+        if s.family == "labels" and s.name != "label_rate" and moved:
+            moved = not still_arriving(seen.value if s.name == "label_share" else 1 - seen.value, found)
         if found.kind == "box" and found.best is not None and found.best.end < last - OVER_BY * grid.n_coarse:
             moved = False
         out[s.name] = Move(s, found, seen, moved)
@@ -177,6 +195,14 @@ def binomial_log_p(series: Series, scan: StepScan, looks: int) -> float:
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
     return _deviance_log_p(k, n, scan, looks, scan.phi)
+
+
+def event_log_p(value: Floats, scan: StepScan, looks: int) -> float:
+    """Corrected p value of a counter that is mostly zero (restarts) by how many buckets count anything: two are soon together."""
+    seen = np.isfinite(value)
+    if not seen.any() or (value[seen] != 0).mean() > RARE:
+        return scan.log_p
+    return _deviance_log_p((seen & (value != 0)).astype(float), seen.astype(float), scan, looks, 1.0)
 
 
 def exceedance_log_p(series: Series, scan: StepScan, looks: int) -> float:
@@ -227,24 +253,34 @@ def _entropy(k: float, n: float) -> float:
 def still_arriving(share: Floats, scan: StepScan) -> bool:
     """Whether a fall of the share of labels is that of labels on their way: it deepens towards the end of the log."""
     fit = scan.best
-    if fit is None or fit.height > 0 or fit.end < share.size - 1:
+    if fit is None or fit.end < share.size - 1:
         return False
-    tail = share[fit.start :]
-    tail = tail[np.isfinite(tail)]
+    head, tail = (x[np.isfinite(x)] for x in (share[: fit.start], share[fit.start :]))
+    if head.size and tail.size and tail.mean() > head.mean():
+        return False
     if tail.size < 3:
         return True
     third = max(tail.size // 3, 1)
-    return bool(scan.kind == "ramp" or tail[-third:].mean() < STILL_FALLING * tail[:third].mean())
+    early, late = tail[:third].mean(), tail[-third:].mean()
+    usual = head.mean() if head.size else early
+    return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
 
 
 def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:
-    """Moves whose onset may coincide with the anchor's, the anchor first."""
+    """Moves whose onset may coincide with the anchor's, the anchor first.
+
+    A step that stands out sharply takes part too where the anchor, itself less sharp, could have begun with it: two changes a
+    few hours apart that have nothing to do with each other are rarer than one of which one metric is a blurred picture.
+    """
     low, high = anchor.reach()
+    profile = anchor.scan.profile
+    near = profile >= profile.max() - SHARED_DROP if anchor.scan.kind == "step" else np.zeros(profile.size, bool)
     out = [anchor]
     for m in moves:
         if m is anchor or not m.moved:
             continue
         a, b = m.reach()
-        if a <= high + slack and b >= low - slack:
+        sharp = m.scan.kind == "step" and abs(m.fit.z) >= SHARP_Z and near[m.fit.start]
+        if sharp or (a <= high + slack and b >= low - slack):
             out.append(m)
     return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -22,7 +22,6 @@ from rca_kit.stats.rates import Difference, difference, overdispersion
 
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("quality", "service", "kpi", "output_nulls")
 STANDING = {
     "quality": 1.0,
     "service": 1.0,
@@ -34,6 +33,7 @@ STANDING = {
     "output": 0.7,
     "input": 0.7,
     "mix": 0.6,
+    "volume": 0.5,
     "component": 0.4,
     "segment": 0.9,
 }
@@ -109,7 +109,8 @@ class Picture:
         out = {}
         for name, s in self.series.items():
             value, error, _ = observe(s)
-            out[name] = overdispersion(value[:end], error[:end], phase[:end] if phase is not None else None)
+            labels = phase[:end].astype(np.int64) if phase is not None and phase.ndim == 1 else None
+            out[name] = overdispersion(value[:end], error[:end], labels)
         return out
 
     def compare(self, name: str) -> tuple[Reading, Reading, Difference]:
@@ -177,6 +178,25 @@ def look(
     grid = aggregates.plan.grid
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
+    return _laid_out(aggregates, series, moves, alerts, detected_at, given)
+
+
+def without(picture: Picture, doubted: tuple[str, ...]) -> Picture:
+    """The picture as it is when some series are taken not to have moved."""
+    moves = {n: replace(m, moved=False) if n in doubted else m for n, m in picture.moves.items()}
+    return _laid_out(picture.aggregates, picture.series, moves, (picture.alert,), picture.detected_at, None)
+
+
+def _laid_out(
+    aggregates: Aggregates,
+    series: dict[str, Series],
+    moves: dict[str, Move],
+    alerts: tuple[str, ...],
+    detected_at: datetime,
+    given: tuple[Window, Window] | None,
+) -> Picture:
+    grid = aggregates.plan.grid
+    fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
     anchor = choose_anchor(moves, alerts, grid, detected_at)
     if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
         inner = {s.name: s for s in segment_series(aggregates, series)}
@@ -205,6 +225,7 @@ def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGri
         for m in moves.values()
         if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)
     ]
+    able = [m for m in able if m.series.family != "component"] or able  # a component is no symptom where anything else moved
 
     def standing(m: Move) -> float:
         hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)

@@ -184,6 +184,8 @@ def _all(a: Aggregates) -> Iterator[Series]:
     for kpi, good in c.kpis.items():
         m = f"kpi:{kpi}"
         yield _ratio_or_mean(make, m, "kpi", col, kpi in plan.binary_kpis or kpi in c.positive, good=good, column=kpi)
+        missing = n - col(f"{m}_n")
+        yield make(f"null_rate:{kpi}", "labels", metrics.rate, missing, n, counts=True, column=kpi)
     yield make("volume", "volume", _count, n, log=True)
     if c.score:
         yield make("score_mean", "output", metrics.mean, col("score_s"), col("score_ss"), col("score_n"))

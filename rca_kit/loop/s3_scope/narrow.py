@@ -39,6 +39,8 @@ NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; sha
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
+LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
+DUE = 0.7  # part of their usual share at which most labels are due
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
 LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
@@ -169,13 +171,14 @@ class Hurt:
         return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)"
 
 
-def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[Hurt, ...]:
-    """Outcomes that got worse in one segment while the whole hides it: the alerted one, and one of each family."""
+def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = ()) -> tuple[Hurt, ...]:
+    """Outcomes that got worse in one segment while the whole hides it: those asked for, or the alerted and one of each family."""
     names = [picture.alert] if picture.alert in picture.series else []
     for family in ("quality", "kpi", "service"):
         names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
-    names += [n for n in ("latency_p95",) if n in picture.series and n not in names]
+    names += [n for n in ("latency_p95", "label_share") if n in picture.series and n not in names]
     names += [n for n, s in picture.series.items() if s.family == "stage" and n not in names and picture.moves[n].moved]
+    names = list(only) or names
     schema = dict(prepared.frame.collect_schema())
     out: list[Hurt] = []
     for name in names:
@@ -184,7 +187,7 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[Hurt, ...]:
         )
         if bad is None or bad.direction == "either":
             continue
-        if name == "label_share":
+        if records(picture, name):
             segments = _labels_missing(prepared, _at_own_start(picture, name), bad)
         else:
             segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
@@ -193,14 +196,42 @@ def hurt_segments(prepared: Prepared, picture: Picture) -> tuple[Hurt, ...]:
     return tuple(out)
 
 
+def records(picture: Picture, name: str) -> bool:
+    """Whether a series counts what is recorded at all (labels, business outcomes), which comes late by nature."""
+    return name in picture.series and picture.series[name].family == "labels" and name != "label_rate"
+
+
 def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness) -> tuple[Segment, ...]:
-    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere."""
-    table = leaves(prepared.frame, picture, _dimensions(prepared), bad)
+    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere.
+
+    Only where most labels have come: values that are frequent at certain hours are rare or frequent where labels are due yet.
+    """
+    due = _labels_due(picture, bad.metric)
+    if due is None:
+        return ()
+    table = leaves(prepared.frame, due, _dimensions(prepared), bad)
     n = table.sums[f"{MARK}_n_after"] if table is not None else np.zeros(0)
     if table is None or n.sum() == 0:
         return ()
     lost = table.sums[f"{MARK}_after"]
-    return segments_of(look_for(table, Counts(lost.sum() / n.sum() * n, n, lost, n), bad.direction), table)
+    usual = float(lost.sum() / n.sum())
+    found = segments_of(look_for(table, Counts(usual * n, n, lost, n), bad.direction), table)
+    return tuple(s for s in found if (s.after or 0.0) - usual >= LOST_LEAST)
+
+
+def _labels_due(picture: Picture, name: str) -> Picture | None:
+    """The picture with an after window that ends where what is recorded falls away; None where it never was there."""
+    value = picture.moves[name].observed.value
+    share = value if name == "label_share" else 1 - value
+    before = share[: picture.start][np.isfinite(share[: picture.start])]
+    if not before.size:
+        return None
+    here = np.flatnonzero(share[picture.start :] >= DUE * float(np.median(before)))
+    if not here.size:
+        return None
+    start, grid = picture.windows[1].start, picture.grid
+    end = grid.time(min(picture.start + int(here[-1]) + 1, grid.n_coarse), coarse=True)
+    return replace(picture, windows=(picture.windows[0], Window(start, max(end, start)))) if end > start else None
 
 
 def _at_own_start(picture: Picture, name: str) -> Picture:
@@ -214,10 +245,15 @@ def _at_own_start(picture: Picture, name: str) -> Picture:
 
 def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects) -> Symptom:
     """A rollout begins with its first requests: move the onset there when a worse version leads the suspects."""
-    if not leading.items or found.onset is None or not leading.items[0].subject.startswith("model:"):
+    if not leading.items or found.onset is None or not leading.items[0].subject.startswith(("model:", "routing")):
         return found
     name = leading.items[0].subject
-    clue = next((c for o in outcomes for c in o.clues if c.signature == "version" and c.subject == name), None)
+    clues = [c for o in outcomes for c in o.clues]
+    if name == "routing":  # what stands in is a version too
+        routed = next((c.where for c in clues if c.signature == "rerouted"), None)
+        clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
+    else:
+        clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
     if clue is None or clue.onset is None or clue.facts.get("side_by_side_z", 0.0) < VERSION_Z:
         return found
     start = picture.grid.time(clue.onset)

@@ -70,7 +70,7 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
         row = measures[f"kpi:{s.column}"]
         binary = s.column in plan.binary_kpis or s.column in c.positive
         return Badness(row, binary, metric, "decrease" if s.good == "higher" else "increase", f"kpi:{s.column}")
-    if s.family in ("nulls", "output_nulls") and s.column:
+    if (s.family in ("nulls", "output_nulls") or metric.startswith("null_rate:")) and s.column:
         missing = (as_number(s.column, schema[s.column]) if schema[s.column].is_numeric() else nw.col(s.column)).is_null()
         return Badness(missing.cast(nw.Int64), True, metric)
     if metric == "label_share" and c.label:

@@ -107,16 +107,30 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# An entry that says of itself that nothing which serves requests was touched.
+ASIDE: tuple[str, ...] = (
+    r"no functional change", r"docs?", r"documentation", r"readme", r"comments?", r"typos?", r"wording", r"translations?",
+    r"dashboards?", r"log level", r"access logs?", r"debug", r"unit tests?", r"typing", r"lint\w*", r"cosmetic", r"colou?rs?",
+    r"footer", r"banner", r"rota", r"on-call", r"penetration test", r"next (?:week|month|quarter)", r"alert rules?",
+    r"metrics? (?:prefix|names?)", r"postponed", r"cancelled",
+)  # fmt: skip
+_ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(ASIDE) + r")(?!\w)")
+
 
 @dataclass(frozen=True)
 class Fit:
-    """How one change fits the symptom: log likelihood ratio of its time, its scope (match, clash, silent), words by category."""
+    """How one change fits the symptom.
+
+    Log likelihood ratio of its time, its scope (match, clash, silent), words by category, and whether it says of itself that it
+    touched nothing that serves.
+    """
 
     change: ChangeRecord
     time: float
     minutes: float
     scope: str
     words: dict[str, float]
+    aside: bool = False
 
 
 def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float) -> tuple[float, float]:
@@ -182,7 +196,7 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words))
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _ASIDE.search(c.description.lower()) is not None))
     return out
 
 

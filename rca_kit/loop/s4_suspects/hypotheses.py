@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
 
+LONE_LEAST = 0.6  # strength (about half a sigma) from which a move of one feature alone is no drift of who comes
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
@@ -89,7 +91,13 @@ def hypotheses(
                 if category in CATEGORIES_OF[c.signature]:
                     key = f"category:{category}|{c.signature}"
                     x[key] = max(x.get(key, 0.0), c.strength)
+            weakest_first = sorted(cs, key=lambda c: c.strength)
+            unfit = {c.signature: c.strength for c in weakest_first if category not in CATEGORIES_OF[c.signature]}
+            if unfit:  # a cause has to answer for all that its subject shows
+                x["category:unfit"] = sum(unfit.values())
             x[f"prior:{category}"] = 1.0
+            if category == "upstream" and foreign(subject, scene.components):
+                x["owner:outside"] = 1.0
             if subject in broken and len(broken) > 1:
                 x[f"together:{category}"] = 1.0
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
@@ -109,13 +117,23 @@ def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
 
 
 def explained_away(clues: list[Clue]) -> list[Clue]:
-    """Leave out what another clue explains: a broken feature has of course drifted, doubled rows are of course more rows."""
+    """Leave out what another clue explains.
+
+    A broken feature has of course drifted, one that moved alone has too, doubled rows are of course more rows.
+    """
     faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
+    lone = {c.subject for c in clues if c.signature in ("alone", "rescaled") and c.strength >= LONE_LEAST}
+    routed = any(c.signature == "rerouted" and c.strength >= FAULT_LEAST for c in clues)
+    spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
     return [
         c
         for c in clues
-        if not (c.subject in faulty and c.signature in DRIFTS) and not (doubled and c.signature in ("surge", "metric:requests"))
+        if not (c.subject in faulty and c.signature in DRIFTS)
+        and not (c.subject in spoilt and c.signature == "stale")
+        and not (routed and c.signature in ("version", "score_function"))
+        and not (c.subject in lone and c.signature == "drift")
+        and not (doubled and c.signature in ("surge", "metric:requests"))
     ]
 
 
@@ -166,8 +184,12 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:names_subject"] = 1.0
     elif any(mentions(c, f"feature:{n}") for n in scene.features):
         x["change:names_other_feature"] = 1.0
-    if c.component in scene.components and subject != f"component:{c.component}":
+    if subject.startswith("component:") and c.component in scene.components and subject != f"component:{c.component}":
         x["change:other_component"] = 1.0
+    elif not subject.startswith("component:") and akin(subject.partition(":")[2], c.component):
+        x["change:akin"] = 1.0
+    if f.aside:
+        x["change:aside"] = 1.0
     if f.words.get(category):
         x["change:words"] = f.words[category] / 2
     others = max((v for k, v in f.words.items() if k != category), default=0.0)
@@ -179,6 +201,32 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:version_clash"] = 1.0
     x[f"subject:{subject.partition(':')[0]}|{c.kind}"] = 1.0
     return x
+
+
+STEM = 4  # letters that two names must share for them to be about one thing: rates_ms, ratehub
+OUTSIDERS = ("partner", "vendor", "provider", "supplier", "thirdparty", "third", "external", "bureau", "extern")
+
+
+def akin(name: str, component: str) -> bool:
+    """Whether two names share the stem of a word.
+
+    Examples
+    --------
+    >>> akin("rates_ms", "ratehub-partner"), akin("rates_ms", "inventory-db")
+    (True, False)
+    """
+    stems = [{w[:STEM] for w in re.split(r"[\W_\d]+", n.casefold()) if len(w) >= STEM} - COMMON_STEMS for n in (name, component)]
+    return bool(stems[0] & stems[1])
+
+
+COMMON_STEMS = {"feat", "serv", "data", "mode", "stag", "time", "mean", "coun", "valu", "late"}  # say nothing of whose it is
+
+
+def foreign(subject: str, components: tuple[str, ...]) -> bool:
+    """Whether the component itself, or one whose name is akin to the subject's, is by its name somebody else's."""
+    kind, _, name = subject.partition(":")
+    owners = [name] if kind == "component" else [c for c in components if akin(name, c)] if kind in ("stage", "feature") else []
+    return any(w in o.casefold() for o in owners for w in OUTSIDERS)
 
 
 def _when(minutes: float) -> str:

@@ -96,6 +96,9 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
                 total >= 0,
             )
         )
+    if "category:unfit" in h.x:
+        w = weight("category:unfit") * h.x["category:unfit"]
+        out.append(Evidence("category", f"part of what it shows is not what a {h.category} cause leaves", round(w, 3), w >= 0))
     for key, words in (
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),
@@ -137,11 +140,13 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:scope_narrow": "its scope is narrower than the symptom",
         "change:names_other_feature": "it names another feature",
         "change:other_component": "it is about another component",
+        "change:akin": f"{c.component} is akin to {h.subject.partition(':')[2]} by name",
         "change:names_subject": f"it names {h.subject.partition(':')[2] or h.subject}",
         "change:version_match": "it brought this version",
         "change:version_clash": "it brought another version",
         "change:words": f"its wording fits a {h.category} cause",
         "change:words_elsewhere": "its wording fits another kind of cause",
+        "change:aside": "by its own words it touched nothing that serves",
     }
     for key, text in words.items():
         w = weight(key) * h.x.get(key, 0.0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 SIGN: dict[str, float] = {
     "nulls": 3.0,
     "default": 3.0,
+    "clipped": 3.0,
+    "swapped": 4.0,
     "frozen": 3.0,
     "stale": 2.5,
     "range": 2.5,
@@ -44,6 +46,7 @@ SIGN: dict[str, float] = {
     "metric:memory": 2.0,
     "metric:saturation": 2.0,
     "metric:timeout": 2.0,
+    "metric:cut_short": 2.0,
     "metric:requests": 0.5,
     "metric:other": 1.0,
     "surge": 1.5,
@@ -63,11 +66,13 @@ SIGN: dict[str, float] = {
 CATEGORY: dict[str, dict[str, float]] = {
     "nulls": {"data": 0.3, "upstream": 0.3, "config": 0.2, "code": 0.1, "infra": 0.1},
     "default": {"data": 0.25, "upstream": 0.15, "config": 0.25, "code": 0.25, "infra": 0.1},
+    "clipped": {"config": 0.4, "code": 0.4, "data": 0.15, "upstream": 0.05},
+    "swapped": {"code": 0.7, "data": 0.25, "upstream": 0.05},
     "frozen": {"data": 0.55, "upstream": 0.15, "config": 0.1, "code": 0.1, "infra": 0.1},
     "stale": {"data": 0.55, "config": 0.15, "code": 0.1, "upstream": 0.1, "infra": 0.1},
     "range": {"data": 0.5, "upstream": 0.25, "code": 0.25},
     "unit": {"code": 0.6, "upstream": 0.3, "data": 0.1},
-    "rescaled": {"code": 0.55, "upstream": 0.15, "data": 0.1, "external": 0.2},
+    "rescaled": {"code": 0.55, "upstream": 0.2, "data": 0.15, "external": 0.1},
     "renamed": {"upstream": 0.45, "code": 0.45, "data": 0.1},
     "permuted": {"code": 0.7, "upstream": 0.2, "data": 0.1},
     "new_category": {"external": 0.4, "upstream": 0.3, "code": 0.2, "data": 0.1},
@@ -97,6 +102,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "metric:restart": {"infra": 0.5, "code": 0.5},
     "metric:memory": {"code": 0.6, "infra": 0.4},
     "metric:saturation": {"infra": 0.65, "code": 0.3, "external": 0.05},
+    "metric:cut_short": {"config": 0.5, "infra": 0.25, "upstream": 0.2, "code": 0.05},
     "metric:timeout": {"infra": 0.45, "upstream": 0.35, "config": 0.2},
     "metric:requests": {"external": 0.8, "infra": 0.2},
     "metric:other": {"infra": 1.0},
@@ -138,6 +144,8 @@ OTHERS: dict[str, float] = {
     "together:config": 0.3,
     "together:data": 0.2,
     "together:code": -0.2,
+    # a clue on the subject that a cause of this category does not leave
+    "category:unfit": -1.5,
     "change:among": -1.0,
     "change:time": 0.8,
     "change:scope_match": 1.5,
@@ -146,10 +154,13 @@ OTHERS: dict[str, float] = {
     "change:names_subject": 1.5,
     "change:words": 0.6,
     "change:words_elsewhere": -0.4,
+    "change:aside": -1.5,
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
     "change:none": 2.0,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     "change:nearest": 0.3,
+    "change:akin": 0.8,
+    "owner:outside": 1.0,
     "change:names_other_feature": -1.0,
     "change:other_component": -0.5,
     "harm": 1.0,
@@ -207,7 +218,7 @@ def prior_weight(name: str) -> float:
     head, _, tail = name.partition(":")
     if head == "sign":
         return SIGN.get(tail, 0.0)
-    if head == "category":
+    if head == "category" and "|" in tail:
         category, _, signature = tail.partition("|")
         return math.log(max(CATEGORY.get(signature, {}).get(category, 0.02), 0.02))
     if head == "kind":

@@ -6,6 +6,8 @@ from __future__ import annotations
 CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "nulls": ("data", "upstream", "config", "code", "infra"),
     "default": ("data", "upstream", "config", "code", "infra"),
+    "clipped": ("config", "code", "data", "upstream"),
+    "swapped": ("code", "data", "upstream"),
     "frozen": ("data", "upstream", "config", "code", "infra"),
     "stale": ("data", "config", "code", "upstream", "infra"),
     "range": ("data", "upstream", "code"),
@@ -41,6 +43,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "metric:memory": ("code", "infra"),
     "metric:saturation": ("infra", "code", "external"),
     "metric:timeout": ("infra", "upstream", "config"),
+    "metric:cut_short": ("config", "infra", "upstream", "code"),
     "metric:requests": ("external", "infra"),
     "metric:other": ("infra",),
     "surge": ("external",),
@@ -57,11 +60,11 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "text_length": ("external", "code"),
 }
 GROUP: dict[str, str] = {
-    **dict.fromkeys(("nulls", "default", "frozen", "zeroed"), "missing"),
+    **dict.fromkeys(("nulls", "default", "frozen", "zeroed", "clipped"), "missing"),
     "came_alive": "broken",
     "stale": "stale",
     "metric:stale": "stale",
-    **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "new_category", "clock", "alone"), "broken"),
+    **dict.fromkeys(("range", "unit", "rescaled", "renamed", "permuted", "swapped", "new_category", "clock", "alone"), "broken"),
     "segment_lost": "lost",
     "segment_surge": "surge",
     "version": "version",
@@ -77,6 +80,7 @@ GROUP: dict[str, str] = {
     "metric:cache": "cache",
     **dict.fromkeys(("metric:restart", "metric:memory", "metric:saturation", "metric:other"), "resources"),
     "metric:timeout": "timeouts",
+    "metric:cut_short": "timeouts",
     "metric:requests": "requests",
     "surge": "surge",
     "lost": "lost",
@@ -95,6 +99,8 @@ GROUP: dict[str, str] = {
 FAULTS = (
     "nulls",
     "default",
+    "clipped",
+    "swapped",
     "frozen",
     "zeroed",
     "came_alive",

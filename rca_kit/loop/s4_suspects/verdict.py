@@ -14,6 +14,8 @@ OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 CORRUPTION = (
     "nulls",
     "default",
+    "clipped",
+    "swapped",
     "frozen",
     "stale",
     "range",

@@ -231,7 +231,8 @@ def _noise(series: Series, stop: int) -> float:
     phase, _ = season_of(series.grid)
     value, error, _ = observe(series)
     end = max(stop // series.grid.coarse, 1)
-    return overdispersion(value[:end], error[:end], phase[:end] if phase is not None else None)
+    labels = phase[:end].astype(np.int64) if phase is not None and phase.ndim == 1 else None
+    return overdispersion(value[:end], error[:end], labels)
 
 
 def _segments(prepared: Prepared, told: Mapping[str, Any]) -> dict[str, dict[str, Series]]:

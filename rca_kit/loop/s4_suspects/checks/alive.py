@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 
@@ -28,7 +29,8 @@ def alive(room: Room) -> Outcome:
         if used.size < 4:
             continue
         n, s, ss = n[used], s[used], ss[used]
-        found = _turn(n, s, ss)
+        hours = (int(grid.origin.timestamp()) + used * grid.width_s) % DAY_S // 3600
+        found = _turn(n, s, ss, hours)
         if found is None:
             continue
         at, value, came = found
@@ -41,17 +43,25 @@ def alive(room: Room) -> Outcome:
     return Outcome("alive", title, "upstream", "free", as_clues(clues), "no feature changed between constant and live")
 
 
-def _turn(n: NDArray[np.float64], s: NDArray[np.float64], ss: NDArray[np.float64]) -> tuple[int, float, bool] | None:
-    """First bucket on the other side, the constant, and whether the column came alive."""
+def _turn(
+    n: NDArray[np.float64], s: NDArray[np.float64], ss: NDArray[np.float64], hours: NDArray[np.int64]
+) -> tuple[int, float, bool] | None:
+    """First bucket on the other side, the constant, and whether the column came alive.
+
+    What stands still at night only is the time of day: on the live side the hours that were still must be live too.
+    """
     mean = s / n
     still = np.maximum(ss / n - mean**2, 0.0) <= 1e-9 * (1.0 + mean**2)
     for came in (True, False):
-        m, same, rows = (mean, still, n) if came else (mean[::-1], still[::-1], n[::-1])
+        m, same, rows, hour = (x if came else x[::-1] for x in (mean, still, n, hours))
         held = same & (np.abs(m - m[0]) <= 1e-6 * (1.0 + abs(m[0])))
         length = int(np.argmin(held)) if not held.all() else 0
         if length == 0 or rows[:length].sum() < STILL_ROWS:
             continue
         rest = ~(same[length:] & (np.abs(m[length:] - m[0]) <= 1e-6 * (1.0 + abs(m[0]))))
+        again = np.isin(hour[length:], hour[:length])  # the same hours on other days
+        if not again.any() or rest[again].mean() < HALF_ALIVE:
+            continue
         if rest.size and rest.mean() >= (HALF_ALIVE if length >= LONG_STILL else ALIVE_PART):
             return (length if came else mean.size - length), float(m[0]), came
     return None

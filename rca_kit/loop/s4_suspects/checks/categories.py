@@ -12,7 +12,7 @@ from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
 REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thousands of rows, that the other values may move
-TEXT_LENGTH = 40  # characters on average beyond which values are sentences, not names
+TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -42,7 +42,7 @@ def _categorical(s: pl.Series) -> bool:
 
 def _category(room: Room, column: str) -> Clue | None:
     b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
-    if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or float(b.str.len_chars().mean() or 0) > TEXT_LENGTH:  # type: ignore[arg-type]
+    if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
     nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
     fresh = {v: n for v, n in na.items() if v not in nb}
@@ -90,6 +90,11 @@ def _category(room: Room, column: str) -> Clue | None:
             where,
         )
     return _reshuffled(room, column, nb, na)
+
+
+def _sentences(s: pl.Series) -> bool:
+    """Whether values are sentences rather than names."""
+    return float(s.str.len_chars().mean() or 0) > TEXT_LENGTH or float(s.str.count_matches(" ").mean() or 0) >= TEXT_BLANKS  # type: ignore[arg-type]
 
 
 def _looks_default(name: str) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, fit_gap
@@ -141,9 +142,10 @@ def scoring(room: Room) -> Outcome:
 def concept(room: Room) -> Outcome:
     """Whether the same features and scores now meet other labels, while the scorer stayed as it was."""
     title, c = "Labels for the same features", room.columns
-    if c.label is None or room.picture.aggregates.plan.label_kind == "class" or len(c.features) < 2:
-        return Outcome("concept", title, "external", "seconds", not_applicable="needs numeric or two-valued labels and features")
-    y = [numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
+    classes = room.picture.aggregates.plan.label_kind == "class"
+    if c.label is None or (classes and c.decision is None) or len(c.features) < 2:
+        return Outcome("concept", title, "external", "seconds", not_applicable="needs labels and features")
+    y = [_agreed(f, c) if classes else numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
     gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
     if gap is None:
         return Outcome("concept", title, "external", "seconds", not_applicable="too few labelled rows before or after")
@@ -161,6 +163,13 @@ def concept(room: Room) -> Outcome:
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
+
+
+def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
+    """1 where a class decided is the class labelled, 0 where not, NaN where either is missing: classes have no other number."""
+    return frame.select((pl.col(c.label or "").cast(pl.String) == pl.col(c.decision or "").cast(pl.String)).cast(pl.Float64))[
+        c.label or ""
+    ].fill_null(np.nan).to_numpy()
 
 
 def relations(room: Room) -> Outcome:

@@ -64,7 +64,7 @@ def errors(room: Room) -> Outcome:
     cube = room.picture.aggregates.cubes["errors"].frame.drop_nulls(VALUE)
     error_rate = room.picture.series["error_rate"]
     weights = [error_rate.coarse_weights(w) for w in (room.picture.before, room.picture.after)]
-    slowed = room.moved("stage") or any(n.startswith("latency") for n in room.moved("service"))
+    slowed = _slowed(room)
     n = error_rate.coarse_sum(1)
     nb, na = (float((n * w).sum()) for w in weights)
     clues = []
@@ -92,6 +92,11 @@ def errors(room: Room) -> Outcome:
                 )
             )
     return Outcome("error_types", title, "infra", "free", as_clues(clues), "no error type became more frequent")
+
+
+def _slowed(room: Room) -> bool:
+    """Whether anything takes longer than before; a call cut short takes less."""
+    return any(room.readings[n].worse for n in (*room.moved("stage"), *(n for n in room.moved("service") if n != "error_rate")))
 
 
 def failing_stage(room: Room, kind: str) -> str | None:
@@ -132,12 +137,15 @@ def components(room: Room) -> Outcome:
     if not names:
         return Outcome("service_metrics", title, "infra", "free", not_applicable="no service_metrics table")
     clues = []
+    slowed = _slowed(room)
     for name in room.moved("component"):
         _, component, metric = name.split(":", 2)
         r = room.readings[name]
         kind = metric_kind(metric)
         if r.before is None or r.after is None or r.worse is False:
             continue
+        if kind == "timeout" and not slowed and room.columns.stages:
+            kind = "cut_short"
         onset = room.onset(name)
         clues.append(
             Clue(

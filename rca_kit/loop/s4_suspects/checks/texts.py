@@ -10,6 +10,7 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.stats.rates import rate_z
 
 LEAST_LENGTH = 12  # shorter strings are codes, not texts
+BLANKS = 2  # on average, from which strings are phrases, however often they are used again (prompts from templates)
 TEXT_ROWS = 1500  # texts read a side: a rate of two per cent is seen in thirty
 TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_off")
 
@@ -52,9 +53,16 @@ def _texts(room: Room) -> list[str]:
         for n, t in room.before.schema.items()
         if t == pl.String
         and n not in room.columns.segments
-        and room.before[n].n_unique() > 0.3 * max(room.before.height, 1)
-        and float(room.before[n].str.len_chars().cast(pl.Float64).fill_null(0).to_numpy().mean()) > LEAST_LENGTH
+        and (
+            room.before[n].n_unique() > 0.3 * max(room.before.height, 1)
+            or _average(room.before[n].str.count_matches(" ")) >= BLANKS
+        )
+        and _average(room.before[n].str.len_chars()) > LEAST_LENGTH
     ]
+
+
+def _average(s: pl.Series) -> float:
+    return float(s.cast(pl.Float64).fill_null(0).to_numpy().mean()) if s.len() else 0.0
 
 
 def text_shift(room: Room) -> Outcome:

@@ -46,7 +46,7 @@ def volume(room: Room) -> Outcome:
     if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
         grown = r.after / r.before
         kind = "surge" if grown > 1 else "lost"
-        if kind == "surge" or grown < LOST:
+        if kind == "surge" or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
             clues.append(
                 Clue(
                     "volume",
@@ -216,7 +216,7 @@ def drift(room: Room) -> Outcome:
 def labels(room: Room) -> Outcome:
     """The label pipeline: labels lost, or labels that moved while scores and KPIs did not."""
     title, c = "Labels", room.columns
-    if c.label is None:
+    if c.label is None and not c.kpis:
         return Outcome("labels", title, "data", "free", not_applicable="no label column")
     clues = []
     share = room.readings.get("label_share")
@@ -237,6 +237,22 @@ def labels(room: Room) -> Outcome:
                 room.onset("label_share"),
                 abs(share.change or 0),
                 where={"column": c.label, "op": "null"},
+            )
+        )
+    for name, s in room.picture.series.items():
+        r = room.readings.get(name)
+        if s.family != "labels" or not name.startswith("null_rate:") or r is None or not r.moved or (r.change or 0) <= 0:
+            continue
+        clues.append(
+            Clue(
+                "label_share",
+                "label",
+                "labels_lost",
+                f"{s.column} missing in {r.before:.0%} -> {r.after:.0%} of requests",
+                room.strength(name),
+                room.onset(name),
+                r.change,
+                where={"column": s.column, "op": "null"},
             )
         )
     rate = room.readings.get("label_rate")

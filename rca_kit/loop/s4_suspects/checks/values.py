@@ -30,9 +30,22 @@ UNIT_FACTORS = {
     2.205: "x2.205",
     3.281: "x3.281",
 }
+# scales with another zero: name, slope, shift
+SCALES = (
+    ("in Fahrenheit instead of Celsius,", 1.8, 32.0),
+    ("in Celsius instead of Fahrenheit,", 5 / 9, -160 / 9),
+    ("in Kelvin instead of Celsius,", 1.0, 273.15),
+    ("in Celsius instead of Kelvin,", 1.0, -273.15),
+)
+POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
+KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
+CONVERTED_LEAST, UNEXPLAINED = 0.03, 0.1  # share of converted requests; part of the distance that may stay unexplained
 SCALE_LEAST = 1.35  # below this a change of scale may as well be a change of population
 SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
+SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
+MOST_SWAPS = 12
+CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -72,10 +85,17 @@ def values(room: Room) -> Outcome:
             continue
         b, a = numbers(room.before, column), numbers(room.after, column)
         if room.before.schema[column].is_numeric():
-            found = _transformed(column, b, a) or _filled(column, b, a) or _out_of_range(column, b, a)
+            told = column in room.compared and room.compared[column].changed
+            found = (
+                _converted(column, b, a)
+                or _transformed(column, b, a, told)
+                or _filled(column, b, a)
+                or _out_of_range(column, b, a)
+            )
             if found is not None:
                 clue, bad_b, bad_a = found
                 clues.append(Clue(**{**clue.__dict__, "harm": room.harm(bad_b, bad_a)}))
+    clues = _swapped(room, clues)
     return Outcome(
         "value_range",
         "Units, ranges and defaults of numeric features",
@@ -86,6 +106,32 @@ def values(room: Room) -> Outcome:
     )
 
 
+def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
+    """Two columns that each hold what the other held before: told so, in place of what each shows by itself."""
+    names = [
+        n
+        for n, c in room.compared.items()
+        if n in room.columns.features and c.changed and abs(c.effect) >= SWAP_LEAST and room.before.schema[n].is_numeric()
+    ][:MOST_SWAPS]
+    sides = {n: tuple(np.sort(_usable(numbers(f, n))) for f in (room.before, room.after)) for n in names}
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            (b1, a1), (b2, a2) = sides[first], sides[second]
+            if min(x.size for x in (b1, a1, b2, a2)) < ROW_MIN or _apart(b1, b2) < SWAP_APART:
+                continue
+            if _apart(a1, b2) < SWAP_FIT * _apart(b1, b2) and _apart(a2, b1) < SWAP_FIT * _apart(b1, b2):
+                pairs = ((first, f"{first} holds what {second} held before, and the reverse"), (second, f"as {first}, reversed"))
+                told = [Clue("swapped", f"feature:{x}", "swapped", says, 0.95, None, 1.0) for x, says in pairs]
+                clues = [c for c in clues if c.subject not in {t.subject for t in told}] + told
+    return clues
+
+
+def _apart(x: Floats, y: Floats) -> float:
+    """Two-sample Kolmogorov-Smirnov distance of sorted values."""
+    at = np.concatenate([x, y])
+    return float(np.abs(np.searchsorted(x, at, side="right") / x.size - np.searchsorted(y, at, side="right") / y.size).max())
+
+
 def _usable(x: Floats) -> Floats:
     return x[np.isfinite(x)]
 
@@ -93,8 +139,65 @@ def _usable(x: Floats) -> Floats:
 Found = tuple[Clue, NDArray[np.bool_], NDArray[np.bool_]]
 
 
-def _transformed(column: str, b: Floats, a: Floats) -> Found | None:
-    """Whether a part of the values after is the values before under one map (a factor, or a shift and a scale)."""
+def _converted(column: str, b: Floats, a: Floats) -> Found | None:
+    """Whether the values after are a mixture of those before and of those before in another unit.
+
+    A unit that changes for some requests only (a rollout, one client) leaves two populations; their shares are fitted by least
+    squares on the distribution functions, and what the mixture leaves unexplained must be small.
+    """
+    x, y = _usable(b), _usable(a)
+    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
+        return None
+    x, y = np.sort(x), np.sort(y)
+    noise = KS_95 * float(np.sqrt(1 / x.size + 1 / y.size))
+    best: tuple[float, float, str, Floats] | None = None
+    for name, mapped in _in_other_units(x):
+        at = np.quantile(np.concatenate([x, mapped, y]), np.linspace(0.01, 0.99, 99))
+        was, other, now = (np.searchsorted(v, at, side="right") / v.size for v in (x, mapped, y))
+        apart = other - was
+        share = float(np.clip((now - was) @ apart / max(float(apart @ apart), 1e-12), 0.0, 1.0))
+        left = float(np.abs(now - was - share * apart).max())
+        moved = float(np.abs(now - was).max())
+        if share < CONVERTED_LEAST or moved < 2.5 * noise or left > max(noise, UNEXPLAINED * moved):
+            continue
+        if best is None or left < best[0]:
+            best = (left, share, name, mapped)
+    if best is None:
+        return None
+    _, share, name, mapped = best
+    low, high = float(x[int(0.001 * x.size)]), float(x[int(0.999 * (x.size - 1))])
+    outside = np.isfinite(a) & ((a < low) | (a > high))
+    marked = outside if outside.sum() >= 0.5 * share * y.size else np.isfinite(a)
+    return (
+        Clue(
+            "unit_factor",
+            f"feature:{column}",
+            "unit",
+            f"{column}: values after are {name} those before, in {share:.0%} of requests",
+            0.95,
+            None,
+            share,
+            where={"column": column, "op": "outside", "low": low, "high": high},
+        ),
+        np.zeros(b.size, bool),
+        marked,
+    )
+
+
+def _in_other_units(x: Floats) -> list[tuple[str, Floats]]:
+    """Sorted values as they would read in another unit, where no drift of who comes looks like it."""
+    out = [(name, np.sort(a * x + c)) for name, a, c in SCALES]
+    if (x > 0).all():
+        out += [(f"x{k:g}", x * k) for k in POWERS] + [(f"1/{k:g} of", x / k) for k in POWERS]
+        out += [("the log of", np.log(x)), ("the log(1+x) of", np.log1p(x))]
+    return out
+
+
+def _transformed(column: str, b: Floats, a: Floats, told: bool) -> Found | None:
+    """Whether a part of the values after is the values before under one map (a factor, or a shift and a scale).
+
+    An odd scale is believed only where the comparison of the columns `told` of a change.
+    """
     x, y = _usable(b), _usable(a)
     if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
         return None
@@ -111,6 +214,8 @@ def _transformed(column: str, b: Floats, a: Floats) -> Found | None:
     if label is None and share >= 0.02:
         factor, label = _factor(x, y)
         marked = np.isfinite(a)
+    if label is None and not told:
+        return None
     if label is None:
         qx, qy = (np.quantile(v, [0.1, 0.25, 0.5, 0.75, 0.9]) for v in (x, y))
         slope = (qy[-1] - qy[0]) / spread
@@ -195,7 +300,13 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
     if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
         return None
     kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
+    edge = float(value[top])
+    beyond = x >= edge if edge == y.max() else x <= edge
+    if kind == "default" and edge in (y.max(), y.min()) and abs(float(beyond.mean()) - share_after) < CLIP_FIT * share_after:
+        kind = "clipped"
     text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
+    if kind == "clipped":
+        text += f", and none {'above' if edge == y.max() else 'below'} it"
     return (
         Clue(
             "default_value",
