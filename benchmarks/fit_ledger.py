@@ -36,6 +36,11 @@ KEPT_AT_PRIOR = (
     "change:scope_silent",
     "change:scope_narrow",
     "change:none",
+    "change:other_component",
+    "beside:broken|labels",
+    "beside:missing|labels",
+    "beside:scorer|labels",
+    "beside:version|labels",
     "together:upstream",
 )
 FOLDS = 4

@@ -176,7 +176,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     said = prepared.decisions
     found_scope = counted(found_scope, prepared.share)
     found_suspects = suspects(room, outcomes, found_scope, found_symptom, verdict, said)
-    earlier = first_of_version(picture, outcomes, found_symptom, found_suspects)
+    earlier = first_of_version(prepared, picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)

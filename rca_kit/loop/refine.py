@@ -54,7 +54,12 @@ def date_again(
     if scope.segments:
         frame = frame.filter(reduce(or_, (where_expression(s.where, schema) for s in scope.segments)))
     series = series_inside(frame, picture.aggregates.plan) if scope.segments else dict(picture.series)
-    marked = [s for i, c in enumerate(marks) if (s := _mark_series(frame, picture, c, i)) is not None]
+    bounded = {column for s in scope.segments for column in s.where}  # a value that is the scope is there in all its rows
+    marked = [
+        s
+        for i, c in enumerate(marks)
+        if (s := _mark_series(prepared.frame if (c.where or {}).get("column") in bounded else frame, picture, c, i)) is not None
+    ]
     grid = picture.grid
     if scope.segments:
         moves = scan_all([*series.values(), *marked], grid, picture.detected_at, (room.main,))

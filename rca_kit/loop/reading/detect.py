@@ -107,9 +107,8 @@ def weekend(seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
 def season_for(series: Series, grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
     """Season of one series: what day and weekend do not touch is not excused by one that has no other to compare with."""
     phase, day = season_of(grid)
-    short = grid.n_coarse * grid.coarse_s / DAY_S < WEEK_DAYS
     steady = series.family in STEADY or series.name in STEADY
-    return None if steady and phase is not None and phase.ndim == 2 else phase, None if steady and short else day
+    return None if steady and phase is not None and phase.ndim == 2 else phase, None if steady else day
 
 
 def observe(series: Series) -> tuple[Floats, Floats, Estimate]:

@@ -47,9 +47,11 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     slowly is often best fitted by a step of its own further on. A step is sharpened on fine buckets: the log-likelihoods of a
     step at each are added over series, divided by the root of their number, since series that move together share noise.
     """
-    anchor = group[0]
-    born = appearance(anchor)
-    if born is not None:
+    anchor, others = group[0], list(others)
+    family = [m for m in (anchor, *group[1:], *others) if m.moved and m.series.column == anchor.series.column]
+    births = [b for m in family if (b := appearance(m)) is not None] if anchor.series.family in ("mix", "version") else []
+    if births:
+        born = min(births)
         at = born * grid.coarse
         return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
     overdue = overdue_since(anchor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import narwhals as nw
@@ -31,6 +32,7 @@ from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.sources.collect import collect
 from rca_kit.stats.mixrate import decompose
 from rca_kit.stats.segments.counts import Counts
 
@@ -188,7 +190,7 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         if bad is None or bad.direction == "either":
             continue
         if records(picture, name):
-            segments = _labels_missing(prepared, _at_own_start(picture, name), bad)
+            segments = _labels_missing(prepared, _at_own_start(picture, name), bad, name)
         else:
             segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
@@ -201,12 +203,12 @@ def records(picture: Picture, name: str) -> bool:
     return name in picture.series and picture.series[name].family == "labels" and name != "label_rate"
 
 
-def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness) -> tuple[Segment, ...]:
+def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness, name: str) -> tuple[Segment, ...]:
     """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere.
 
     Only where most labels have come: values that are frequent at certain hours are rare or frequent where labels are due yet.
     """
-    due = _labels_due(picture, bad.metric)
+    due = _labels_due(picture, name)
     if due is None:
         return ()
     table = leaves(prepared.frame, due, _dimensions(prepared), bad)
@@ -243,8 +245,13 @@ def _at_own_start(picture: Picture, name: str) -> Picture:
     return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))
 
 
-def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects) -> Symptom:
-    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects."""
+def first_of_version(
+    prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects
+) -> Symptom:
+    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects.
+
+    So does a switch to a version that takes all requests inside the onset interval, where no other serves beside it.
+    """
     if not leading.items or found.onset is None or not leading.items[0].subject.startswith(("model:", "routing")):
         return found
     name = leading.items[0].subject
@@ -254,14 +261,34 @@ def first_of_version(picture: Picture, outcomes: tuple[Outcome, ...], found: Sym
         clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.facts.get("side_by_side_z", 0.0) < VERSION_Z:
+    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None:
         return found
-    start = picture.grid.time(clue.onset)
+    at, coarse = picture.grid.time(clue.onset), timedelta(seconds=picture.grid.coarse_s)
+    switched = (
+        clue.facts.get("share", 0.0) >= WHOLE_VERSION
+        and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
+    )
+    beside = clue.facts.get("side_by_side_z", 0.0) >= VERSION_Z
+    if not (beside or switched):
+        return found
+    first = _first_request(prepared, clue.where, at)
+    start = picture.grid.time(picture.grid.index(first)) if first is not None else at
     if start == found.onset:
         return found
     return replace(
-        found, onset=start, onset_interval=(start, picture.grid.time(clue.onset + picture.grid.coarse)), shape="staircase"
+        found,
+        onset=start,
+        onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
+        shape="staircase" if beside else found.shape,
     )
+
+
+def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -> datetime | None:
+    """Time of the first request that a version answered, from its first bucket on; None where that cannot be told."""
+    time = prepared.columns.time
+    own = prepared.frame.filter((as_text(where["column"]) == where["values"][0]) & (nw.col(time) >= since))
+    first = collect(own.select(nw.col(time).min().alias("t")))["t"][0]
+    return first if isinstance(first, datetime) and first.tzinfo is not None else None
 
 
 def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:

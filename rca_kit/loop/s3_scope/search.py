@@ -84,6 +84,9 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
 
 
 def _quality(measures: Mapping[str, nw.Expr], metric: str) -> Badness | None:
+    if metric in ("precision", "recall") and "tp" in measures:  # only the rows that the metric is about can be wrong
+        about = measures["decision" if metric == "precision" else "label"]
+        return Badness(nw.when(about == 1).then(1 - measures["tp"]), True, metric)
     if metric in ("accuracy", "precision", "recall", "f1") and "correct" in measures:
         return Badness(1 - measures["correct"], True, metric, measure="-correct")
     if metric == "bias" and "gap" in measures:

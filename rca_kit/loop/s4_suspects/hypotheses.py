@@ -184,7 +184,8 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:names_subject"] = 1.0
     elif any(mentions(c, f"feature:{n}") for n in scene.features):
         x["change:names_other_feature"] = 1.0
-    if subject.startswith("component:") and c.component in scene.components and subject != f"component:{c.component}":
+    owners = owners_of(subject, scene.components)
+    if owners and c.component in scene.components and c.component not in owners:
         x["change:other_component"] = 1.0
     elif not subject.startswith("component:") and akin(subject.partition(":")[2], c.component):
         x["change:akin"] = 1.0
@@ -224,9 +225,21 @@ COMMON_STEMS = {"feat", "serv", "data", "mode", "stag", "time", "mean", "coun", 
 
 def foreign(subject: str, components: tuple[str, ...]) -> bool:
     """Whether the component itself, or one whose name is akin to the subject's, is by its name somebody else's."""
+    return any(w in o.casefold() for o in owners_of(subject, components) for w in OUTSIDERS)
+
+
+def owners_of(subject: str, components: tuple[str, ...]) -> tuple[str, ...]:
+    """Components that a subject belongs to by its name: itself, or those akin to a stage or feature.
+
+    Examples
+    --------
+    >>> owners_of("stage:rates_ms", ("ratehub-partner", "inventory-db"))
+    ('ratehub-partner',)
+    """
     kind, _, name = subject.partition(":")
-    owners = [name] if kind == "component" else [c for c in components if akin(name, c)] if kind in ("stage", "feature") else []
-    return any(w in o.casefold() for o in owners for w in OUTSIDERS)
+    if kind == "component":
+        return (name,)
+    return tuple(c for c in components if akin(name, c)) if kind in ("stage", "feature") else ()
 
 
 def _when(minutes: float) -> str:

@@ -9,6 +9,7 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rate_z
 
+DUE = 0.9  # part of their usual share at which labels have come
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
@@ -259,7 +260,7 @@ def labels(room: Room) -> Outcome:
     score = room.readings.get("score_mean")
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
     if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
-        steady = score is None or not score.moved
+        steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
         calm = all(not k.moved for k in kpis)
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
@@ -275,6 +276,17 @@ def labels(room: Room) -> Outcome:
             )
         )
     return Outcome("labels", title, "data", "free", as_clues(clues), "labels arrive, and mean what they meant")
+
+
+def _holds_where_due(room: Room, change: float) -> bool:
+    """Whether the label rate differs as much where most labels have come: what comes first is not what comes last."""
+    picture = room.picture
+    share, rate = picture.series["label_share"], picture.series["label_rate"]
+    seen = share.buckets(picture.grid.coarse).value
+    usual = picture.level("label_share", picture.before).value
+    due = np.repeat(np.nan_to_num(seen) >= DUE * usual, picture.grid.coarse)[: picture.grid.n]
+    b, a = rate.over(picture.before), rate.over(picture.after * due)
+    return bool(np.isfinite(a.value) and (a.value - b.value) * np.sign(change) >= 2 * np.hypot(a.error, b.error))
 
 
 def outputs(room: Room) -> Outcome:

@@ -1,0 +1,131 @@
+"""Which series moved, and when: waves of a day in short logs, rare events, labels on their way, a sharp neighbour's date."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.detect import Move, event_log_p, scan_all, season_for, season_of, still_arriving, together
+from rca_kit.loop.reading.onset import joint_onset
+from rca_kit.loop.reading.series import Series
+from rca_kit.stats import metrics
+from rca_kit.stats.stepscan import nuisance, step_scan
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def grid(days: float) -> TimeGrid:
+    return TimeGrid.over(MONDAY, MONDAY + timedelta(days=days))
+
+
+def series(name: str, family: str, k: Any, n: Any, over: TimeGrid, column: str | None = None, coarse: bool = False) -> Series:
+    sums = (np.asarray(k, float), np.asarray(n, float))
+    return Series(name, family, None, over, coarse, sums, metrics.rate, counts=True, column=column)
+
+
+def counted(name: str, family: str, rate: Any, over: TimeGrid, seed: int, per: int = 40, column: str | None = None) -> Series:
+    """A rate by fine bucket, `rate(hours since the start)`."""
+    hours = np.arange(over.n) * over.width_s / 3600
+    n = np.full(over.n, per)
+    return series(name, family, np.random.default_rng(seed).binomial(n, rate(hours)), n, over, column)
+
+
+def test_a_day_is_taken_for_a_wave_where_no_hour_comes_twice() -> None:
+    phase, _ = season_of(grid(1.5))
+    assert phase is not None and phase.ndim == 2 and phase.shape[1] == 4
+    phase, _ = season_of(grid(0.6))
+    assert phase is not None and phase.shape[1] == 2
+    assert season_of(grid(0.3))[0] is None
+    phase, _ = season_of(grid(3))
+    assert phase is not None and phase.ndim == 1
+    over = grid(1.5)
+    assert season_for(counted("null_rate:x", "nulls", lambda h: 0.1 + 0 * h, over, 0), over)[0] is None
+    design = nuisance(over.n_coarse, season_of(over)[0], None, np.ones(over.n_coarse, bool))
+    assert design.shape == (over.n_coarse, 5)
+
+
+@pytest.mark.parametrize("days", [0.8, 1.0, 1.4, 1.9])
+def test_the_hump_of_a_day_is_no_change_and_a_step_still_is(days: float) -> None:
+    over = grid(days)
+
+    def hump(h: Any) -> Any:
+        return 0.3 + 0.1 * np.sin(2 * np.pi * (h - 9) / 24)
+
+    def moved(rate: Any, seed: int) -> bool:
+        s = counted("positive_rate", "output", rate, over, seed)
+        return scan_all([s], over, MONDAY + timedelta(days=days), ())["positive_rate"].moved
+
+    assert sum(moved(hump, seed) for seed in range(40)) <= 1
+    at = days * 24 * 0.7
+    assert all(moved(lambda h: hump(h) + 0.12 * (h >= at), seed) for seed in range(5))
+
+
+def test_three_restarts_near_each_other_are_no_change_and_twenty_are() -> None:
+    value = np.zeros(500)
+    value[300:303] = 1.0
+    scan = step_scan(value, np.full(500, 0.25), first=40, last=480)
+    assert scan.log_p < -15  # what normal noise makes of it
+    assert event_log_p(value, scan, 440) > np.log(1e-5)
+    value[300:320] = 1.0
+    assert event_log_p(value, step_scan(value, np.full(500, 0.25), first=40, last=480), 440) < -20
+    busy = np.random.default_rng(0).normal(size=500)
+    assert event_log_p(busy, scan, 440) == scan.log_p
+
+
+@pytest.mark.parametrize(("tail", "expected"), [
+    (np.linspace(0.9, 0.1, 40), True), (np.full(40, 0.05), False), (np.full(40, 0.5), False), (np.full(40, 0.99), False),
+])
+def test_labels_on_their_way_are_told_from_labels_lost(tail: Any, expected: bool) -> None:
+    share = np.concatenate([np.full(60, 0.96), tail]) + np.random.default_rng(0).normal(0, 0.01, 100)
+    scan = step_scan(share, np.full(100, 0.01), first=10, last=95)
+    assert still_arriving(share, scan) == expected
+
+
+def moves_of(*made: Series, over: TimeGrid) -> dict[str, Move]:
+    return scan_all(made, over, over.time(over.n), ())
+
+
+def test_a_blurred_change_is_dated_by_a_sharp_one_near_it() -> None:
+    over, hit = grid(3), 0
+    for seed in range(10):
+        blurred = counted("positive_rate", "output", lambda h: 0.30 + 0.06 * (h >= 50), over, seed, per=12)
+        sharp = counted("null_rate:x", "nulls", lambda h: 0.02 + 0.5 * (h >= 50), over, seed + 100, per=12)
+        moves = moves_of(blurred, sharp, over=over)
+        anchor = moves["positive_rate"]
+        if not anchor.moved:
+            continue
+        group = together(anchor, moves.values())
+        assert [m.series.name for m in group] == ["positive_rate", "null_rate:x"]
+        found = joint_onset(group, over, moves.values())
+        hit += abs((over.time(found.index) - MONDAY).total_seconds() / 3600 - 50) <= 0.5
+    assert hit >= 6
+
+
+def test_values_that_were_not_there_before_date_the_shares_that_they_displace() -> None:
+    over = grid(3)
+    hours = (np.arange(over.n_coarse) + 0.5) * over.coarse_s / 3600
+    n = np.full(over.n_coarse, 200.0)
+    new = np.where(hours >= 50, np.minimum((hours - 50) / 10, 1.0), 0.0) * 80
+    old = series("share:c=old", "mix", 100 - new, n, over, "c", coarse=True)
+    fresh = series("share:c= new", "mix", new, n, over, "c", coarse=True)
+    moves = moves_of(old, fresh, over=over)
+    found = joint_onset([moves["share:c=old"]], over, moves.values())
+    first = int(np.flatnonzero(new > 0)[0])
+    assert found.index == first * over.coarse
+
+
+def test_an_outcome_need_not_make_up_for_a_hundred_series_around_it() -> None:
+    over = grid(4)
+    quiet = [counted(f"null_rate:f{i}", "nulls", lambda h: 0.1 + 0 * h, over, 1000 + i) for i in range(100)]
+    for seed in range(60):
+        outcome = counted("accuracy", "quality", lambda h: 0.8 - 0.02 * (h >= 60), over, seed, per=12)
+        alone = scan_all([outcome], over, over.time(over.n), ())["accuracy"]
+        if np.log(1e-3 / 101) < alone.scan.log_p < np.log(1e-3) - 0.5:  # clear by itself, not after a hundred more looks
+            break
+    among = scan_all([*quiet, outcome], over, over.time(over.n), ())
+    assert alone.moved and among["accuracy"].moved
+    assert not any(m.moved for n, m in among.items() if n != "accuracy")
