@@ -65,7 +65,7 @@ def test_an_odd_scale_is_believed_only_where_the_comparison_saw_a_change() -> No
 def test_values_heaped_on_the_edge_are_clipped_and_elsewhere_a_default() -> None:
     before, after = celsius(), celsius(ROWS + 1)
     clipped = _filled("x", before, np.minimum(after, 50.0))
-    assert clipped is not None and clipped[0].signature == "clipped" and "none above it" in clipped[0].says
+    assert clipped is not None and clipped[0].signature == "clipped" and "hardly any above it" in clipped[0].says
     filled = _filled("x", before, np.where(RNG.random(ROWS) < 0.4, 57.0, after[:ROWS]))
     assert filled is not None and filled[0].signature == "default"
 
@@ -158,7 +158,7 @@ def test_an_error_that_rests_on_a_handful_of_requests_is_doubted(odd: bool, expe
     rng = np.random.default_rng(1)
     before, after = rng.exponential(1.0, 5000), rng.exponential(1.0, 900)
     after = np.where(np.arange(900) < 6, 90.0, after) if odd else after * 1.5
-    anchor = SimpleNamespace(series=SimpleNamespace(name="mae", family="quality", counts=False, quantile=None))
+    anchor = SimpleNamespace(series=SimpleNamespace(name="mae", family="quality", counts=False, quantile=None, column=None))
     room = SimpleNamespace(picture=SimpleNamespace(anchor=anchor), before="before", after="after",
                            loss=lambda side: before if side == "before" else after)
     assert rests_on_few(room) == expected  # type: ignore[arg-type]

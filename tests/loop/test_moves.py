@@ -69,7 +69,7 @@ def test_three_restarts_near_each_other_are_no_change_and_twenty_are() -> None:
     value[300:303] = 1.0
     scan = step_scan(value, np.full(500, 0.25), first=40, last=480)
     assert scan.log_p < -15  # what normal noise makes of it
-    assert event_log_p(value, scan, 440) > np.log(1e-5)
+    assert event_log_p(value, scan, 440) > np.log(1e-6)
     value[300:320] = 1.0
     assert event_log_p(value, step_scan(value, np.full(500, 0.25), first=40, last=480), 440) < -20
     busy = np.random.default_rng(0).normal(size=500)

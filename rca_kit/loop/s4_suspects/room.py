@@ -137,19 +137,24 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
     anchor = room.picture.anchor
     if anchor is None or anchor.series.counts or anchor.series.quantile is not None:
         return ()
-    name = anchor.series.name
-    if name not in ("mae", "rmse") and anchor.series.family != "kpi":
+    name, column = anchor.series.name, anchor.series.column
+    up = True
+    if anchor.series.family == "input" and column in room.after.columns:
+        a, b, up = numbers(room.after, column), numbers(room.before, column), anchor.fit.height > 0
+    elif name in ("mae", "rmse") or anchor.series.family == "kpi":
+        a, b = room.loss(room.after), room.loss(room.before)
+    else:
         return ()
-    a, b = room.loss(room.after), room.loss(room.before)
     if a is None or b is None:
         return ()
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if min(a.size, b.size) < ODD_LEAST:
         return ()
-    top = float(np.quantile(b, 1 - ODD_ROWS))
-    a, b = np.minimum(a, top), np.minimum(b, top)
+    low, high = np.quantile(b, [ODD_ROWS, 1 - ODD_ROWS])
+    a, b = np.clip(a, low, high), np.clip(b, low, high)
     error = float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))
-    if error <= 0 or float(a.mean() - b.mean()) >= ODD_Z * error:
+    change = float(a.mean() - b.mean())
+    if error <= 0 or (change if up else -change) >= ODD_Z * error:
         return ()
     return next((group for group in ODD if name in group), (name,))
 

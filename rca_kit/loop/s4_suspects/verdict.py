@@ -74,7 +74,8 @@ def decide(
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
-    drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category")]
+    grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
+    drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", *grew)]
     if shifted or drifted:
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")

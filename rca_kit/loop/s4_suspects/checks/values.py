@@ -45,6 +45,7 @@ SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that look
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
 SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
 MOST_SWAPS = 12
+CLIP_LEFT = 0.05  # of the share at the edge, that may still lie beyond it: some requests go another way
 CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -301,12 +302,14 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
         return None
     kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
     edge = float(value[top])
-    beyond = x >= edge if edge == y.max() else x <= edge
-    if kind == "default" and edge in (y.max(), y.min()) and abs(float(beyond.mean()) - share_after) < CLIP_FIT * share_after:
+    above = float((x >= edge).mean()) > 0.5 * share_after and float((y > edge).mean()) <= CLIP_LEFT * share_after
+    beyond = (x >= edge) if above else (x <= edge)
+    none = above or float((y < edge).mean()) <= CLIP_LEFT * share_after
+    if kind == "default" and none and abs(float(beyond.mean()) - share_after) < CLIP_FIT * share_after:
         kind = "clipped"
     text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
     if kind == "clipped":
-        text += f", and none {'above' if edge == y.max() else 'below'} it"
+        text += f", and hardly any {'above' if above else 'below'} it"
     return (
         Clue(
             "default_value",
