@@ -164,9 +164,9 @@ def appearance(move: Move) -> int | None:
 
 
 def _range(group: Sequence[Move]) -> tuple[int, int]:
-    """Buckets where the onset may lie: the reach of the sharpest member."""
-    reaches = [m.reach() for m in group]
-    return min(reaches, key=lambda r: (r[1] - r[0], r[0]))
+    """Buckets where the onset may lie: the reach of the sharpest member, of several the one that stands out most."""
+    reaches = [(m.reach(), abs(m.fit.z)) for m in group]
+    return min(reaches, key=lambda r: (r[0][1] - r[0][0], -r[1], r[0][0]))[0]
 
 
 def _from_coarse(anchor: Move, grid: TimeGrid) -> JointOnset:

@@ -15,6 +15,7 @@ from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, G
 
 LONE_LEAST = 0.6  # strength (about half a sigma) from which a move of one feature alone is no drift of who comes
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
+SURROUNDINGS = ("input", "mix", "volume", "output")  # families of metrics that may move without anybody's harm
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
@@ -61,7 +62,7 @@ def hypotheses(
     what happened at its own time.
     """
     by_subject: dict[str, list[Clue]] = defaultdict(list)
-    told = explained_away(list(clues))
+    told = explained_away(list(clues), hurt=scene.family not in SURROUNDINGS)
     for clue in told:
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
@@ -116,13 +117,14 @@ def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
     return min(starts) if min(abs(s - scene.onset) for s in starts) > scene.day else None
 
 
-def explained_away(clues: list[Clue]) -> list[Clue]:
+def explained_away(clues: list[Clue], *, hurt: bool = True) -> list[Clue]:
     """Leave out what another clue explains.
 
-    A broken feature has of course drifted, one that moved alone has too, doubled rows are of course more rows.
+    A broken feature has of course drifted, and so has one that moved alone where that `hurt` an outcome; doubled rows are of
+    course more rows.
     """
     faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
-    lone = {c.subject for c in clues if c.signature in ("alone", "rescaled") and c.strength >= LONE_LEAST}
+    lone = {c.subject for c in clues if hurt and c.signature == "alone" and c.strength >= LONE_LEAST}
     routed = any(c.signature == "rerouted" and c.strength >= FAULT_LEAST for c in clues)
     spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
@@ -185,7 +187,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     elif any(mentions(c, f"feature:{n}") for n in scene.features):
         x["change:names_other_feature"] = 1.0
     owners = owners_of(subject, scene.components)
-    if owners and c.component in scene.components and c.component not in owners:
+    if owners and c.component and c.component not in owners:
         x["change:other_component"] = 1.0
     elif not subject.startswith("component:") and akin(subject.partition(":")[2], c.component):
         x["change:akin"] = 1.0

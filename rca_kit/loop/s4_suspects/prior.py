@@ -72,7 +72,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "stale": {"data": 0.55, "config": 0.15, "code": 0.1, "upstream": 0.1, "infra": 0.1},
     "range": {"data": 0.5, "upstream": 0.25, "code": 0.25},
     "unit": {"code": 0.6, "upstream": 0.3, "data": 0.1},
-    "rescaled": {"code": 0.55, "upstream": 0.2, "data": 0.15, "external": 0.1},
+    "rescaled": {"code": 0.5, "upstream": 0.2, "data": 0.15, "external": 0.15},
     "renamed": {"upstream": 0.45, "code": 0.45, "data": 0.1},
     "permuted": {"code": 0.7, "upstream": 0.2, "data": 0.1},
     "new_category": {"external": 0.4, "upstream": 0.3, "code": 0.2, "data": 0.1},

@@ -138,6 +138,8 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
     if anchor is None or anchor.series.counts or anchor.series.quantile is not None:
         return ()
     name, column = anchor.series.name, anchor.series.column
+    a: Floats | None
+    b: Floats | None
     up = True
     if anchor.series.family == "input" and column in room.after.columns:
         a, b, up = numbers(room.after, column), numbers(room.before, column), anchor.fit.height > 0

@@ -174,7 +174,7 @@ def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
 
 def relations(room: Room) -> Outcome:
     """Features that no longer go with the others: stale or shuffled values keep their distribution and lose their relations."""
-    title, names = "Relations between features", list(room.columns.features)
+    title, names = "Relations between features", [n for n in room.columns.features if n not in room.clocks]
     if len(names) < 3:
         return Outcome("relation", title, "data", "seconds", not_applicable="needs at least three features")
     clues = [

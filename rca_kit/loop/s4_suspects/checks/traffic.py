@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.stats.drift import ColumnChange
 from rca_kit.stats.rates import rate_z
 
 DUE = 0.9  # part of their usual share at which labels have come
@@ -158,7 +162,8 @@ def alone(room: Room) -> Outcome:
     """One feature (or the features of one source) that moved while the rest of the requests stayed the same."""
     title = "Features that moved alone"
     tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks and _told(room, n)]
-    moved = [c for c in tested if c.changed and abs(c.effect) >= ALONE_LEAST and c.column not in room.columns.segments]
+    moved = [c for c in map(partial(_over_time, room), tested) if c.changed and abs(c.effect) >= ALONE_LEAST]
+    moved = [c for c in moved if c.column not in room.columns.segments]
     segments = [
         n
         for n in room.moved("mix")
@@ -188,10 +193,20 @@ def _told(room: Room, column: str) -> bool:
     return any(room.readings[n].moved for n, s in room.picture.series.items() if s.column == column and n in room.readings)
 
 
+def _over_time(room: Room, c: ColumnChange) -> ColumnChange:
+    """The comparison, or what the mean over time says where that saw no change: a season in a column hides it from the first."""
+    reading = room.readings.get(f"mean:{c.column}")
+    if c.changed or reading is None or not reading.moved or not c.spread_before:
+        return c
+    effect = ((reading.after or 0.0) - (reading.before or 0.0)) / c.spread_before
+    return replace(c, changed=True, effect=effect, reason=f"mean {reading.before:.4g} -> {reading.after:.4g} beyond its season")
+
+
 def drift(room: Room) -> Outcome:
     """Features whose distribution moved beyond chance (the data comparison), without a fault seen in them."""
     clues = []
-    for column, change in room.compared.items():
+    for column, compared in room.compared.items():
+        change = _over_time(room, compared)
         if not change.changed or abs(change.effect) < DRIFT_LEAST or column not in room.columns.features or column in room.clocks:
             continue
         if not _told(room, column):

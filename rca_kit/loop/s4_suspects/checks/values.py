@@ -188,8 +188,9 @@ def _converted(column: str, b: Floats, a: Floats) -> Found | None:
 def _in_other_units(x: Floats) -> list[tuple[str, Floats]]:
     """Sorted values as they would read in another unit, where no drift of who comes looks like it."""
     out = [(name, np.sort(a * x + c)) for name, a, c in SCALES]
-    if (x > 0).all():
+    if (x >= 0).all() and x[-1] > 0:
         out += [(f"x{k:g}", x * k) for k in POWERS] + [(f"1/{k:g} of", x / k) for k in POWERS]
+    if (x > 0).all():
         out += [("the log of", np.log(x)), ("the log(1+x) of", np.log1p(x))]
     return out
 
