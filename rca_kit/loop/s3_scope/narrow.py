@@ -294,7 +294,10 @@ def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -
 def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
     """Name the segment that grew, for a benign shift."""
     clues = [
-        c for o in outcomes for c in o.clues if c.signature in ("mix", "new_category") and c.where and c.where.get("grown", True)
+        c
+        for o in outcomes
+        for c in o.clues
+        if c.signature in ("mix", "new_category", "segment_surge") and c.where and c.where.get("grown", True)
     ]
     columns = picture.aggregates.plan.columns.segments
     clues = [c for c in clues if c.where and c.where["column"] in columns]

@@ -76,10 +76,18 @@ def decide(
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", *grew)]
-    if shifted or drifted:
+    if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _passed(room: Room) -> bool:
+    """Whether all there is was a passing rise or fall of inputs, over before an alert that was about something else."""
+    anchor, picture = room.picture.anchor, room.picture
+    if anchor is None or anchor.scan.kind != "box" or anchor.series.family not in SHIFT_FAMILIES:
+        return False
+    return anchor.series.name != picture.alert and anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
 
 
 def _quality_known(room: Room) -> bool:

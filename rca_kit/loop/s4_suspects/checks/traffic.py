@@ -300,8 +300,12 @@ def _holds_where_due(room: Room, change: float) -> bool:
     seen = share.buckets(picture.grid.coarse).value
     usual = picture.level("label_share", picture.before).value
     due = np.repeat(np.nan_to_num(seen) >= DUE * usual, picture.grid.coarse)[: picture.grid.n]
-    b, a = rate.over(picture.before), rate.over(picture.after * due)
-    return bool(np.isfinite(a.value) and (a.value - b.value) * np.sign(change) >= 2 * np.hypot(a.error, b.error))
+    b, a, there = rate.over(picture.before), rate.over(picture.after * due), share.over(picture.after * due)
+    if not np.isfinite(a.value) or not np.isfinite(there.value):
+        return False
+    open_ = max(1 - there.value / usual, 0.0)  # labels yet to come may all be of the other kind
+    worst = a.value * (1 - open_) + (open_ if change < 0 else 0.0)
+    return bool((worst - b.value) * np.sign(change) >= 2 * np.hypot(a.error, b.error))
 
 
 def outputs(room: Room) -> Outcome:
