@@ -159,6 +159,6 @@ def test_an_error_that_rests_on_a_handful_of_requests_is_doubted(odd: bool, expe
     before, after = rng.exponential(1.0, 5000), rng.exponential(1.0, 900)
     after = np.where(np.arange(900) < 6, 90.0, after) if odd else after * 1.5
     anchor = SimpleNamespace(series=SimpleNamespace(name="mae", family="quality", counts=False, quantile=None, column=None))
-    room = SimpleNamespace(picture=SimpleNamespace(anchor=anchor), before="before", after="after",
+    room = SimpleNamespace(picture=SimpleNamespace(anchor=anchor, alert="mae"), before="before", after="after",
                            loss=lambda side: before if side == "before" else after)
     assert rests_on_few(room) == expected  # type: ignore[arg-type]

@@ -48,6 +48,7 @@ class Scene:
     components: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     day: int | None = None  # fine buckets in a day
+    hurt: bool = True  # whether an outcome got worse, as far as is known
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
@@ -62,7 +63,7 @@ def hypotheses(
     what happened at its own time.
     """
     by_subject: dict[str, list[Clue]] = defaultdict(list)
-    told = explained_away(list(clues), hurt=scene.family not in SURROUNDINGS)
+    told = explained_away(list(clues), hurt=scene.hurt and scene.family not in SURROUNDINGS)
     for clue in told:
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
