@@ -34,10 +34,8 @@ def run_checks(room: Room) -> tuple[Outcome, ...]:
     return tuple(check(room) for check in CHECKS)
 
 
-def weigh_up(
-    room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom, *, benign: bool = False
-) -> list[Hypothesis]:
-    """Write down all hypotheses for the clues found; `benign` where the outcomes are known to hold."""
+def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom) -> list[Hypothesis]:
+    """Write down all hypotheses for the clues found."""
     clues = [c for o in outcomes for c in o.clues]
     picture = room.picture
     interval = symptom.onset_interval or (picture.windows[0].end, picture.windows[1].start)
@@ -47,7 +45,7 @@ def weigh_up(
     components = tuple(dict.fromkeys(str(s.column) for s in room.picture.series.values() if s.family == "component"))
     day = max(DAY_S // picture.grid.width_s, 1)
     version, features = _current_version(room), room.columns.features
-    scene = Scene(family, onset, scope.segments, version, components, features, day, hurt=not benign)
+    scene = Scene(family, onset, scope.segments, version, components, features, day)
     grid = picture.grid
 
     def refit(bucket: int) -> list[Fit]:
@@ -76,7 +74,7 @@ def suspects(
             for c in CATEGORIES
         )
         return Suspects((), checks, status, verdict.verdict, verdict.because, 1.0)
-    found = weigh_up(room, outcomes, scope, symptom, benign=verdict.verdict == "benign_shift")
+    found = weigh_up(room, outcomes, scope, symptom)
     judged, unexplained = judge(found, decisions)
     told = {*decisions.marks, *decisions.suspects, *(e.key for e in decisions.evidence)}
     standing = [j for j in judged if not j.excluded]

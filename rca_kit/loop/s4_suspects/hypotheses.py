@@ -13,9 +13,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
 
-LONE_LEAST = 0.6  # strength (about half a sigma) from which a move of one feature alone is no drift of who comes
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
-SURROUNDINGS = ("input", "mix", "volume", "output")  # families of metrics that may move without anybody's harm
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
@@ -48,7 +46,6 @@ class Scene:
     components: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     day: int | None = None  # fine buckets in a day
-    hurt: bool = True  # whether an outcome got worse, as far as is known
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
@@ -63,7 +60,7 @@ def hypotheses(
     what happened at its own time.
     """
     by_subject: dict[str, list[Clue]] = defaultdict(list)
-    told = explained_away(list(clues), hurt=scene.hurt and scene.family not in SURROUNDINGS)
+    told = explained_away(list(clues))
     for clue in told:
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
@@ -118,14 +115,9 @@ def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
     return min(starts) if min(abs(s - scene.onset) for s in starts) > scene.day else None
 
 
-def explained_away(clues: list[Clue], *, hurt: bool = True) -> list[Clue]:
-    """Leave out what another clue explains.
-
-    A broken feature has of course drifted, and so has one that moved alone where that `hurt` an outcome; doubled rows are of
-    course more rows.
-    """
+def explained_away(clues: list[Clue]) -> list[Clue]:
+    """Leave out what another clue explains: a broken feature has of course drifted, doubled rows are of course more rows."""
     faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
-    lone = {c.subject for c in clues if hurt and c.signature == "alone" and c.strength >= LONE_LEAST}
     routed = any(c.signature == "rerouted" and c.strength >= FAULT_LEAST for c in clues)
     spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
@@ -135,7 +127,6 @@ def explained_away(clues: list[Clue], *, hurt: bool = True) -> list[Clue]:
         if not (c.subject in faulty and c.signature in DRIFTS)
         and not (c.subject in spoilt and c.signature == "stale")
         and not (routed and c.signature in ("version", "score_function"))
-        and not (c.subject in lone and c.signature == "drift")
         and not (doubled and c.signature in ("surge", "metric:requests"))
     ]
 
