@@ -120,7 +120,7 @@ def _metric(metric: str, y: Floats, s: Floats, d: Floats, w: Floats | None) -> r
     if metric == "calibration_error":
         return rm.calibration_metric(y, s)
     if metric == "average_precision":
-        return _blocks(rm.average_precision_of(y, s), np.ones(len(y))) if 0 < y.sum() < len(y) else None
+        return rm.average_precision_metric(y, s) if 0 < y.sum() < len(y) else None
     if metric == "mae":
         return rm.mean_metric(np.abs(s - y))
     if metric == "rmse":
@@ -137,7 +137,7 @@ def _weighted(metric: str, y: Floats, s: Floats, d: Floats, w: Floats) -> rm.Row
     if metric == "auc":
         return rm.weighted_auc(y, s, w)
     if metric == "average_precision":
-        return _blocks(rm.average_precision_of(y, s), w)
+        return _blocks(lambda weight: rm.average_precision(y, s, weight), w)
     values: dict[str, Callable[[], Floats]] = {
         "log_loss": lambda: rm.log_losses(y, s),
         "score_mean": lambda: s,
