@@ -30,6 +30,7 @@ def leaves(
     squares: bool = False,
     top: int = TOP_VALUES,
     bins: int = QUANTILE_BINS,
+    codings: Sequence[Coding] | None = None,
 ) -> Leaves:
     """Group rows into leaves in one pass of the frame's own engine.
 
@@ -52,6 +53,8 @@ def leaves(
         Most values per text column.
     bins : int
         Ranges per numeric column.
+    codings : sequence of Coding, optional
+        Of the dimensions, from `learn_codings`: for who asks for many columns of one frame, one at a time.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def leaves(
         raise BadInput("windows need the time column", column="time")
     values = {name: nw.col(m) if isinstance(m, str) else m for name, m in measures.items()}
     within = frame.filter(_inside(time, windows[0]) | _inside(time, windows[1])) if windows is not None and time else frame
-    codings = learn_codings(frame, within, tuple(dimensions), schema, top, bins)
+    codings = list(codings or learn_codings(frame, within, tuple(dimensions), schema, top, bins))
     native = nw.to_native(frame)
     if isinstance(native, pl.LazyFrame) and dimensions and can_pack(codings):
         # narwhals writes the measures and the window; only the key is Polars' own

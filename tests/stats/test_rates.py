@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
-from rca_kit.stats.rates import benjamini_hochberg, difference, overdispersion, rate_z
+from rca_kit.stats.rates import benjamini_hochberg, difference, homogeneity, overdispersion, rate_z
 
 
 @given(a=st.floats(-5, 5), b=st.floats(-5, 5), sa=st.floats(0.01, 3), sb=st.floats(0.01, 3), inflation=st.floats(1, 4))
@@ -86,3 +86,12 @@ def test_overdispersion_never_narrows_an_interval(n: int, holes: int) -> None:
     x = np.random.default_rng(n).normal(size=n) * 0.01
     x[:holes] = np.nan
     assert overdispersion(x, np.ones(n)) == 1.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=12))
+def test_homogeneity_is_that_of_scipy(pairs):
+    first, second = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
+    table = np.stack([first, second])[:, (first + second) > 0]
+    if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
+        return
+    assert homogeneity(first, second) == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue, rel=1e-9)

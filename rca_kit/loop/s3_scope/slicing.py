@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from rca_kit.aggregates.coding import QUANTILE_BINS, TOP_VALUES, learn_codings
 from rca_kit.aggregates.leaves import Leaves, leaves
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.scope import describe_where
@@ -15,7 +16,7 @@ from rca_kit.findings.slices import Slices
 from rca_kit.loop.s3_scope.conditions import columns_in, parse_condition, where_expression
 from rca_kit.sources import to_lazy
 from rca_kit.stats.mixrate import decompose
-from rca_kit.stats.rates import benjamini_hochberg
+from rca_kit.stats.rates import benjamini_hochberg, homogeneity
 from rca_kit.stats.segments import Counts, Means, Measure
 from rca_kit.stats.segments.evidence import group_columns, sum_columns
 
@@ -221,8 +222,6 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
     >>> [r["column"] for r in compare_with_rest(t, "slow").rows()]
     ['zone', 'os']
     """
-    from scipy.stats import chi2_contingency
-
     frame = to_lazy(table)
     schema = dict(frame.collect_schema())
     picked = expression(frame, where)
@@ -230,8 +229,11 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
     used = set(where) if isinstance(where, Mapping) else set(columns_in(where))
     names = list(columns) if columns is not None else [n for n in schema if n not in used]
     out: list[dict[str, Any]] = []
+    known = [n for n in names if n in schema]  # `leaves` says which one is missing
+    codings = {c.column: c for c in learn_codings(flagged, flagged, tuple(known), schema, TOP_VALUES, QUANTILE_BINS)}
     for name in names:
-        cells = leaves(flagged, [name], measures={"picked": "rk_picked", "all": nw.lit(1)})
+        coding = [codings[name]] if name in codings else None
+        cells = leaves(flagged, [name], measures={"picked": "rk_picked", "all": nw.lit(1)}, codings=coding)
         inside, rest = cells.sums["picked"], cells.sums["all"] - cells.sums["picked"]
         if inside.sum() <= 0 or rest.sum() <= 0:
             raise BadInput(
@@ -244,7 +246,7 @@ def compare_with_rest(table: Any, where: Where, *, columns: Sequence[str] | None
         # the distance two samples of one distribution would show: half the mean absolute normal deviation per value
         chance = 0.5 * np.sqrt(2 / np.pi * both * (1 - both) * (1 / inside.sum() + 1 / rest.sum())).sum()
         distance = max(0.0, 0.5 * float(np.abs(a - b).sum()) - float(chance))
-        p = float(chi2_contingency(np.stack([inside, rest]), correction=False).pvalue) if len(inside) > 1 else 1.0
+        p = homogeneity(inside, rest)
         over = np.where(inside >= LEAST_ROWS, a - b, -np.inf)
         top = int(np.argmax(over)) if np.isfinite(over).any() else int(np.argmax(a))
         out.append(
