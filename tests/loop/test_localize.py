@@ -182,3 +182,45 @@ def test_swapped_counts_are_refused():
     table = pl.DataFrame({"d": ["x", "y"], "k0": [1.0, 2.0], "n0": [10.0, 10.0], "k1": [3.0, 2.0], "n1": [10.0, 10.0]})
     with pytest.raises(BadInput, match="more events than requests"):
         rca_kit.localize(table, ["d"], actual=("n1", "k1"), expected=("n0", "k0"))
+
+
+def wide_log(rows=60_000, seed=4):
+    """Requests of 3,000 merchants, of which forty make half; the device fails for one of the large and for the tail."""
+    rng = np.random.default_rng(seed)
+    large = rng.random(rows) < 0.5
+    merchant = np.where(large, rng.integers(0, 40, rows), rng.integers(40, 3000, rows))
+    after = rng.integers(0, 8 * 3600, rows)
+    return pl.DataFrame({
+        "ts": [START + timedelta(seconds=int(s)) for s in after], "merchant": pl.Series(merchant).cast(pl.String),
+        "device": rng.choice(["ios", "web"], rows), "late": after >= 6 * 3600, "u": rng.random(rows)})
+
+
+@pytest.mark.parametrize(("hurt", "expected"), [(pl.col("merchant") == "7", {"merchant": "7"}),
+                                                (pl.col("device") == "web", {"device": "web"})])
+def test_a_column_of_thousands_of_values_is_told_by_its_frequent_ones(hurt, expected):
+    log = wide_log().with_columns(failed=pl.col("u") < pl.when(hurt & pl.col("late")).then(0.3).otherwise(0.03))
+    found = rca_kit.localize(log, ["merchant", "device"], actual="failed", time="ts", windows=(BEFORE, AFTER))
+    assert [s.where for s in found] == [expected]
+
+
+def test_a_child_is_named_only_when_it_beats_its_parent():
+    """All of web fails alike: its versions and countries are no segments of their own."""
+    rng = np.random.default_rng(6)
+    table = leaf_table(factor=1.0)
+    rate = pl.when(pl.col("device") == "web").then(0.12).otherwise(0.03)
+    hit = table.select(rate=rate)["rate"].to_numpy()
+    alike = table.with_columns(k_after=rng.binomial(table["n_after"].to_numpy(), hit))
+    assert [s.where for s in rca_kit.localize(alike, DIMENSIONS, **RATIO)] == [{"device": "web"}]
+    # and where one version alone carries it, the child is named and not the parent
+    assert [s.where for s in rca_kit.localize(leaf_table(), DIMENSIONS, **RATIO)] == [{"device": "web", "version": 2}]
+
+
+def test_a_segment_is_told_in_full():
+    (s,) = rca_kit.localize(leaf_table(), DIMENSIONS, **RATIO)
+    assert s.share_of_traffic == pytest.approx(1 / 6, abs=0.02)
+    assert s.share_of_impact > 0.9
+    assert s.before == pytest.approx(0.03, abs=0.006)
+    assert s.after == pytest.approx(0.15, abs=0.012)
+    assert s.change_interval[0] < s.after - s.before < s.change_interval[1]
+    assert s.change_interval[0] > 0.1
+    assert s.stability == pytest.approx(1.0, abs=0.1)

@@ -70,6 +70,18 @@ def test_a_faulty_feature_is_repaired_and_injected(fault, with_model):
         assert any("models: current" in n for n in got.needs)
 
 
+def test_what_repairs_one_segment_of_two_is_not_confirmed():
+    """Amounts are broken in one country, devices in the other: neither repair alone removes the symptom in both."""
+    fault = window(1).with_columns(FAULTS["unit"][1].alias("amount")).with_columns(
+        pl.when((pl.int_range(pl.len()) % 2 == 0) & (pl.col("country") == "FR")).then(None).otherwise("device").alias("device"))
+    both = (Segment({"country": "DE"}), Segment({"country": "FR"}))
+    for column in ("amount", "device"):
+        got = simulate(scored(window(0)), scored(fault), metric="log_loss", suspects=[f"feature:{column}"], affected=both,
+                       model=model, **ROLES)
+        assert trial(got, "repair", f"feature:{column}").restored > 0.1
+        assert not got.confirmed
+
+
 def test_an_offline_store_repairs_row_by_row():
     healthy = window(1)
     after = scored(healthy.with_columns(device=pl.lit("web")))
