@@ -140,17 +140,23 @@ def quiet(count):
 CHILD = """
 import resource, sys, time
 import polars as pl
+
+def used():
+    u = resource.getrusage(resource.RUSAGE_SELF)
+    return u.ru_utime + u.ru_stime
+
 dims = [f"dim{i}" for i in range(8)]
-start = time.perf_counter()
 if sys.argv[2] == "floor":
     sums = pl.col("k_after", "n_after", "k_before", "n_before").sum()
+    start, cpu = time.perf_counter(), used()
     found = pl.scan_parquet(sys.argv[1]).group_by(dims).agg(sums).collect(engine="streaming").height
 else:
     import rca_kit
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), used()
     s = rca_kit.localize(sys.argv[1], dims, actual=("k_after", "n_after"), expected=("k_before", "n_before"), max_depth=3)
     found = [x.where for x in s]
-print(f"{time.perf_counter() - start:7.2f} s {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:7.0f} MB  {found}")
+print(f"{time.perf_counter() - start:6.1f} s  {used() - cpu:6.2f} CPU s "
+      f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:7.0f} MB  {found}")
 """
 
 
