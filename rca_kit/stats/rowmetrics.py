@@ -83,19 +83,20 @@ def average_precision_metric(label: Any, score: Floats, order: NDArray[np.intp] 
     if positives == 0:
         return RowMetric(float("nan"), np.zeros(n))
     order = np.argsort(score) if order is None else order
-    ordered = score[order]
+    ordered, hit = score[order], y[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))  # equal scores are taken together
+    apart = len(starts) == n
     sizes = np.diff(np.append(starts, n))
-    hits = np.add.reduceat(y[order].astype(np.float64), starts)
+    hits = hit.astype(np.float64) if apart else np.add.reduceat(hit.astype(np.float64), starts)
     above, hits_above = np.cumsum(sizes[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
-    precision = hits_above / above
+    precision, share = hits_above / above, hits / above
     value = float((hits * precision).sum()) / positives
-    of_hits, of_rows = np.cumsum(hits / above), np.cumsum(hits * precision / above)
-    placed = np.empty(n)
-    placed[order] = np.repeat(-of_rows, sizes)
-    gained = np.empty(n)
-    gained[order] = np.repeat(precision - value + of_hits, sizes)
-    lean = np.where(y, placed + gained, placed) * (n / positives)
+    of_rows = np.cumsum(share * precision)
+    of_hits = precision - value + np.cumsum(share)
+    if not apart:
+        of_rows, of_hits = np.repeat(of_rows, sizes), np.repeat(of_hits, sizes)
+    lean = np.empty(n)
+    lean[order] = (np.where(hit, of_hits, 0.0) - of_rows) * (n / positives)
     if positives < n:
         up = float(lean[y].mean())
         lean -= np.where(y, up, -up * positives / (n - positives))
