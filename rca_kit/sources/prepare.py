@@ -97,15 +97,18 @@ def numbers_in_text(
             if name in must and not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
                 raise BadInput("must hold numbers", file=file, column=name, found=str(values.dtype))
             continue
-        known = values.drop_nulls()
-        meant = known.filter(~known.str.strip_chars().str.to_lowercase().is_in(list(NO_VALUE)))
+        # each text once, with how often it stands there: columns of a few values are most of a log's texts
+        texts = values.drop_nulls().to_frame().group_by(name, maintain_order=True).len("rk_n")
+        texts = texts.filter(~pl.col(name).str.strip_chars().str.to_lowercase().is_in(list(NO_VALUE)))
+        meant, times = texts[name], texts["rk_n"]
         if not len(meant):
             if name in must:
                 casts.append(_number(name))
             continue
         read = meant.to_frame().select(_number(name))[name]
-        share = 1 - read.null_count() / len(read)
-        comma = share < MOSTLY_NUMBERS and _decimal_commas(meant) > MOSTLY_NUMBERS
+        lost = int(times.filter(read.is_null()).sum())
+        share = 1 - lost / int(times.sum())
+        comma = share < MOSTLY_NUMBERS and _decimal_commas(meant, times) > MOSTLY_NUMBERS
         if comma:
             casts.append(_number(name, comma=True))
             notes.append(f"{file}: column `{name}`: numbers are written with a decimal comma")
@@ -121,7 +124,7 @@ def numbers_in_text(
         casts.append(_number(name))
         if share < 1:
             junk = str(meant.filter(read.is_null())[0])[:40]
-            notes.append(f"{file}: column `{name}`: {read.null_count():,} of {len(values):,} values are no numbers "
+            notes.append(f"{file}: column `{name}`: {lost:,} of {len(values):,} values are no numbers "
                          f"(such as `{junk}`) and are taken as missing")
     return casts, notes
 
@@ -133,8 +136,8 @@ def _number(name: str, *, comma: bool = False) -> pl.Expr:
     return text.cast(pl.Float64, strict=False).alias(name)
 
 
-def _decimal_commas(values: pl.Series) -> float:
-    return float(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$").mean() or 0)  # type: ignore[arg-type]
+def _decimal_commas(values: pl.Series, times: pl.Series) -> float:
+    return float(times.filter(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$")).sum() / times.sum())
 
 
 def _codes_with_zeros(values: pl.Series) -> bool:
