@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -123,3 +124,21 @@ def test_aggregates_of_a_relation_equal_those_of_its_rows() -> None:
     connection.register("log", rows.to_arrow())
     found, expected = (scan(to_lazy(f), plan) for f in (connection.table("log"), rows))
     assert found.cubes["segment:d"].frame.equals(expected.cubes["segment:d"].frame)
+
+
+def test_all_columns_together_are_compared_on_a_draw_of_the_table_not_on_its_beginning(monkeypatch: Any) -> None:
+    """The first rows of either side are alike; what changed lies further on."""
+    monkeypatch.setattr("rca_kit.loop.compare.deep.SAMPLED", 3_000)
+    rng = np.random.default_rng(0)
+    n = 12_000
+    sides = [pl.DataFrame({"x": rng.normal(size=n), "y": rng.normal(size=n), "g": rng.integers(0, 3, n)}) for _ in range(2)]
+    sides[1] = sides[1].with_columns(y=pl.when(pl.int_range(n) > 4_000).then(pl.col("x") + 0.3 * pl.col("y")).otherwise("y"))
+    connection = duckdb.connect()
+    relations = []
+    for i, side in enumerate(sides):
+        connection.register(f"side{i}", side.to_arrow())
+        relations.append(connection.table(f"side{i}"))
+    found, again = (rca_kit.compare(*relations, multivariate=True) for _ in range(2))
+    assert found.classifier is not None and found.classifier.differs
+    assert [(r.first, r.second) for r in found.relations] == [("x", "y")]
+    assert found.classifier == again.classifier

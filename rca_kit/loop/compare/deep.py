@@ -9,13 +9,17 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from rca_kit.aggregates.hashing import HASH_PRIME, row_hash
+from rca_kit.aggregates.kept import KEPT
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.comparison import DataComparison
 from rca_kit.sources.collect import collect
+from rca_kit.sources.draw import settled
 from rca_kit.sources.frames import to_lazy
 from rca_kit.stats.drift import LEVEL
 
 SAMPLED = 20_000  # rows per side that the classifier and the pairs of columns look at
+SEED = 3
 SEGMENTS = 12  # most frequent values compared by themselves
 
 
@@ -81,12 +85,12 @@ def _segments(
 
 
 def sample_rows(frame: nw.LazyFrame[Any], columns: list[str], most: int) -> Any:
-    """Rows spread evenly over the table, in order, as a Polars frame; the first rows where the engine has no order."""
+    """Rows spread evenly over the table, in order, as a Polars frame; where the engine has no order, a draw of them."""
     import polars as pl
 
     chosen = frame.select(columns)
     if not chosen.implementation.is_polars():
-        return collect(chosen.head(most))
+        return _drawn(chosen, most)
     plan = chosen.to_native()
     rows = int(plan.select(pl.len()).collect(engine="streaming").item())
     step = max(1, rows // most)
@@ -95,6 +99,27 @@ def sample_rows(frame: nw.LazyFrame[Any], columns: list[str], most: int) -> Any:
     number = "\x00row"
     out = plan.with_row_index(number).filter(pl.col(number) % step == 0).drop(number).collect(engine="streaming")
     return out.head(most)
+
+
+def _drawn(frame: nw.LazyFrame[Any], most: int) -> Any:
+    """Draw rows inside an engine, the same ones each time: Spark by its own sampler, others by a hash of the rows' numbers.
+
+    The first rows of a table are often those of one day or one partition. Only where there are no numbers to hash are they
+    taken.
+    """
+    rows = int(collect(frame.select(nw.len().alias("n")))["n"][0])
+    if rows <= most:
+        return collect(frame)
+    if frame.implementation.is_spark_like():
+        drawn = frame.to_native().sample(fraction=most / rows, seed=SEED)
+        return collect(nw.from_native(drawn).head(2 * most))
+    schema = dict(frame.collect_schema())
+    numbers = sorted((n for n, t in schema.items() if t.is_numeric()), key=lambda n: not schema[n].is_float())
+    if not numbers:
+        return collect(frame.head(most))
+    drawn_by = row_hash(nw.lit(0, nw.Int64), numbers, SEED, schema)
+    marked = frame.with_columns(drawn_by.alias(KEPT)).filter(nw.col(KEPT) < int(HASH_PRIME * most / rows))
+    return settled(collect(marked.head(2 * most)), KEPT).drop(KEPT)
 
 
 def blocks_of(rows: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
