@@ -297,6 +297,17 @@ def test_the_kits_own_template_and_loop(case, tmp_path):
     assert sum(run["seconds_per_step"].values()) <= run["seconds"]
 
 
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [("runbook", "Runbook"), ("data_check", "latency_ms"), ("tabletop", "Tabletop"), ("deprecation_plan", "Deprecation")],
+)
+def test_each_other_template_is_usable_alone(template, says, case, tmp_path):
+    small_case(case)
+    result = run_investigation(case, tmp_path / "out", template, static=True)
+    assert result.failure == "" and result.exit_code == 0
+    assert says in result.report.read_text() and (tmp_path / "out" / "summary.md").read_text().strip()
+
+
 def test_steps_done_before_a_later_one_fails_are_shown(case, tmp_path):
     small_case(case)
     broken = (
