@@ -137,7 +137,7 @@ def _number(name: str, *, comma: bool = False) -> pl.Expr:
 
 
 def _decimal_commas(values: pl.Series, times: pl.Series) -> float:
-    return float(times.filter(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$")).sum() / times.sum())
+    return int(times.filter(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$")).sum()) / int(times.sum())
 
 
 def _codes_with_zeros(values: pl.Series) -> bool:
