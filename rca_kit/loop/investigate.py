@@ -31,12 +31,12 @@ from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, 
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import rests_on_few
-from rca_kit.loop.s4_suspects.verdict import decide, got_worse
+from rca_kit.loop.s4_suspects.verdict import decide, got_worse, told_by
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
 LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
-MOST_SPLITS = 4  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
+MOST_SPLITS = 5  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
 
 Progress = Callable[[str], None]
 
@@ -147,8 +147,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     hurt: tuple[Hurt, ...] = ()
     worse = got_worse(room)
     if worse and room.moved("mix"):
-        splits = {n: mix_and_rate(prepared, picture, n) for n in worse[:MOST_SPLITS]}
-        verdict, mix = decide(room, outcomes, splits if len(worse) <= MOST_SPLITS else None), splits[worse[0]]
+        told = {n: told_by(n, room) for n in worse}  # what recall lost, its row measure shows too
+        splits = {n: mix_and_rate(prepared, picture, n) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
+        known = {n: splits[t] for n, t in told.items() if t in splits}
+        verdict, mix = decide(room, outcomes, known if len(known) == len(worse) else None), known[worse[0]]
     elif verdict.verdict != "incident":
         hurt = hurt_segments(prepared, picture)
         outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))

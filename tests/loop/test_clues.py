@@ -115,6 +115,7 @@ def test_the_sun_follows_the_hour_and_is_no_clock() -> None:
 
 @pytest.mark.parametrize(("make", "expected"), [
     (lambda t: t.weekday(), ["x"]), (lambda t: (t + timedelta(hours=2)).weekday(), ["x"]), (lambda t: t.hour, []),
+    (lambda t: t.isoweekday() if t < MONDAY + timedelta(days=2, hours=7) else 9, []),
     (lambda t: 3 if t < MONDAY + timedelta(days=2, hours=7) else 5, []),
 ])
 def test_codes_of_the_date_are_told_by_the_whole_log(make: Any, expected: list[str]) -> None:
@@ -124,6 +125,24 @@ def test_codes_of_the_date_are_told_by_the_whole_log(make: Any, expected: list[s
     grid = TimeGrid.over(at[0], at[-1] + timedelta(minutes=2))
     sums = scan(to_lazy(frame), make_plan(columns, grid, frame))
     assert Room._by_day(SimpleNamespace(picture=SimpleNamespace(grid=grid, aggregates=sums))) == expected  # type: ignore[arg-type]
+
+
+def test_a_weekday_is_told_from_one_midnight() -> None:
+    for name, hours in (("weekday", 0), ("weekday in another time zone", 5)):
+        at = [MONDAY + timedelta(minutes=2 * i) for i in range(30 * 36)]
+        frame = pl.DataFrame({"ts": at, name: [float((t + timedelta(hours=hours)).isoweekday()) for t in at], "fault": [
+            2.0 if t < MONDAY + timedelta(hours=20) else 5.0 for t in at]})
+        grid = TimeGrid.over(at[0], at[-1] + timedelta(minutes=2))
+        sums = scan(to_lazy(frame), make_plan(Columns("ts", "binary", features=(name, "fault")), grid, frame))
+        room = SimpleNamespace(picture=SimpleNamespace(grid=grid, aggregates=sums))
+        assert Room._by_day(room) == [name]  # type: ignore[arg-type]
+
+
+def test_values_heaped_at_the_end_of_their_scale_by_a_drift_are_no_default() -> None:
+    before = np.random.default_rng(5).normal(3.5, 0.7, ROWS)
+    after = np.maximum(np.random.default_rng(6).normal(2.2, 0.7, ROWS), 1.7)
+    assert (after == 1.7).mean() > 0.2
+    assert _filled("stars", before, after) is None
 
 
 def test_sentences_are_no_names() -> None:
@@ -151,6 +170,17 @@ def test_timeouts_without_anything_slower_are_calls_cut_short(slower: bool, kind
         readings=readings, picture=SimpleNamespace(series=series), columns=Columns("ts", "binary", stages=("fetch_ms",)),
         moved=lambda *f: [n for n in readings if series[n].family in f], strength=lambda n: 0.9, onset=lambda n: 5)
     assert [c.signature for c in components(room).clues] == [kind]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rows", "factor", "doubted"), [(12, 3.0, True), (200, 1.0, True), (200, 3.0, False)])
+def test_a_segment_is_not_hurt_by_a_handful_of_its_requests(rows: int, factor: float, doubted: bool) -> None:
+    rng = np.random.default_rng(2)
+    before = pl.DataFrame({"plant": ["a"] * 800, "loss": rng.exponential(1.0, 800)})
+    after = pl.DataFrame({"plant": ["a"] * rows, "loss": rng.exponential(factor, rows)})
+    series = SimpleNamespace(name="segment:log_loss|plant=a", family="segment", counts=False, quantile=None, column="plant")
+    room = SimpleNamespace(picture=SimpleNamespace(anchor=SimpleNamespace(series=series), alert="auc"), before=before,
+                           after=after, readings={}, loss=lambda f: f["loss"].to_numpy())
+    assert (rests_on_few(room) == ("segment:log_loss|plant=a",)) == doubted  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("odd", "expected"), [(True, ("mae", "rmse")), (False, ())])

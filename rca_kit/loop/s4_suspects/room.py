@@ -46,9 +46,13 @@ class Room:
     @cached_property
     def clocks(self) -> tuple[str, ...]:
         """Features that tell the time of day or the day: they differ between windows because the windows do."""
+        return tuple(dict.fromkeys((*clock_features(self.before, self.columns), *self.dates)))
+
+    @cached_property
+    def dates(self) -> tuple[str, ...]:
+        """Features that tell the day: weekday, weekend, month."""
         both = pl.concat([self.before, self.after], how="diagonal_relaxed")
-        found = (*clock_features(self.before, self.columns), *calendar_features(both, self.columns), *self._by_day())
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((*calendar_features(both, self.columns), *self._by_day())))
 
     def _by_day(self) -> list[str]:
         """Numeric features of one value all through a day and another on the next, by the sums of the whole log."""
@@ -65,6 +69,10 @@ class Room:
             still = ss[used] / n[used] - mean**2 <= 1e-9 * (1 + mean**2)
             turns = used[1:][np.abs(np.diff(mean)) > 1e-9 * (1 + np.abs(mean[1:]))]
             clock = (int(grid.origin.timestamp()) + turns * grid.width_s) % DAY_S
+            seconds = np.asarray(int(grid.origin.timestamp()) + used[still] * grid.width_s, dtype=np.float64)
+            if still.mean() >= CLOCK_FIT and turns.size and _counts_weekdays(mean[still], seconds):
+                out.append(plan.column)
+                continue
             if turns.size >= 2 and still.mean() >= CLOCK_FIT and np.ptp(clock) <= grid.width_s and np.diff(turns).min() > 1:
                 out.append(plan.column)
         return out
@@ -127,6 +135,7 @@ class Room:
 
 
 ODD_ROWS, ODD_Z, ODD_LEAST = 0.01, 3.0, 200  # largest losses pulled in; z that must remain; rows a side to tell
+FEW_HERE = 30  # sampled rows of one segment below which a mean of losses is a handful of requests
 ODD = (("mae", "rmse"),)  # means that rest on the same losses
 
 
@@ -147,17 +156,22 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
     name, column = anchor.series.name, anchor.series.column
     a: Floats | None
     b: Floats | None
-    up = True
+    up, least = True, ODD_LEAST
     if anchor.series.family == "input" and column in room.after.columns:
         a, b, up = numbers(room.after, column), numbers(room.before, column), anchor.fit.height > 0
     elif name in ("mae", "rmse") or anchor.series.family == "kpi":
         a, b = room.loss(room.after), room.loss(room.before)
+    elif anchor.series.family == "segment" and column in room.after.columns:
+        value, least = name.partition("=")[2], FEW_HERE
+        a, b = (room.loss(f.filter(pl.col(column).cast(pl.String) == value)) for f in (room.after, room.before))
+        if a is not None and np.isfinite(a).sum() < least:
+            return (name,)
     else:
         return ()
     if a is None or b is None:
         return ()
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if min(a.size, b.size) < ODD_LEAST:
+    if min(a.size, b.size) < least:
         return ()
     low, high = np.quantile(b, [ODD_ROWS, 1 - ODD_ROWS])
     a, b = np.clip(a, low, high), np.clip(b, low, high)
@@ -218,6 +232,14 @@ def calendar_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
         if changes >= 2 and int(by_day["len"].sum()) >= CLOCK_FIT * int(by_day["total"].sum()):
             out.append(name)
     return tuple(out)
+
+
+def _counts_weekdays(value: Floats, at: Floats) -> bool:
+    """Whether whole numbers go up by one a day and begin again after seven, in some time zone."""
+    if (value != np.round(value)).any() or np.ptp(value) > 6 or np.unique(value).size < 2:
+        return False
+    days = (np.floor((at + hours * 3600) / DAY_S) for hours in range(-12, 15))
+    return any(np.unique((value - d) % 7).size == 1 for d in days)
 
 
 def row_loss(frame: pl.DataFrame, c: Columns, plan: Any, metric: str, family: str) -> Floats | None:

@@ -38,8 +38,17 @@ CORRUPTION = (
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
+WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
+
+
+STANDS_FOR = {
+    "log_loss": ("auc", "average_precision", "calibration_error"),
+    "accuracy": ("precision", "recall", "f1"),
+    "mae": ("rmse",),
+    "latency_p95": ("latency_p50", "latency_p99"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    shifted = room.moved(*SHIFT_FAMILIES)
+    shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     if volume is not None and volume.moved and volume.before and volume.after and volume.after / volume.before >= SURGE:
         shifted.append("volume")
@@ -80,6 +89,20 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _notable(room: Room, name: str) -> bool:
+    """Whether a shift is one that somebody asked about, or begins at an onset and is no mere wandering of a feature's mean."""
+    picture = room.picture
+    if name == picture.alert:
+        return True
+    if picture.onset is None and not picture.moves[name].moved:
+        return False
+    change = room.compared.get(picture.series[name].column or "")
+    reading = room.readings[name]
+    if picture.series[name].family != "input" or change is None or not change.spread_before:
+        return True
+    return abs((reading.after or 0.0) - (reading.before or 0.0)) >= WANDERS * change.spread_before
 
 
 def _passed(room: Room) -> bool:
@@ -114,3 +137,11 @@ def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
 def got_worse(room: Room) -> list[str]:
     """Outcomes that moved for the worse, strongest first."""
     return [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse]
+
+
+def told_by(name: str, room: Room) -> str:
+    """The metric with a loss per request that stands for one without: log loss for ranking and calibration, accuracy for cuts."""
+    for stands, others in STANDS_FOR.items():
+        if name in others and stands in room.picture.series:
+            return stands
+    return name

@@ -12,6 +12,7 @@ from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
 REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thousands of rows, that the other values may move
+USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer of their own and grow with those who give it
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -149,7 +150,7 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
         return None
     i = int(np.argmax(q - p))
     z = rate_z(p[i] * tb, tb, q[i] * ta, ta)
-    if z > 6 and q[i] - p[i] > 0.03 and _looks_default(values[i]) and _rest_as_before(p, q, i):
+    if z > 6 and q[i] - p[i] > 0.03 and p[i] <= USUAL_DEFAULT and _looks_default(values[i]) and _rest_as_before(p, q, i):
         bad = (room.after[column].cast(pl.String) == values[i]).fill_null(False).to_numpy()
         return Clue(
             "default_value",

@@ -13,7 +13,8 @@ SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
 
 def clock(room: Room) -> Outcome:
     """Hour-of-day features against the request's own hour, before and after."""
-    title, names = "Clock features against the request's time", clock_features(room.before, room.columns)
+    title = "Clock features against the request's time"
+    names = [n for n in clock_features(room.before, room.columns) if n not in room.dates]
     if not names:
         return Outcome("clock", title, "code", "free", not_applicable="no feature tells the time of day")
     clues = []

@@ -18,10 +18,11 @@ MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
-LOST, GREW = 0.6, 1.5  # own volume against the rest's
+LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 DUPLICATE_LEAST = 0.005
+SEASONED_LEAST = 0.3  # sigmas by which the mean over time must move for it to overrule the comparison
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
 
@@ -131,7 +132,7 @@ def segment_volume(room: Room) -> Outcome:
                 clues.append(
                     Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where)
                 )
-            elif own > GREW * rest:
+            elif own > max(GREW * rest, SURGED):
                 clues.append(
                     Clue(
                         "segment_volume",
@@ -199,6 +200,8 @@ def _over_time(room: Room, c: ColumnChange) -> ColumnChange:
     if c.changed or reading is None or not reading.moved or not c.spread_before:
         return c
     effect = ((reading.after or 0.0) - (reading.before or 0.0)) / c.spread_before
+    if abs(effect) < SEASONED_LEAST:  # weather and the like wander
+        return c
     return replace(c, changed=True, effect=effect, reason=f"mean {reading.before:.4g} -> {reading.after:.4g} beyond its season")
 
 

@@ -46,6 +46,7 @@ SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
 SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
 MOST_SWAPS = 12
 CLIP_LEFT = 0.05  # of the share at the edge, that may still lie beyond it: some requests go another way
+SATURATED = 0.1  # spreads (90 % - 10 %) by which the other values must have moved towards the heap
 CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -303,11 +304,13 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
         return None
     kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
     edge = float(value[top])
-    above = float((x >= edge).mean()) > 0.5 * share_after and float((y > edge).mean()) <= CLIP_LEFT * share_after
+    above = float((y > edge).mean()) <= CLIP_LEFT * share_after
     beyond = (x >= edge) if above else (x <= edge)
     none = above or float((y < edge).mean()) <= CLIP_LEFT * share_after
     if kind == "default" and none and abs(float(beyond.mean()) - share_after) < CLIP_FIT * share_after:
         kind = "clipped"
+    if kind == "default" and none and _saturated(x, y, edge, above):
+        return None
     text = f"{column}: {value[top]:.6g} in {share_after:.1%} of requests, {share_before:.1%} before"
     if kind == "clipped":
         text += f", and hardly any {'above' if above else 'below'} it"
@@ -325,6 +328,16 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
         np.zeros(b.size, bool),
         a == value[top],
     )
+
+
+def _saturated(x: Floats, y: Floats, edge: float, above: bool) -> bool:
+    """Whether values heap at the end of their scale because all of them moved towards it."""
+    rest = y[y != edge]
+    spread = float(np.subtract(*np.quantile(x, [0.9, 0.1])))
+    if rest.size < ROW_MIN // 2 or spread <= 0:
+        return False
+    moved = float(rest.mean() - x.mean()) / spread
+    return (moved if above else -moved) > SATURATED
 
 
 def _counts(x: Floats) -> tuple[Floats, Floats]:
