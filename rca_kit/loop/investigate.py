@@ -36,6 +36,7 @@ from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
 LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
+MOST_DOUBTS = 3
 MOST_SPLITS = 5  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
 
 Progress = Callable[[str], None]
@@ -106,8 +107,8 @@ class Worked:
 
 
 @one_thread
-def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -> Worked:
-    """Do steps 1 to 4."""
+def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, doubts: int = MOST_DOUBTS) -> Worked:
+    """Do steps 1 to 4; a main metric that rests on a handful of requests is given up for the next, so many times."""
     opened, prepared = prepared.case, focused(prepared, picture)
     incident = opened.case.incident
     fixed = incident.windows is not None or prepared.decisions.windows is not None  # a person said when
@@ -118,9 +119,9 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     metric = incident.signal.metric or (picture.anchor.series.name if picture.anchor else "volume")
     say("signal")
     room = make_room(prepared, picture, changes)
-    odd = () if fixed else rests_on_few(room)
+    odd = () if fixed or not doubts else rests_on_few(room)
     if odd:
-        return work(prepared, without(picture, odd), say)
+        return work(prepared, without(picture, odd), say, doubts - 1)
     outcomes = run_checks(room)
     found_signal = signal(picture, metric, drift_reading(room, metric))
     asked = records(picture, picture.alert) and not picture.moves[picture.alert].moved
@@ -157,7 +158,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
         verdict = decide(room, outcomes, hurt=tuple(map(str, hurt)))
         aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
         if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
-            return work(prepared, aligned, say)
+            return work(prepared, aligned, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     hurt = lost or hurt
     if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict
@@ -168,7 +169,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None) -
     if verdict.verdict == "incident" and not fixed:
         again = date_again(prepared, picture, room, outcomes, found_scope, found_symptom)
     if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
-        return work(prepared, laid(picture, again), say)
+        return work(prepared, laid(picture, again), say, 0)
     if again is not None:
         picture = replace(picture, onset=again)
         room = replace(room, picture=picture)

@@ -11,9 +11,12 @@ import pytest
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.detect import Move, event_log_p, scan_all, season_for, season_of, still_arriving, together
 from rca_kit.loop.reading.onset import joint_onset
+from rca_kit.loop.reading.picture import without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import nuisance, step_scan
+
+from . import made
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -129,3 +132,12 @@ def test_an_outcome_need_not_make_up_for_a_hundred_series_around_it() -> None:
     among = scan_all([*quiet, outcome], over, over.time(over.n), ())
     assert alone.moved and among["accuracy"].moved
     assert not any(m.moved for n, m in among.items() if n != "accuracy")
+
+
+def test_a_series_that_is_doubted_dates_nothing_any_more() -> None:
+    seen = made.picture("scores")
+    assert seen.anchor is not None and seen.anchor.series.name == "auc"
+    again = without(seen, ("auc",))
+    assert not again.moves["auc"].moved and again.doubted == ("auc",)
+    assert again.anchor is None or again.anchor.series.name != "auc"
+    assert without(again, ("log_loss",)).doubted == ("auc", "log_loss")

@@ -86,6 +86,7 @@ class Picture:
     after: Floats
     matched: bool
     detected_at: datetime
+    doubted: tuple[str, ...] = ()  # series taken not to have moved
 
     @property
     def grid(self) -> TimeGrid:
@@ -183,8 +184,9 @@ def look(
 
 def without(picture: Picture, doubted: tuple[str, ...]) -> Picture:
     """The picture as it is when some series are taken not to have moved."""
+    doubted = (*picture.doubted, *doubted)
     moves = {n: replace(m, moved=False) if n in doubted else m for n, m in picture.moves.items()}
-    return _laid_out(picture.aggregates, picture.series, moves, (picture.alert,), picture.detected_at, None)
+    return _laid_out(picture.aggregates, picture.series, moves, (picture.alert,), picture.detected_at, None, doubted)
 
 
 def _laid_out(
@@ -194,12 +196,14 @@ def _laid_out(
     alerts: tuple[str, ...],
     detected_at: datetime,
     given: tuple[Window, Window] | None,
+    doubted: tuple[str, ...] = (),
 ) -> Picture:
     grid = aggregates.plan.grid
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
     anchor = choose_anchor(moves, alerts, grid, detected_at)
     if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
-        inner = {s.name: s for s in segment_series(aggregates, series)}
+        odd = {n.partition("|")[0] for n in doubted}  # a metric odd in one segment is so in the next
+        inner = {s.name: s for s in segment_series(aggregates, series) if s.name.partition("|")[0] not in odd}
         inside = scan_all(inner.values(), grid, detected_at, (), fixed)
         hurt = choose_anchor(inside, (), grid, detected_at)
         if hurt is not None:
@@ -208,7 +212,7 @@ def _laid_out(
     onset = joint_onset(group, grid, moves.values()) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)
     before, after, matched = weigh(grid, windows)
-    return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at)
+    return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted)
 
 
 def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGrid, detected_at: datetime) -> Move | None:
