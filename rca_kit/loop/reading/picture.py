@@ -212,7 +212,9 @@ def _laid_out(
     onset = joint_onset(group, grid, moves.values()) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)
     before, after, matched = weigh(grid, windows)
-    return Picture(aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted)
+    return Picture(
+        aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted
+    )
 
 
 def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGrid, detected_at: datetime) -> Move | None:
