@@ -41,6 +41,7 @@ NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; sha
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 100
+HURT_SLOW = 2.0  # times as many slow or failed requests that a segment must have: a busy day makes all of them a little slower
 LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
 DUE = 0.7  # part of their usual share at which most labels are due
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
@@ -194,6 +195,8 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         else:
             segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
+        if picture.series[name].family in ("service", "stage"):
+            sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
         out += [Hurt(name, s) for s in sure[:1]]
     return tuple(out)
 

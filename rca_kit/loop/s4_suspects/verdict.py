@@ -67,8 +67,9 @@ def decide(
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
-    if volume is not None and volume.moved and volume.before and volume.after and volume.after / volume.before >= SURGE:
-        shifted.append("volume")
+    if volume is not None and volume.moved and volume.before and volume.after:
+        if volume.after / volume.before >= SURGE or room.picture.alert == "volume":
+            shifted.append("volume")
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
             "benign_shift",
