@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -67,9 +69,9 @@ def decide(
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
-    if volume is not None and volume.moved and volume.before and volume.after:
-        if volume.after / volume.before >= SURGE or room.picture.alert == "volume":
-            shifted.append("volume")
+    asked = room.picture.alert == "volume"
+    if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
+        shifted.append("volume")
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
             "benign_shift",
