@@ -26,15 +26,19 @@ def sum_batches(batches: Iterable[pl.DataFrame], plan: Plan) -> dict[str, Cube]:
     at_work: deque[Future[dict[str, Cube]]] = deque()
     workers = min(pl.thread_pool_size(), MOST_WORKERS)
     with ThreadPoolExecutor(workers) as pool:
-        for batch in batches:
-            if not batch.height:
-                continue
-            at_work.append(pool.submit(sum_batch, batch, plan))
-            if len(at_work) > workers:
-                done.append(at_work.popleft().result())
-            if len(done) >= PENDING:
-                done = [_added(done)]
-        done += [task.result() for task in at_work]
+        try:
+            for batch in batches:
+                if not batch.height:
+                    continue
+                at_work.append(pool.submit(sum_batch, batch, plan))
+                if len(at_work) > workers:
+                    done.append(at_work.popleft().result())
+                if len(done) >= PENDING:
+                    done = [_added(done)]
+            done += [task.result() for task in at_work]
+        except BaseException:  # an interrupt waits for the batches at work, not for those in line
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return _added(done)
 
 
