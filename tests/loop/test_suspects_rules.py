@@ -13,7 +13,7 @@ import pytest
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import flow_scope
-from rca_kit.loop.s4_suspects.changes import Fit
+from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks.service import failing_stage
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
@@ -99,3 +99,49 @@ def test_lost_requests_are_told_by_the_segment_that_lost_them() -> None:
     found = flow_scope(seen, to_lazy(frame.filter(~gone)), dimensions, "decrease")
     assert [s.where for s in found.segments] == [{"device": "android"}]
     assert flow_scope(seen, to_lazy(frame), dimensions, "decrease").is_global
+
+
+def two(first: Clue, *others: Clue, components: tuple[str, ...] = (), logged: tuple[Fit, ...] = ()) -> list[Hypothesis]:
+    return hypotheses([first, *others], list(logged), Scene("quality", 10, (), components=components))
+
+
+def test_a_category_answers_for_all_that_its_subject_shows() -> None:
+    alone = Clue("alone", "feature:x", "alone", "moved alone", 0.9)
+    drift = Clue("drift", "feature:x", "drift", "drifted", 0.8)
+    by = {h.category: h.x for h in two(alone, drift)[:-1]}
+    assert by["external"]["category:unfit"] == 0.9  # one feature alone is not what a change of who comes leaves
+    assert "category:unfit" not in by["code"]
+
+
+def test_a_fault_explains_the_relation_it_broke_and_a_stand_in_the_version_it_is() -> None:
+    swapped = Clue("swapped", "feature:x", "swapped", "holds y", 0.95)
+    stale = Clue("relation", "feature:x", "stale", "no longer goes with z", 0.9)
+    assert {c.signature for h in two(swapped, stale)[:-1] for c in h.clues} == {"swapped"}
+    version = Clue("version", "model:fallback", "version", "new", 0.9)
+    for stand_in, subjects in ((1.0, {"routing"}), (0.0, {"routing", "model:fallback"})):
+        routed = Clue("routing", "routing", "rerouted", "stands in", 0.9, facts={"stand_in": stand_in})
+        assert {h.subject for h in two(version, routed)[:-1]} == subjects
+
+
+def logged(component: str, text: str = "limit edited") -> Fit:
+    entry = ChangeRecord("c1", MONDAY, "infra_change", component, text)
+    return fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
+
+
+@pytest.mark.parametrize(("component", "evidence"), [
+    ("ratehub-partner", "change:akin"), ("inventory-db", "change:other_component"), ("", None)])
+def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: str | None) -> None:
+    slow = Clue("stage_latency", "stage:rates_ms", "slow", "slower", 0.9)
+    found = two(slow, components=("ratehub-partner", "inventory-db"), logged=(logged(component),))
+    x = next(h.x for h in found if h.change_id == "c1")
+    assert {k for k in x if k in ("change:akin", "change:other_component")} == ({evidence} if evidence else set())
+    assert {h.category for h in found if "owner:outside" in h.x} == {"upstream"}
+
+
+@pytest.mark.parametrize(("text", "aside"), [
+    ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
+    ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
+    ("new key for device_type", False), ("color space of images: BGR", True), ("catalog rewritten", False),
+])
+def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
+    assert logged("edge", text).aside is aside

@@ -118,7 +118,7 @@ def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
 def explained_away(clues: list[Clue]) -> list[Clue]:
     """Leave out what another clue explains: a broken feature has of course drifted, doubled rows are of course more rows."""
     faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
-    routed = any(c.signature == "rerouted" and c.strength >= FAULT_LEAST for c in clues)
+    routed = any(c.signature == "rerouted" and c.facts.get("stand_in") and c.strength >= FAULT_LEAST for c in clues)
     spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
     return [

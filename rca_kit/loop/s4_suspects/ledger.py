@@ -17,7 +17,7 @@ from rca_kit.loop.s4_suspects.prior import prior_weight
 from rca_kit.stats.logit import softmax
 
 WEIGHTS_FILE = "weights.json"
-SHARPEN = 1.7  # the ridge pulls weights towards the prior and probabilities towards even; set by the Brier score
+SHARPEN = 2.1  # the ridge pulls weights towards the prior and probabilities towards even; set by the Brier score
 LAPSE = 0.06  # how often the whole list is wrong however clear it looks: of suspects at 0.95 and above, one in ten was
 SHOWN_LEAST = 0.15  # log-odds below which a piece of evidence is noise to a reader
 

@@ -93,6 +93,7 @@ def versions(room: Room) -> Outcome:
                     float(share_a),
                     None,
                     {"column": column, "op": "in", "values": [str(version)]},
+                    {"stand_in": float(stand_in)},
                 )
             )
     return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
