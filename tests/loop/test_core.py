@@ -243,7 +243,8 @@ def test_a_metric_without_rows_is_global() -> None:
     ({"column": "amount", "op": "null"}, pl.col("amount").is_null()),
     ({"column": "age", "op": "outside", "low": 30, "high": 60}, (pl.col("age") < 30) | (pl.col("age") > 60)),
     ({"column": "age", "op": "equal", "value": 40}, pl.col("age") == 40),
-    ({"column": "city", "op": "in", "values": ["Rome", "Wien"]}, pl.col("city").is_in(["Rome", "Wien"]))])
+    ({"column": "city", "op": "in", "values": ["Rome", "Wien"]}, pl.col("city").is_in(["Rome", "Wien"])),
+    ({"column": "city", "op": "matches", "pattern": "(?is)(?:RO.E)|(?:wien)"}, pl.col("city").is_in(["Rome", "Wien"]))])
 def test_rows_that_a_clue_marks_are_found_again(where: dict[str, object], expected: pl.Expr) -> None:
     frame = made.log("nulls")
     lazy = to_lazy(frame)

@@ -299,6 +299,17 @@ def text_measures(
     return out
 
 
+def any_of(patterns: tuple[str, ...]) -> str:
+    """Join patterns to one that finds any of them, in either case and over lines, for any engine.
+
+    Examples
+    --------
+    >>> any_of(("a b", "c"))
+    '(?is)(?:a b)|(?:c)'
+    """
+    return "(?is)" + "|".join(f"(?:{p})" for p in patterns)
+
+
 def text_expressions(column: str) -> dict[str, Any]:
     """Give those measures that any engine can compute itself, as narwhals expressions named `<column>:<measure>`.
 
@@ -317,7 +328,7 @@ def text_expressions(column: str) -> dict[str, Any]:
     text = nw.col(column).cast(nw.String)
 
     def hit(patterns: tuple[str, ...]) -> Any:
-        return text.str.contains("(?is)" + "|".join(f"(?:{p})" for p in patterns)).cast(nw.Int64)
+        return text.str.contains(any_of(patterns)).cast(nw.Int64)
 
     return {
         f"{column}:length": text.str.len_chars().cast(nw.Int64),

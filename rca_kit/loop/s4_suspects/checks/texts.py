@@ -17,7 +17,7 @@ TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_of
 
 def text_content(room: Room) -> Outcome:
     """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    from rca_kit.loop.s5_samples.text_detectors import text_measures
+    from rca_kit.loop.s5_samples.text_detectors import INJECTION, any_of, text_measures
 
     title, texts = "Content of text columns", _texts(room)
     if not texts:
@@ -42,6 +42,7 @@ def text_content(room: Room) -> Outcome:
                         float(z / (z + 5)),
                         None,
                         float(a.mean() - b.mean()),
+                        where={"column": name, "op": "matches", "pattern": any_of(INJECTION)} if kind == "injected" else None,
                     )
                 )
     return Outcome("text_content", title, "external", "seconds", as_clues(clues), "texts say what they said before")
