@@ -11,7 +11,7 @@ from rca_kit.findings.suspects import Evidence
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.ledger import Charge, charges
 
-CONFIRMED = 7.0  # log-odds of "confirmed": a thousand to one, so that it leads from 1 % up; yet a person can err too
+CONFIRMED = 8.0  # log-odds of "confirmed": three thousand to one, so that it leads from 0.2 % up; yet a person can err too
 STILL_RIGHT = 0.65  # of lists whose first suspect is innocent, two in three name the guilty one further down (docs/suspects.md)
 OWN_SHARE = 0.5  # part of "not logged or measured" that own suspects are given: what they name was inside it until now
 OWN_LEAST = 0.05  # ... but at least this each: who works on the incident knows what no log holds
