@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # Only what Markdown would act on is escaped, so that the raw text stays pleasant: `_` inside a word and `-` inside a line are not
-_MARKDOWN = re.compile(r"([\\`*\[\]|$]|(?<![^\W_])_|_(?![^\W_])|~~|#(?=\w)|^(?:[-+>=#]|\d+[.)]))")
+_MARKDOWN = re.compile(r"([\\`*\[\]|$]|(?<![^\W_])_|_(?![^\W_])|~~|#(?=\w)|^(?:[-+>=#]|\d+[.)](?=\s|$)))")
 # < would start HTML in Markdown, & an entity, @ would ping people
 _ENTITIES = {"<": "&lt;", "@": "&#64;"}
 _FORMULA = ("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")  # the last four: full-width forms that spreadsheets fold

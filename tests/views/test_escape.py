@@ -59,6 +59,7 @@ def test_formulas_of_all_kinds():
 
 
 def test_names_stay_readable_in_markdown():
+    assert markdown("7.1% of requests") == "7.1% of requests" and markdown("7. one") == "7\\. one"
     assert markdown("device_type rose 0.5% -> 18% (v3)") == "device_type rose 0.5% -> 18% (v3)"
 
 
