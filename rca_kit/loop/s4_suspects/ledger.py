@@ -98,7 +98,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         )
     if "category:unfit" in h.x:
         w = weight("category:unfit") * h.x["category:unfit"]
-        out.append(Evidence("category", f"part of what it shows is not what a {h.category} cause leaves", round(w, 3), w >= 0))
+        out.append(Evidence("category", f"part of what it shows is not what {_a(h.category)} cause leaves", round(w, 3), w >= 0))
     for key, words in (
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),
@@ -113,6 +113,10 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         w = weight("change:none") + weight(f"unlogged:{h.category}")
         out.append(Evidence("change_log", "no logged change is blamed", round(w, 3), w >= 0))
     return tuple(sorted(out, key=lambda e: (-abs(e.weight), e.check, e.says)))
+
+
+def _a(category: str) -> str:
+    return f"{'an' if category[:1] in 'aeiou' else 'a'} {category}"
 
 
 def _change_evidence(h: Hypothesis) -> list[Evidence]:
@@ -144,7 +148,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:names_subject": f"it names {h.subject.partition(':')[2] or h.subject}",
         "change:version_match": "it brought this version",
         "change:version_clash": "it brought another version",
-        "change:words": f"its wording fits a {h.category} cause",
+        "change:words": f"its wording fits {_a(h.category)} cause",
         "change:words_elsewhere": "its wording fits another kind of cause",
         "change:aside": "by its own words it touched nothing that serves",
     }
