@@ -19,11 +19,11 @@ Frame = nw.LazyFrame[Any]
 class TableKind:
     """What kind of table a user passed, so that results can be given back in kind.
 
-    `library` is the name narwhals has for it (polars, pandas, pyarrow, duckdb, pyspark ...) or `path`; `lazy` says whether
+    `package` is the name narwhals has for it (polars, pandas, pyarrow, duckdb, pyspark ...) or `path`; `lazy` says whether
     the table was lazy. A path gives Polars frames back.
     """
 
-    library: str
+    package: str
     lazy: bool
 
     def give_back(self, frame: Any) -> Any:
@@ -39,9 +39,9 @@ class TableKind:
         wrapped = nw.from_native(frame) if not isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else frame
         if isinstance(wrapped, nw.LazyFrame):
             wrapped = wrapped.collect(backend="polars")
-        if self.library == "pandas":
+        if self.package == "pandas":
             return wrapped.to_pandas()
-        if self.library == "pyarrow":
+        if self.package == "pyarrow":
             return wrapped.to_arrow()
         return wrapped.to_polars()
 
@@ -58,7 +58,7 @@ def kind_of(table: Any) -> TableKind:
     --------
     >>> import polars as pl
     >>> kind_of(pl.LazyFrame({"a": [1]}))
-    TableKind(library='polars', lazy=True)
+    TableKind(package='polars', lazy=True)
     """
     if is_path(table):
         return TableKind("path", lazy=True)

@@ -118,7 +118,7 @@ def test_any_table_becomes_the_same_lazy_frame(name, tmp_path):
 )
 def test_results_go_back_in_kind(name, library, kind):
     remembered = kind_of(kinds()[name])
-    assert remembered.library == library
+    assert remembered.package == library
     assert isinstance(remembered.give_back(pl.DataFrame({"z": [1]})), kind)
 
 

@@ -80,7 +80,7 @@ def four_way(
             raise BadInput(f"the {when} data have no such column", column=label, found=", ".join(frame.columns))
         names = list(features) if features is not None else [c for c in frame.columns if c != label]
         rows = rows_of(frame, None, None, label, {})
-        given = kind.give_back(frame.select(names)) if kind.library in ("pandas", "pyarrow") else frame.select(names)
+        given = kind.give_back(frame.select(names)) if kind.package in ("pandas", "pyarrow") else frame.select(names)
         sizes[when] = frame.height
         for which, model in (("old", old_model), ("new", new_model)):
             values = call(model, given, frame.height).values

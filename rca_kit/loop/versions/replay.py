@@ -232,14 +232,14 @@ def _texts(column: pl.Series) -> list[str | None]:
 def _taker(golden: Any, samples: Samples) -> Take:
     """Give models the kind of frame the user gave; pandas frames are cut from the original, its dtypes untouched."""
     kind = kind_of(golden)
-    if kind.library == "pandas":
+    if kind.package == "pandas":
         native = nw.to_native(golden, pass_through=True)
         names = [str(c) for c in native.columns]
         at = [names.index(f) for f in samples.features]
         table = native.iloc[samples.places, at]
         return lambda rows: table.iloc[rows]
     frame = samples.frame.select(samples.features)
-    if kind.library == "pyarrow":
+    if kind.package == "pyarrow":
         return lambda rows: kind.give_back(frame[rows])
     return lambda rows: frame[rows]
 
