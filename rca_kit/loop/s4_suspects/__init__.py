@@ -23,6 +23,7 @@ from rca_kit.loop.s4_suspects.verdict import Verdict
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
 LEAST_PROBABILITY = 0.01
+LEAST_SUSPECTS = 3  # listed however unlikely: who suspects the second wants to read what speaks against it
 OWN_TEST = "name what would refute it, and try that first"
 EXCLUDED_BELOW = 0.03  # probability of a whole category under which, with its checks clear, it is called excluded
 
@@ -78,7 +79,7 @@ def suspects(
     judged, unexplained = judge(found, decisions)
     told = {*decisions.marks, *decisions.suspects, *(e.key for e in decisions.evidence)}
     standing = [j for j in judged if not j.excluded]
-    chosen = [j for j in standing if j.probability >= LEAST_PROBABILITY][:MOST_SUSPECTS] or standing[:1]
+    chosen = [j for i, j in enumerate(standing[:MOST_SUSPECTS]) if i < LEAST_SUSPECTS or j.probability >= LEAST_PROBABILITY]
     chosen += [j for j in standing if j.key in told and j not in chosen]
     ranked = [j.best for j in chosen if j.best is not None]
     out = [j for j in judged if j.excluded]
