@@ -15,9 +15,10 @@ from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import flow_scope
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks.service import failing_stage
-from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, probabilities
+from rca_kit.loop.s4_suspects.next_test import chain
 from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.sources import to_lazy
 
@@ -145,3 +146,13 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
     assert logged("edge", text).aside is aside
+
+
+def test_a_chain_names_each_link_once() -> None:
+    cache = Clue("service_metrics", "component:store", "metric:cache", "cache hits fell", 0.9)
+    nulls = Clue("null_rate", "feature:x", "nulls", "x lost values", 0.9)
+    alone = Clue("alone", "feature:x", "alone", "x moved while others did not", 0.8)
+    fit = logged("store", "new keys")
+    h = next(h for h in two(cache, components=("store",), logged=(fit,)) if h.change_id == "c1")
+    told = chain(h, "auc", tuple(Outcome(c.check, "", "data", "free", (c,)) for c in (cache, nulls, alone)))
+    assert told == ("auc", "x lost values", "cache hits fell", "c1: new keys")

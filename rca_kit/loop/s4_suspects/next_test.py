@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rca_kit.loop.s4_suspects.clue import Outcome
-from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, explained_away
 from rca_kit.loop.s4_suspects.signatures import GROUP
 
 
@@ -130,8 +130,7 @@ def chain(h: Hypothesis, metric: str, outcomes: tuple[Outcome, ...]) -> tuple[st
     between = sorted(
         (
             c
-            for o in outcomes
-            for c in o.clues
+            for c in explained_away([c for o in outcomes for c in o.clues])
             if GROUP[c.signature] in ORDER and ORDER.index(GROUP[c.signature]) > depth and c.strength >= 0.5 and c not in h.clues
         ),
         key=lambda c: (-ORDER.index(GROUP[c.signature]), -c.strength),
