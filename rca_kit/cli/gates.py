@@ -46,13 +46,16 @@ def verify(
 def guardrails(
     folder: Folder,
     output: Annotated[Path, typer.Option("--out", help="a new or empty folder for the files")],
+    offline: Annotated[
+        str | None, typer.Option(help="features as computed offline, with the request id: the parity test is tried on them")
+    ] = None,
     engine: Engine = "polars",
 ) -> None:
     """Write the guardrails as files that other tools run: alerting rules, schema, parity test, canary config."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise BadInput("is not an empty folder, and nothing is overwritten", file=str(output))
     console = out()
-    for path in part("rca_kit.loop.guardrails", "write_guardrails")(folder, output, engine=engine):
+    for path in part("rca_kit.loop.guardrails", "write_guardrails")(folder, output, engine=engine, offline=offline):
         console.print(shown(path))
 
 

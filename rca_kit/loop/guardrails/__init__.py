@@ -14,7 +14,8 @@ import polars as pl
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window, plain
 from rca_kit.findings.investigation import Investigation
-from rca_kit.loop.guardrails import canary, freshness, parity, prometheus, schema
+from rca_kit.loop.guardrails import canary, freshness, prometheus, schema
+from rca_kit.loop.guardrails.parity_trial import write_parity
 from rca_kit.loop.guardrails.trial import held_out, try_canary, try_schema
 from rca_kit.loop.s5_samples.redaction import personal_columns
 from rca_kit.loop.s5_samples.rows import fetch
@@ -33,7 +34,12 @@ FRESH_DEFAULT_S = 2 * 86400.0  # a daily job that missed one run
 
 
 def write_guardrails(
-    folder: str | Path, out_dir: str | Path, *, investigation: Investigation | None = None, engine: str = "polars"
+    folder: str | Path,
+    out_dir: str | Path,
+    *,
+    investigation: Investigation | None = None,
+    engine: str = "polars",
+    offline: Any = None,
 ) -> list[Path]:
     """Write the guardrails of a case and the back-test of each.
 
@@ -50,6 +56,8 @@ def write_guardrails(
         Findings of the case; it is investigated when left out.
     engine : str
         What reads the tables.
+    offline : path or table, optional
+        Features as computed offline, with the request id: the parity test is then tried on the case too.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def write_guardrails(
     trials: dict[str, Any] = {}
     _alerts(facts, inv, files, trials)
     _schema(facts, opened, inv.symptom.windows, files, trials)
-    _parity(facts, opened, files, trials)
+    _parity(facts, opened, inv.symptom.windows, offline, files, trials)
     config = canary.canary_config(facts)
     trials[CANARY] = try_canary(facts, opened, config["triggers"][0]["rule"])
     config["traffic"]["min_requests"] = trials[CANARY].get("min_requests", canary.MIN_REQUESTS)
@@ -148,15 +156,17 @@ def _schema(facts: Facts, opened: Any, windows: tuple[Window, Window], files: di
     trials[SCHEMA] = try_schema(files[SCHEMA], cut, incident, roles.time, facts.case.detected_at, held)
 
 
-def _parity(facts: Facts, opened: Any, files: dict[str, str], trials: dict[str, Any]) -> None:
+def _parity(
+    facts: Facts, opened: Any, windows: tuple[Window, Window], offline: Any, files: dict[str, str], trials: dict[str, Any]
+) -> None:
     roles = opened.roles
     if not roles.features or not roles.request_id:
         trials[PARITY] = {"not_applicable": "needs features and a request id in the log"}
         return
     first = facts.first.subject.partition(":")[2] if facts.first else ""
     order = sorted(roles.features, key=lambda f: f != first)
-    files[PARITY] = parity.render(facts.case.case_id, roles.request_id, order)
-    trials[PARITY] = {"not_applicable": "the case holds no offline values; run it against the training pipeline's output"}
+    onset = facts.symptom.onset or windows[0].end
+    files[PARITY], trials[PARITY] = write_parity(opened, order, windows, onset, offline)
 
 
 def _freshness(facts: Facts, opened: Any, onset: datetime, files: dict[str, str], trials: dict[str, Any]) -> None:

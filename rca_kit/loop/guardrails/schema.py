@@ -63,7 +63,7 @@ def learn(healthy: list[Batch], columns: Iterable[str], hidden: Iterable[str]) -
         column = whole[name]
         kind = _kind(column.dtype)
         nulls = [b.rows[name].null_count() / b.rows.height for b in healthy]
-        limits: dict[str, Any] = {"kind": kind, "nulls": _share_limit(nulls, healthy)}
+        limits: dict[str, Any] = {"kind": kind, "nulls": share_limit(nulls, healthy)}
         values = column.drop_nulls()
         if name not in secret and len(values) and kind != "other":
             limits |= _numeric(values, name, healthy) if kind == "number" else _categorical(values, name, healthy)
@@ -138,7 +138,7 @@ def _categorical(values: pl.Series, name: str, healthy: list[Batch]) -> dict[str
         if len(columns) > 1 and len(mine):
             unknown.append(float((~mine.is_in(list(others))).sum()) / len(mine))
     shares = counts["rk_n"].cast(pl.Float64) / counts["rk_n"].sum()
-    out: dict[str, Any] = {"values": known, "unknown": _share_limit(unknown, healthy), "shares": [float(s) for s in shares]}
+    out: dict[str, Any] = {"values": known, "unknown": share_limit(unknown, healthy), "shares": [float(s) for s in shares]}
     return {**out, "psi": _psi_limit(name, healthy, out)}
 
 
@@ -148,12 +148,12 @@ def _psi_limit(name: str, healthy: list[Batch], limits: dict[str, Any]) -> float
     return _round(max(WIDEN * worst, PSI_FLOOR, chance))
 
 
-def _share_limit(shares: list[float], healthy: list[Batch]) -> float:
-    """The worst healthy share, widened by what chance does to a batch of the smallest size."""
+def share_limit(shares: list[float], healthy: list[Batch], floor: float = SHARE_FLOOR) -> float:
+    """Widen the worst healthy share by what chance does to a batch of the smallest size; `floor` at least."""
     worst = max(shares)
     rows = min(b.rows.height for b in healthy)
     chance = 3 * float(np.sqrt(max(worst, 1 / rows) / rows))
-    return _round(min(1.0, max(worst + chance, SHARE_FLOOR)))
+    return _round(min(1.0, max(worst + chance, floor)))
 
 
 def _kind(dtype: Any) -> str:
