@@ -85,6 +85,31 @@ def test_slo_broken_is_not_recovered_whatever_the_margin(tmp_path):
     assert "SLO" in result.because
 
 
+def test_a_target_holds_in_each_affected_segment(tmp_path):
+    write_case(tmp_path, still=0.05)  # 7 % on Android, 4.5 % over all: only the segment is beyond 5 %
+    result = verify(tmp_path, FIX, margin=0.2)
+    slo = {r.segment: r.slo for r in result.recoveries if r.metric == "error_rate"}
+    assert slo == {"all traffic": "inside", "device = android": "outside"}
+    assert result.verdict == "not_recovered" and "device = android" in result.because and "SLO 0.05" in result.because
+
+
+def test_a_target_for_the_number_of_requests_is_not_one_of_a_segment(tmp_path):
+    write_case(tmp_path)
+    text = (tmp_path / "incident.yaml").read_text()
+    (tmp_path / "incident.yaml").write_text(text.replace("slos: {", "slos: {volume: {min: 5}, "))
+    result = verify(tmp_path, FIX)
+    assert {r.slo for r in result.recoveries if r.metric == "volume" and r.segment != "all traffic"} == {""}
+    assert {r.slo for r in result.recoveries if r.metric == "volume" and r.segment == "all traffic"} == {"inside"}
+
+
+def test_beyond_a_target_within_chance_is_open(tmp_path):
+    write_case(tmp_path, hours_after=1, n_hour=200, still=0.035, seed=2)
+    result = verify(tmp_path, FIX, margin=0.2)
+    open_ = [r for r in result.recoveries if r.slo == "uncertain"]
+    assert open_ and result.verdict == "not_enough_data"
+    assert "no more than chance explains" in result.because
+
+
 def test_an_slo_broken_before_too_is_said_and_no_obstacle(tmp_path):
     write_case(tmp_path)
     text = (tmp_path / "incident.yaml").read_text()
@@ -95,7 +120,7 @@ def test_an_slo_broken_before_too_is_said_and_no_obstacle(tmp_path):
 
 
 def test_the_command_shows_every_comparison_and_takes_a_margin(tmp_path, monkeypatch, capsys):
-    write_case(tmp_path, still=0.03)
+    write_case(tmp_path, still=0.02)
     monkeypatch.setenv("COLUMNS", "200")
     ran = run(monkeypatch, capsys, "verify", tmp_path, "--since", "2026-03-03T12:00Z", "--margin", "0.005")
     assert ran.code == 1 and "not recovered: error_rate for" in ran.out and "not_recovered" not in ran.out
@@ -105,7 +130,7 @@ def test_the_command_shows_every_comparison_and_takes_a_margin(tmp_path, monkeyp
 
 
 def test_margin_is_stated_and_used(tmp_path):
-    write_case(tmp_path, still=0.03)
+    write_case(tmp_path, still=0.02)
     strict, wide = verify(tmp_path, FIX, margin=0.005), verify(tmp_path, FIX, margin={"error_rate": 0.05})
     assert strict.verdict == "not_recovered"
     assert wide.verdict == "recovered"

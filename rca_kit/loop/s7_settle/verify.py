@@ -115,7 +115,9 @@ def verify(
         for metric in _metrics(prepared, told):
             key = series_for(metric, series)
             if key is not None:
-                slo = opened.case.incident.slos.get(metric) if opened.case.incident.slos and name == ALL else None
+                # a target holds in each affected segment too; only a count of requests is one of all traffic
+                counts = series[key].family == "volume" and name != ALL
+                slo = None if counts else (opened.case.incident.slos or {}).get(metric)
                 rows.append(_recovery(metric, name, series[key], (before, after, during, whole), margin, slo, told))
     verdict, because = _verdict(rows, (end - start).total_seconds())
     return Verification(verdict, because, *windows, tuple(rows))
@@ -174,7 +176,9 @@ def _slo(slo: Any, before: Reading, after: Reading, error: float) -> tuple[str, 
             continue
         if sign * (before.value - limit) < 0:
             return "outside", f"outside its SLO {limit:g} before the incident too"
-        return ("outside" if -room > 2 * error else "uncertain"), f"SLO {limit:g}"
+        if -room > 2 * error:
+            return "outside", f"SLO {limit:g}"
+        return "uncertain", f"beyond its SLO {limit:g}, by no more than chance explains"
     return "inside", ""
 
 
