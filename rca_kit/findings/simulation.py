@@ -7,6 +7,9 @@ from typing import Any
 
 from rca_kit.findings.base import Finding, Interval
 
+# only putting things back tests a cause; a fault injected into healthy rows, or a surrogate's shares, do not take it away
+REMOVING = ("repair", "threshold", "calibration", "reweighting", "replay", "shadow")
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -35,6 +38,35 @@ class Simulation(Finding):
     confirmed: bool = False
     replay: Any = None
     shadow: Any = None
+
+    def best(self) -> Trial | None:
+        """Give the trial that takes back most of the change; None when no trial put anything back."""
+        tried = [t for t in self.trials if t.restored is not None and t.kind in REMOVING and t.verdict != "shapley"]
+        return max(tried, key=lambda t: t.restored or 0.0, default=None)
+
+    def answer(self) -> str:
+        """Answer whether one change removes the symptom, by what was found.
+
+        Examples
+        --------
+        >>> old = Trial("replay", "model:previous", "restores", "", "auc", 0.86, (0.71, 1.0))
+        >>> Simulation((old,), ()).answer()
+        'One trial takes back most of the change, 86% (95% interval 71% to 100%); that alone does not confirm the cause.'
+        """
+        if self.confirmed:
+            return "One targeted change removes the symptom."
+        best = self.best()
+        if best is None or best.restored is None:
+            return "Nothing that would take the symptom away has been tried."
+        between = f" (95% interval {best.interval[0]:.0%} to {best.interval[1]:.0%})" if best.interval else ""
+        if best.verdict == "restores":
+            back = f"One trial takes back most of the change, {best.restored:.0%}{between}"
+            return f"{back}; that alone does not confirm the cause."
+        if best.verdict == "undecided":
+            return f"Whether a trial takes the symptom away cannot be told: the best takes back {best.restored:.0%}{between}."
+        if best.verdict == "part":
+            return f"No trial takes the whole symptom away; the best takes back {best.restored:.0%}{between}."
+        return "No trial takes back any of the symptom beyond chance."
 
     def says(self) -> str:
         """Say what was simulated."""

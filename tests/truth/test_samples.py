@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 import rca_kit
+from rca_kit.errors import BadInput
+from rca_kit.loop.guardrails import write_guardrails
 from rca_kit.training import CaseScore, Key, score_case
 from rca_kit.training.logs import read_log
 from rca_kit.training.scoring import names_guilty
@@ -31,9 +34,14 @@ def slugs(test: str) -> list[Any]:
 
 
 @cache
+def investigated(slug: str) -> Any:
+    return rca_kit.investigate(str(ROOT / "data" / "samples" / slug))
+
+
+@cache
 def judged(slug: str) -> tuple[dict[str, Any], Key, CaseScore]:
     folder, key = ROOT / "data" / "samples" / slug, Key.load(ROOT / "data" / "keys" / f"{slug}.json")
-    findings = rca_kit.investigate(str(folder)).to_dict()
+    findings = investigated(slug).to_dict()
     rows, time = read_log(folder)
     return findings, key, score_case(findings, key, rows, time)
 
@@ -83,3 +91,28 @@ def test_top_suspect(slug: str) -> None:
     said = f"{first['category']} / {first['subject']} / {first['change_id']}"
     assert names_guilty(first, key), f"{said} instead of {key.category} / {key.subject} / {key.change_id}"
     assert first["category"] in {key.category, *key.categories_ok}, said
+
+
+@pytest.mark.parametrize("slug", slugs("guardrails"))
+def test_guardrails_fail_on_the_incident_and_pass_on_healthy_days(slug: str, tmp_path: Path) -> None:
+    _, key, _ = judged(slug)
+    folder = ROOT / "data" / "samples" / slug
+    if key.verdict == "no_change":
+        with pytest.raises(BadInput, match="nothing to guard against"):
+            write_guardrails(folder, tmp_path, investigation=investigated(slug))
+        return
+    write_guardrails(folder, tmp_path, investigation=investigated(slug))
+    trials = json.loads((tmp_path / "backtest.json").read_text())["files"]
+    schema = trials["input_schema.py"]
+    assert schema["passes_on_healthy_days"] and not schema["held_out"].get("failing")
+    if key.verdict == "benign_shift":  # nothing is broken: what merely moved must not page anybody
+        assert not schema["fires_on_incident"] and schema["broken_inputs"] == [], schema
+        return
+    # says why: only a column that went wrong may make the schema say no
+    assert {said.partition(":")[0] for said in schema["says"]} <= set(schema["broken_inputs"])
+    assert not {f"feature:{c}" for c in schema["broken_inputs"]} & set(key.harmless)
+    broken = {s.partition(":")[2] for s in (key.subject or "", *key.subjects_ok) if s.startswith("feature:")}
+    if broken:
+        assert schema["fires_on_incident"] and broken & set(schema["broken_inputs"]), schema
+    flat = [t for trial in trials.values() for t in (trial if isinstance(trial, list) else [trial])]
+    assert any(t.get("fires_on_incident") for t in flat)

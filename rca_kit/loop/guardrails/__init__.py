@@ -14,7 +14,8 @@ import polars as pl
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window, plain
 from rca_kit.findings.investigation import Investigation
-from rca_kit.loop.guardrails import canary, freshness, prometheus, schema
+from rca_kit.loop.guardrails import canary, freshness, prometheus, schema, schema_file
+from rca_kit.loop.guardrails.broken import broken_columns
 from rca_kit.loop.guardrails.parity_trial import write_parity
 from rca_kit.loop.guardrails.trial import held_out, try_canary, try_schema
 from rca_kit.loop.s5_samples.redaction import personal_columns
@@ -30,6 +31,7 @@ RULES, RULES_TEST = "prometheus_rules.yml", "prometheus_rules_test.yml"
 SCHEMA, PARITY, CANARY, FRESHNESS = "input_schema.py", "test_feature_parity.py", "canary.yaml", "check_freshness.py"
 BACKTEST, README = "backtest.json", "README.md"
 LEARN_ROWS = {"before_in": 60_000, "after_in": 20_000}  # some thousand rows a day are enough for shares of one per cent
+MAX_WITHIN = 3  # segments with limits of their own
 FRESH_DEFAULT_S = 2 * 86400.0  # a daily job that missed one run
 
 
@@ -149,11 +151,17 @@ def _schema(facts: Facts, opened: Any, windows: tuple[Window, Window], files: di
     cut = schema.batches(healthy, roles.time, whole.start, whole.end, length)
     redact = tuple(opened.case.incident.redact or ())
     hidden = {*redact, *personal_columns({c: healthy[c].head(200).to_list() for c in columns})}
-    limits = schema.learn(cut, columns, hidden)
-    files[SCHEMA] = schema.render(facts.case.case_id, facts.case.service, limits)
-    held = held_out(cut, columns, hidden, whole.end)
     incident = schema.Batch(after.start, after.end, ill)
-    trials[SCHEMA] = try_schema(files[SCHEMA], cut, incident, roles.time, facts.case.detected_at, held)
+    broken = broken_columns(facts, columns)
+    innocent = [c for c in columns if c not in broken]
+    # what the findings do not call broken is how the inputs may look: such columns are learnt from the incident's rows too
+    learnt = schema.learn(cut, broken, hidden) | schema.learn([*cut, incident] if ill.height else cut, innocent, hidden)
+    within = schema.learn_within(cut, broken, hidden, facts.scope.segments[:MAX_WITHIN])
+    files[SCHEMA] = schema_file.render(facts.case.case_id, facts.case.service, {c: learnt[c] for c in columns}, within)
+    held = held_out(cut, columns, hidden, whole.end)
+    parts = schema.batches(ill, roles.time, after.start, after.end, length) if ill.height else []
+    trial = try_schema(files[SCHEMA], cut, [incident, *parts], roles.time, facts.case.detected_at, held)
+    trials[SCHEMA] = {"broken_inputs": list(broken), **trial}
 
 
 def _parity(
@@ -221,6 +229,8 @@ def _told(t: dict[str, Any]) -> str:
         return f"not tried on the incident, because {t['not_applicable']}{healthy}"
     what = f"`{t['metric']} {t['rule']}` " if "metric" in t else f"`{t['rule']}` " if "rule" in t else ""
     fires = "fires on the incident" if t.get("fires_on_incident") else "does not fire on this incident"
+    if t.get("broken_inputs") == []:
+        fires += ", whose findings call no input broken"
     lead = f", {t['lead_minutes']:.0f} min before the old alert" if t.get("lead_minutes") is not None else ""
     weekly = ""
     if t.get("false_alarms_per_week") is not None:

@@ -12,7 +12,8 @@ import polars as pl
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
-from rca_kit.loop.guardrails.schema import MIN_ROWS, Batch, learn, render
+from rca_kit.loop.guardrails.schema import MIN_ROWS, Batch, learn
+from rca_kit.loop.guardrails.schema_file import render
 from rca_kit.loop.s7_settle.facts import Facts
 from rca_kit.loop.versions.triggers import TriggerHistory, evaluate_trigger, parse_trigger
 from rca_kit.sources.collect import collect
@@ -31,18 +32,19 @@ LEAST_DAYS = 0.5  # false alarms a week are not extrapolated from less
 
 
 def try_schema(
-    source: str, healthy: list[Batch], incident: Batch, time: str, detected_at: datetime, held: HeldOut | None = None
+    source: str, healthy: list[Batch], incident: list[Batch], time: str, detected_at: datetime, held: HeldOut | None = None
 ) -> dict[str, Any]:
-    """Run the generated file's own checks on healthy batches and on the incident.
+    """Run the generated file's own checks on healthy batches and on those of the incident: all of it first, then its parts.
 
     Where pandera is not installed, the same checks run without its wrapper. `held` tells what the same learner does on healthy
     batches that it has not seen: false alarms a week come from there, since the file passes its own by construction.
     """
     problems = _problems_of(source)
     failing = [b.start for b in healthy if problems(b.rows.drop(_helpers(b.rows)))]
-    rows = incident.rows.drop(_helpers(incident.rows))
-    said = problems(rows)
-    fired = _when(problems, rows, time) if said else None
+    told = [(b, problems(b.rows.drop(_helpers(b.rows)))) for b in incident]
+    said = list(dict.fromkeys(p for _, found in told for p in found))  # what grows slowly shows in the later parts only
+    hit = min((b for b, found in told if found), key=lambda b: b.end, default=None)
+    fired = _when(problems, hit.rows.drop(_helpers(hit.rows)), time) if hit else None
     days = {b.start.date() for b in healthy}
     return {
         "fires_on_incident": bool(said),

@@ -18,7 +18,6 @@ FOUND = "Did you really find the root cause?"
 DONE = "Definition of done"
 LABELS_ENOUGH = 0.8  # share of the usual labels; below it quality after the onset is still moving
 NEARBY_HOURS = 24.0
-REMOVING = ("repair", "threshold", "calibration", "reweighting", "replay", "shadow")
 STABLE = 0.5  # of resamples that find a segment again
 
 # Checklist lines that rest on checks of step 4: (list, text, codes of the checks, words of other checks' titles)
@@ -60,9 +59,7 @@ def checklists(
 
 def found_items(facts: Facts, guardrails: tuple[Guardrail, ...]) -> list[CheckItem]:
     """Answer the three questions of "did you really find it?" from evidence."""
-    # only putting things back tests it; a fault injected into healthy rows, or a surrogate's shares, do not take it away
-    trials = [t for t in facts.simulation.trials if t.restored is not None and t.kind in REMOVING]
-    best = max(trials, key=lambda t: t.restored or 0.0, default=None)
+    best = facts.simulation.best()
     if facts.simulation.confirmed:
         removes = CheckItem(FOUND, "One targeted change removes it", "done", best.says if best else facts.simulation.says())
     elif best is not None:

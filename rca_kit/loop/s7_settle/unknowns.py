@@ -33,7 +33,7 @@ def unknowns(facts: Facts) -> tuple[str, ...]:
                     names = [f"{s.category} ({s.subject})" for s in (first, second)]
                 out.append(f"Whether it is {names[0]} or {names[1]}: {first.probability:.0%} against {second.probability:.0%}.")
         if first is not None and not facts.simulation.confirmed:
-            out.append("Whether taking the cause away removes the symptom: no simulation confirmed it.")
+            out.append(_not_confirmed(facts))
         if facts.suspects.unexplained >= LIKELY / 2:
             out.append(f"Something not logged or measured, with probability {facts.suspects.unexplained:.0%}.")
     untested = [c.category for c in facts.suspects.categories if c.status == "not_tested"]
@@ -59,8 +59,20 @@ def really_found(facts: Facts, items: list[CheckItem]) -> str:
     first = facts.first
     how = f"likely ({first.probability:.0%})" if first else "no suspect"
     if any(i.state == "failed" for i in items):
-        return f"No: the targeted change did not remove it ({items[0].evidence}). The first suspect is {how}, not confirmed."
+        tried = items[0].evidence.rstrip(".")
+        return f"No: the targeted change did not remove it ({tried}). The first suspect is {how}, not confirmed."
     return f"Not yet: {how}, not confirmed. Still to show: {'; '.join(missing)}."
+
+
+def _not_confirmed(facts: Facts) -> str:
+    best = facts.simulation.best()
+    if best is None or best.restored is None:
+        found = "it was not tried."
+    elif best.verdict == "restores":
+        found = f"one trial takes back {best.restored:.0%} of the change, which alone does not confirm the cause."
+    else:
+        found = "no trial took it away."
+    return f"Whether taking the cause away removes the symptom: {found}"
 
 
 def _labels(facts: Facts) -> list[str]:

@@ -66,8 +66,7 @@ class ReplayExplorer(Explorer):
     def head(self) -> Markup:
         """Say what was simulated."""
         found = self.session.latest().simulation
-        said = "One targeted change removes the symptom." if found.confirmed else "No trial has removed the symptom yet."
-        return parts.join([parts.tag("p", said), parts.pressed(self.views(), self.chosen(), "view", "what to look at")])
+        return parts.join([parts.tag("p", found.answer()), parts.pressed(self.views(), self.chosen(), "view", "what to look at")])
 
     def figure(self) -> Figure | None:
         """Draw effects with their intervals."""

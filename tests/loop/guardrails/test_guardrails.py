@@ -16,7 +16,7 @@ import yaml
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.guardrails import freshness, parity, schema, write_guardrails
+from rca_kit.loop.guardrails import freshness, parity, schema, schema_file, write_guardrails
 from rca_kit.loop.guardrails.backtest import AlertRule, backtest
 from rca_kit.loop.guardrails.prometheus import alert_name, rules_file
 from rca_kit.loop.guardrails.prometheus import tests_file as promtool_tests
@@ -167,9 +167,9 @@ def test_false_alarms_come_from_days_the_limits_have_not_seen():
     frame = log(broken=False).with_columns(  # the last day is unlike the others: its own limits pass
         amount=pl.when(pl.col("ts") >= T0 + timedelta(days=3)).then(pl.col("amount") + 500).otherwise(pl.col("amount")))
     cut = schema.batches(frame, "ts", T0, END, timedelta(days=1))
-    source = schema.render("I", "s", schema.learn(cut, ["amount"], set()))
+    source = schema_file.render("I", "s", schema.learn(cut, ["amount"], set()))
     held = held_out(cut, ["amount"], set(), END)
-    done = try_schema(source, cut, schema.Batch(ONSET, END, frame.filter(pl.col("ts") >= ONSET)), "ts", END, held)
+    done = try_schema(source, cut, [schema.Batch(ONSET, END, frame.filter(pl.col("ts") >= ONSET))], "ts", END, held)
     assert done["passes_on_healthy_days"] and done["held_out"]["failing"] == 1 and done["false_alarms_per_week"] >= 3.5
     assert "amount: distribution" in done["held_out"]["says"]
     assert held_out(cut[:1], ["amount"], set(), END) is None
@@ -228,7 +228,7 @@ def test_schema_runs_as_a_command(written, tmp_path):
 def test_template_and_learner_measure_the_same_distance():
     limits = {"edges": [1.0, 2.0], "shares": [0.2, 0.5, 0.3]}
     made: dict = {"__name__": "x"}
-    source = schema.render("a", "b", {"x": {"kind": "number", "nulls": 0.1}}).replace("import pandera.polars as pa\n", "")
+    source = schema_file.render("a", "b", {"x": {"kind": "number", "nulls": 0.1}}).replace("import pandera.polars as pa\n", "")
     exec(source.partition("\ndef _check(title")[0], made)
     values = pl.Series([0.5, 1.5, 1.5, 2.5, 9.0])
     assert schema.psi(values, limits) == made["psi"](values, limits)

@@ -125,7 +125,7 @@ def test_unknowns_name_rivals_missing_logs_and_late_labels(f):
     facts = f.facts(suspects=(f.suspect(p=0.4), rival), changes=False)
     facts = replace(facts, signal=replace(facts.signal, label_share_after=0.5))
     text = " ".join(run(facts).unknowns)
-    for part in ("probability 40%", "40% against 30%", "no simulation", "infra", "50% of those", "no change log"):
+    for part in ("probability 40%", "40% against 30%", "it was not tried", "infra", "50% of those", "no change log"):
         assert part in text
 
 
