@@ -19,6 +19,8 @@ import polars as pl
 
 import rca_kit
 
+ROUNDS = 9
+
 
 def golden(rng: np.random.Generator, n: int) -> pl.DataFrame:
     x = rng.normal(size=(n, 10))
@@ -37,30 +39,34 @@ def overhead(n: int) -> None:
         "gradient boosting": [HistGradientBoostingClassifier(max_iter=k).fit(train[names], train.label) for k in (200, 190)],
         "random forest": [RandomForestClassifier(60, max_depth=12, n_jobs=1).fit(train[names], train.label) for _ in range(2)],
     }
-    print(f"{n:,} samples x 2 versions, CPU seconds (best of 3)")
+    print(f"{n:,} samples x 2 versions, CPU seconds and overhead over bare predict calls (medians of {ROUNDS} rounds)")
     for name, (old, new) in made.items():
         table: pd.DataFrame = g.select(names).to_pandas()
-        bare = best(lambda old=old, new=new, table=table: (old.predict_proba(table), new.predict_proba(table)))
         frame = g.drop("p").to_pandas()
+
+        def bare(old=old, new=new, table=table) -> None:
+            old.predict_proba(table)
+            new.predict_proba(table)
 
         def run(record: Path | None = None, old=old, new=new, frame=frame) -> None:
             rca_kit.replay(frame, current=lambda f: new.predict_proba(f)[:, 1], previous=lambda f: old.predict_proba(f)[:, 1],
                            features=names, record=record)
 
-        whole = best(run)
         with tempfile.TemporaryDirectory() as d:
-            recorded = best(lambda d=d, run=run: run(Path(d) / f"{process_time()}.jsonl"))
-        print(f"  {name:18} bare predict {bare:6.2f}   replay, verdict included {whole:6.2f} ({whole / bare - 1:+.0%})   "
-              f"recorded {recorded:6.2f} ({recorded / bare - 1:+.0%})")
+            run(Path(d) / "first.jsonl")  # imports and caches
+            # all three in every round, so that a busy neighbour slows each of them
+            rounds = np.array([(cpu(bare), cpu(run), cpu(lambda i=i, run=run, d=d: run(Path(d) / f"{i}.jsonl")))
+                               for i in range(ROUNDS)])
+        over = np.median(rounds / rounds[:, :1] - 1, axis=0)
+        plain, whole, recorded = np.median(rounds, axis=0)
+        print(f"  {name:18} bare predict {plain:6.2f}   replay, verdict included {whole:6.2f} ({over[1]:+.0%})   "
+              f"recorded {recorded:6.2f} ({over[2]:+.0%})")
 
 
-def best(call: Callable[[], object]) -> float:
-    times = []
-    for _ in range(3):
-        start = process_time()
-        call()
-        times.append(process_time() - start)
-    return min(times)
+def cpu(call: Callable[[], object]) -> float:
+    start = process_time()
+    call()
+    return process_time() - start
 
 
 def call(model: Callable[..., np.ndarray], rng: np.random.Generator, frame: pl.DataFrame) -> np.ndarray:

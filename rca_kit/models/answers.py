@@ -1,8 +1,9 @@
 """What a model is to the kit, and what its answers must look like.
 
 A model is any callable that takes a frame with the feature columns and gives one answer per row: a 1-D array of scores or class
-names, or `Answers` when some rows failed. It may have `name`, `chunk` (rows per call that suit it) and `features(frame)` (what it
-computes its score from). A new adapter is one class with `__call__`.
+names, or `Answers` when some rows failed. It may have `name`, `chunk` (rows per call that suit it), `features(frame)` (what it
+computes its score from) and `parts(frame)` (pairs of a first row and the `Answers` from there on, as they arrive, each row
+once). A new adapter is one class with `__call__`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,31 +88,36 @@ class HttpModel:
 
     def __call__(self, frame: Any) -> Answers:
         """Ask for all rows; rows without an answer have a reason in `errors`."""
+        parts = sorted(self.parts(frame), key=lambda part: part[0])
+        values = np.concatenate([np.zeros(0, dtype=object), *(answer.values for _, answer in parts)])
+        return Answers(values, {at + i: why for at, answer in parts for i, why in answer.errors.items()})
+
+    def parts(self, frame: Any) -> Iterator[tuple[int, Answers]]:
+        """Give the answers of each batch when it arrives, with the place of its first row."""
         rows = to_records(frame)
         ends_at = time.monotonic() + self.deadline
         work: queue.Queue[tuple[int, list[dict[str, Any]]]] = queue.Queue()
-        for start in range(0, len(rows), self.batch):
-            work.put((start, rows[start: start + self.batch]))
-        total = work.qsize()
-        done: queue.Queue[tuple[int, int, list[Any], dict[int, str]]] = queue.Queue()
+        waiting = {start: min(self.batch, len(rows) - start) for start in range(0, len(rows), self.batch)}
+        for start, count in waiting.items():
+            work.put((start, rows[start : start + count]))
+        done: queue.Queue[tuple[int, list[Any], dict[int, str]]] = queue.Queue()
         stop = threading.Event()
-        for i in range(min(self.concurrency, total)):
+        for i in range(min(self.concurrency, len(waiting))):
             # daemons: a thread stuck in a name lookup must neither hold up the answer nor the end of the program
             threading.Thread(target=self._work, args=(work, done, stop, ends_at, i), daemon=True).start()
-        values = np.empty(len(rows), dtype=object)
-        errors: dict[int, str] = dict.fromkeys(range(len(rows)), f"no answer within the deadline of {self.deadline:g} s")
-        for _ in range(total):
-            try:
-                start, count, got, wrong = done.get(timeout=max(ends_at - time.monotonic(), 0.001) + 0.25)
-            except queue.Empty:
-                break
-            for i in range(start, start + count):
-                values[i] = got[i - start]
-                errors.pop(i, None)
-                if i - start in wrong:
-                    errors[i] = wrong[i - start]
-        stop.set()
-        return Answers(values, errors)
+        try:
+            while waiting:
+                start, got, wrong = done.get(timeout=max(ends_at - time.monotonic(), 0.001) + 0.25)
+                values = np.empty(waiting.pop(start), dtype=object)
+                for i, value in enumerate(got):
+                    values[i] = value
+                yield start, Answers(values, wrong)
+        except queue.Empty:
+            late = f"no answer within the deadline of {self.deadline:g} s"
+            for start, count in waiting.items():
+                yield start, Answers(np.full(count, None, dtype=object), dict.fromkeys(range(count), late))
+        finally:  # also when whoever asked was interrupted
+            stop.set()
 
     def _work(self, work: queue.Queue[Any], done: queue.Queue[Any], stop: threading.Event, ends_at: float, worker: int) -> None:
         rng = np.random.default_rng([self.seed, worker])
@@ -122,7 +127,7 @@ class HttpModel:
             except queue.Empty:
                 return
             values, errors = self._batch(rows, stop, ends_at, rng)
-            done.put((start, len(rows), values, errors))
+            done.put((start, values, errors))
 
     def _batch(self, rows: list[dict[str, Any]], stop: threading.Event, ends_at: float,
                rng: np.random.Generator) -> tuple[list[Any], dict[int, str]]:

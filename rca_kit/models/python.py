@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,12 @@ class Preprocessed:
     def score(self, features: Any) -> Any:
         """Score features that `features` gave."""
         return self.model(features)
+
+    @property
+    def parts(self) -> Callable[[Any], Any] | None:
+        """Answers as they arrive, where the model behind gives them so."""
+        inner = getattr(self.model, "parts", None)
+        return None if inner is None else lambda frame: inner(self.preprocess(frame))
 
     def __call__(self, frame: Any) -> Any:
         """Score raw rows."""

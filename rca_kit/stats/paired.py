@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 MIN_PAIRS = 8  # below this a t interval rests on the normal shape of the data, which nobody has checked
 BOOTSTRAP_CLUSTERS = 200  # with fewer clusters the sandwich interval is too short (Cameron, Gelbach and Miller 2008)
+ROUNDING = 1e-9  # of the mean: a spread above is no residue of rounding, which is near 1e-16 a value
 POWER = 0.8  # the usual power when planning a sample (Cohen 1988)
 
 
@@ -82,20 +83,24 @@ def paired_mean(values: Any, clusters: Any = None, level: float = 0.95) -> Paire
     (0.125, 0.022, 0.228)
     """
     x = np.asarray(values, dtype=np.float64)
-    keep = ~np.isnan(x)
-    x = x[keep]
+    together = None if clusters is None else np.asarray(clusters)
+    if np.isnan(x.sum()):  # one pass tells whether any value is missing
+        keep = ~np.isnan(x)
+        x, together = x[keep], None if together is None else together[keep]
     n = len(x)
     if n < 2:
         estimate = float(x[0]) if n else float("nan")
         return PairedMean(estimate, float("nan"), (-np.inf, np.inf), 1.0, n, 1.0)
     mean = float(x.mean())
-    if clusters is None:
-        # the residue of a constant is rounding, not noise
-        spread = 0.0 if x.min() == x.max() else float(x.std(ddof=1))
+    around = x - mean
+    if together is None:
+        spread = float(np.sqrt((around * around).sum() / (n - 1)))
+        if spread <= ROUNDING * abs(mean) and x.min() == x.max():
+            spread = 0.0  # the residue of a constant is rounding, not noise
         se, df = spread / np.sqrt(n), float(n - 1)
     else:
-        _, code = np.unique(np.asarray(clusters)[keep], return_inverse=True)
-        sums = np.bincount(code, weights=x - mean)
+        _, code = np.unique(together, return_inverse=True)
+        sums = np.bincount(code, weights=around)
         groups = len(sums)
         if groups < 2:
             return PairedMean(mean, float("nan"), (-np.inf, np.inf), 1.0, n, 1.0)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.delong import auc_parts
+from rca_kit.stats.delong import Ranks, auc_parts, ranks
 
 Floats = NDArray[np.float64]
 
@@ -58,19 +58,19 @@ def ratio_metric(numerator: Floats, denominator: Floats) -> RowMetric:
     return RowMetric(value, (numerator - value * denominator) / below)
 
 
-def auc(label: Any, score: Floats, order: NDArray[np.intp] | None = None) -> RowMetric:
-    """Area under the ROC curve; `order` is `np.argsort(score)`, where it is known already."""
-    parts = auc_parts(label, score, order)
+def auc(label: Any, score: Floats, ranked: Ranks | None = None) -> RowMetric:
+    """Area under the ROC curve; `ranked` is `ranks(score)`, where it is known already."""
+    parts = auc_parts(label, score, ranked)
     # class means are estimated: the same divisor as DeLong's, so that the variance agrees with his exactly
     up, down = (np.sqrt(rows / (rows - 1)) if rows > 1 else 1.0 for rows in (parts.positives, parts.negatives))
     return RowMetric(parts.auc, parts.influence * np.where(parts.label, up, down))
 
 
-def average_precision_metric(label: Any, score: Floats, order: NDArray[np.intp] | None = None) -> RowMetric:
+def average_precision_metric(label: Any, score: Floats, ranked: Ranks | None = None) -> RowMetric:
     """Average precision with its influence: the derivative by each row's weight, at given numbers of either class.
 
     With H and S the positives and all rows at or above a score, average precision is the mean of H / S over positives P. A row
-    adds to H and S of every positive at or below it. `order` is `np.argsort(score)`, where it is known already.
+    adds to H and S of every positive at or below it. `ranked` is `ranks(score)`, where it is known already.
 
     Examples
     --------
@@ -82,21 +82,17 @@ def average_precision_metric(label: Any, score: Floats, order: NDArray[np.intp] 
     n, positives = len(y), int(y.sum())
     if positives == 0:
         return RowMetric(float("nan"), np.zeros(n))
-    order = np.argsort(score) if order is None else order
-    ordered, hit = score[order], y[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))  # equal scores are taken together
-    apart = len(starts) == n
-    sizes = np.diff(np.append(starts, n))
-    hits = hit.astype(np.float64) if apart else np.add.reduceat(hit.astype(np.float64), starts)
-    above, hits_above = np.cumsum(sizes[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
+    ranked = ranks(score) if ranked is None else ranked
+    order, group = ranked.order, ranked.group
+    hit = y[order]
+    hits = np.bincount(group, hit)
+    above, hits_above = np.cumsum(ranked.sizes[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
     precision, share = hits_above / above, hits / above
     value = float((hits * precision).sum()) / positives
     of_rows = np.cumsum(share * precision)
     of_hits = precision - value + np.cumsum(share)
-    if not apart:
-        of_rows, of_hits = np.repeat(of_rows, sizes), np.repeat(of_hits, sizes)
     lean = np.empty(n)
-    lean[order] = (np.where(hit, of_hits, 0.0) - of_rows) * (n / positives)
+    lean[order] = (np.where(hit, of_hits[group], 0.0) - of_rows[group]) * (n / positives)
     if positives < n:
         up = float(lean[y].mean())
         lean -= np.where(y, up, -up * positives / (n - positives))
@@ -168,28 +164,39 @@ def average_precision(label: Any, score: Floats, weight: Floats | None = None) -
     return float(np.sum(hits / np.where(seen > 0, seen, 1.0) * np.diff(hits, prepend=0.0)) / hits[-1])
 
 
-def calibration_bins(label: Any, probability: Floats, bins: int = CALIBRATION_BINS) -> NDArray[np.float64]:
+Bins = tuple[NDArray[np.intp], int]  # the bin of each row, and how many bins there are
+
+
+def equal_count_bins(probability: Floats, bins: int = CALIBRATION_BINS) -> Bins:
+    """Code each row by its bin of about equal count; edges from an even draw of the rows, sorting all would tell no more.
+
+    Examples
+    --------
+    >>> equal_count_bins(np.array([0.2, 0.8, 0.4, 0.9]), bins=2)
+    (array([0, 1, 0, 1]), 2)
+    """
+    drawn = probability[:: max(1, len(probability) // EDGE_ROWS)]
+    edges = np.unique(np.quantile(drawn, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, probability, side="right"), len(edges) + 1
+
+
+def calibration_bins(label: Any, probability: Floats, bins: int = CALIBRATION_BINS, binned: Bins | None = None
+                     ) -> NDArray[np.float64]:
     """Reliability table: mean probability, share of positives and rows of each equal-count bin; shape (bins, 3).
+
+    `binned` is `equal_count_bins(probability, bins)`, where it is known already.
 
     Examples
     --------
     >>> calibration_bins([0, 1], np.array([0.2, 0.8]), bins=2).tolist()
     [[0.2, 0.0, 1.0], [0.8, 1.0, 1.0]]
     """
-    y = np.asarray(label, dtype=np.float64)
-    code, size = _bins(probability, bins)
+    code, size = equal_count_bins(probability, bins) if binned is None else binned
     n = np.bincount(code, minlength=size).astype(np.float64)
     used = n > 0
     p = np.bincount(code, weights=probability, minlength=len(n))[used] / n[used]
-    k = np.bincount(code, weights=y, minlength=len(n))[used] / n[used]
+    k = np.bincount(code, weights=np.asarray(label, dtype=np.float64), minlength=len(n))[used] / n[used]
     return np.column_stack([p, k, n[used]])
-
-
-def _bins(probability: Floats, bins: int) -> tuple[NDArray[np.intp], int]:
-    """Code each row by its bin of about equal count; edges from an even draw of the rows, sorting all would tell no more."""
-    drawn = probability[:: max(1, len(probability) // EDGE_ROWS)]
-    edges = np.unique(np.quantile(drawn, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, probability, side="right"), len(edges) + 1
 
 
 def calibration_error(label: Any, probability: Floats) -> float:
@@ -204,15 +211,15 @@ def calibration_error(label: Any, probability: Floats) -> float:
     return float(np.sum(np.abs(table[:, 0] - table[:, 1]) * table[:, 2]) / table[:, 2].sum())
 
 
-def calibration_metric(label: Any, probability: Floats, bins: int = CALIBRATION_BINS) -> RowMetric:
-    """Calibration error with its influence, the bins taken as fixed.
+def calibration_metric(label: Any, probability: Floats, bins: int = CALIBRATION_BINS, binned: Bins | None = None) -> RowMetric:
+    """Calibration error with its influence, the bins taken as fixed; `binned` as for `calibration_bins`.
 
     Examples
     --------
     >>> calibration_metric([0, 1, 1, 1], np.array([0.5, 0.5, 0.5, 0.5])).value
     0.25
     """
-    code, size = _bins(probability, bins)
+    code, size = equal_count_bins(probability, bins) if binned is None else binned
     gap = probability - np.asarray(label, dtype=np.float64)
     side = np.sign(np.bincount(code, weights=gap, minlength=size))
     return mean_metric(side[code] * gap)

@@ -218,3 +218,42 @@ def test_wrong_settings_are_refused_before_the_first_request():
             load_model({"http": "http://localhost/", **bad})
     with pytest.raises(BadInput):
         load_model({"http": "file:///etc/passwd"})
+
+
+def test_an_interruption_loses_no_answer_that_has_arrived(server, tmp_path):
+    """One call is sixteen batches; those that came before Ctrl-C are not asked for again."""
+    g = pl.DataFrame({"sample_id": range(100), "x": [i / 100 for i in range(100)], "label": [i % 2 for i in range(100)]})
+    endpoint = model(server, "good", batch=5, concurrency=2)
+    assert endpoint.chunk == 40
+    arrived = []
+
+    def stop(progress):
+        arrived.append(progress.done)
+        if progress.done >= 20:
+            raise KeyboardInterrupt
+
+    from rca_kit.loop import progress
+
+    every, progress.EVERY = progress.EVERY, 0.0
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            replay(g, current=endpoint, previous=endpoint, record=tmp_path / "a.jsonl", progress=stop)
+    finally:
+        progress.EVERY = every
+    assert arrived == [0, 5, 10, 15, 20]
+    before = server.state["calls"]
+    got = replay(g, current=endpoint, previous=endpoint, record=tmp_path / "a.jsonl")
+    assert got.samples == 100
+    assert 36 <= server.state["calls"] - before <= 36 + 2  # 180 samples in batches of 5; two requests may have been under way
+
+
+def test_parts_are_the_answers_bit_by_bit(server):
+    frame = pl.DataFrame({"x": [float(i) for i in range(23)]})
+    for path in ("good", "poison"):
+        endpoint = model(server, path, batch=4)
+        parts = list(endpoint.parts(frame))
+        assert sorted(at for at, _ in parts) == [0, 4, 8, 12, 16, 20]
+        whole = endpoint(frame)
+        at_once = {i: v for i, v in enumerate(whole.values) if v is not None}
+        assert {at + i: v for at, answer in parts for i, v in enumerate(answer.values) if v is not None} == at_once
+        assert set(whole.errors) == ({7} if path == "poison" else set())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.shadow import Effect
 from rca_kit.loop.versions.effects import finite, from_mean, judge_family
 from rca_kit.stats import rowmetrics as rm
+from rca_kit.stats.delong import ranks
 from rca_kit.stats.paired import PairedMean, mcnemar, mean_interval, t_quantile, two_sided
 
 Floats = NDArray[np.float64]
@@ -40,6 +42,17 @@ class Labelled:
     thresholds: tuple[float | None, float | None] = (None, None)  # of first and second
     clusters: Any = None
 
+    @cached_property
+    def mean_answers(self) -> tuple[Any, Any]:
+        """Give the mean answer of each row over the repeats, of both versions."""
+        one, other = ((a[0] if len(a) == 1 else np.mean(a, axis=0)) for a in (self.first, self.second))
+        return one, other
+
+    @cached_property
+    def bins(self) -> tuple[rm.Bins, rm.Bins]:
+        """Give the equal-count bins of the mean answers."""
+        return rm.equal_count_bins(self.mean_answers[0]), rm.equal_count_bins(self.mean_answers[1])
+
 
 def label_effects(
     data: Labelled,
@@ -49,8 +62,7 @@ def label_effects(
     seed: int = 0,
 ) -> tuple[list[Effect], list[str]]:
     """Give every metric of the task as an effect (second less first), and the names of those that decide."""
-    first = _metrics(data, data.first, data.thresholds[0])
-    second = _metrics(data, data.second, data.thresholds[1])
+    first, second = _metrics(data, 0), _metrics(data, 1)
     effects = [_effect(data, name, first[name], second[name], margin, seed) for name in first if name in second]
     names = [e.metric for e in effects]
     if decide_by:
@@ -101,16 +113,18 @@ def _decide(data: Labelled, answers: Any, threshold: float | None) -> Any:
     return (answers >= threshold).astype(np.float64) if threshold is not None else answers
 
 
-def _metrics(data: Labelled, answers: Sequence[Any], threshold: float | None) -> dict[str, list[rm.RowMetric]]:
-    """Each metric once per repeat."""
+def _metrics(data: Labelled, side: int) -> dict[str, list[rm.RowMetric]]:
+    """Each metric of one version once per repeat."""
     out: dict[str, list[rm.RowMetric]] = {}
+    answers = (data.first, data.second)[side]
+    binned = data.bins[side] if data.probabilities and len(answers) == 1 else None
     for a in answers:
-        for name, value in _once(data, a, threshold).items():
+        for name, value in _once(data, a, data.thresholds[side], binned).items():
             out.setdefault(name, []).append(value)
     return out
 
 
-def _once(data: Labelled, a: Any, threshold: float | None) -> dict[str, rm.RowMetric]:
+def _once(data: Labelled, a: Any, threshold: float | None, binned: rm.Bins | None) -> dict[str, rm.RowMetric]:
     y = data.label
     if data.task == "regression":
         error = a - y
@@ -119,13 +133,13 @@ def _once(data: Labelled, a: Any, threshold: float | None) -> dict[str, rm.RowMe
         return {"accuracy": rm.mean_metric(np.asarray(a == y, dtype=np.float64))}
     out: dict[str, rm.RowMetric] = {}
     if data.continuous:
-        order = np.argsort(a)
-        out["auc"] = rm.auc(y, a, order)
-        out["average_precision"] = rm.average_precision_metric(y, a, order)
+        ranked = ranks(a)
+        out["auc"] = rm.auc(y, a, ranked)
+        out["average_precision"] = rm.average_precision_metric(y, a, ranked)
         if data.probabilities:
             out["log_loss"] = rm.mean_metric(rm.log_losses(y, a))
             out["brier"] = rm.mean_metric((a - y) ** 2)
-            out["calibration_error"] = rm.calibration_metric(y, a)
+            out["calibration_error"] = rm.calibration_metric(y, a, binned=binned)
         out["score_mean"] = rm.mean_metric(np.asarray(a, dtype=np.float64))
     if threshold is not None or not data.continuous:
         out.update(rm.decision_metrics(y, _decide(data, a, threshold)))
@@ -141,7 +155,7 @@ def _effect(
     seed: int,
 ) -> Effect:
     v1, v2 = float(np.mean([m.value for m in first])), float(np.mean([m.value for m in second]))
-    i1, i2 = np.mean([m.influence for m in first], axis=0), np.mean([m.influence for m in second], axis=0)
+    i1, i2 = ((r[0].influence if len(r) == 1 else np.mean([m.influence for m in r], axis=0)) for r in (first, second))
     n = len(i1)
     mean = mean_interval(i2 - i1 + (v2 - v1), data.clusters, seed=seed)
     run = _run_variance(first) + _run_variance(second)

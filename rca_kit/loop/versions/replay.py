@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -18,7 +18,7 @@ from rca_kit.findings.replay import ReplayErrors
 from rca_kit.loop.progress import Report
 from rca_kit.loop.tables import guess_dimensions, to_polars
 from rca_kit.loop.versions.recording import Recording, fingerprint
-from rca_kit.loop.versions.replay_answers import Answered
+from rca_kit.loop.versions.replay_answers import Answered, Ids
 from rca_kit.loop.versions.replay_verdict import judge_replay
 from rca_kit.loop.versions.runner import Run, Take, run_model
 from rca_kit.models.answers import Model, name_of
@@ -121,9 +121,9 @@ def replay(
     take = _taker(golden, samples)
     runs: dict[str, Run] = {}
     mark = ""
-    if record:  # a hash of all ids costs as much as a metric, and only a recording needs it
-        head = samples.frame.select(samples.features).hash_rows(seed=0).to_list()[:1000]
-        mark = fingerprint(samples.ids, samples.features, *(name_of(models[v], v) for v in models), *head)
+    if record:  # only a recording needs it
+        values = samples.frame.select(samples.features).hash_rows(seed=0).to_numpy().tobytes()
+        mark = fingerprint(samples.ids.bytes(), samples.features, [name_of(models[v], v) for v in models], values)
     with Recording(Path(record) if record is not None else None, mark) as recording:
         for version in ("previous", "current"):
             runs[version] = run_model(
@@ -168,7 +168,7 @@ class Samples:
 
     frame: pl.DataFrame
     places: Any
-    ids: list[str]
+    ids: Ids
     features: list[str]
     unlabelled: int
     duplicates: int
@@ -203,30 +203,21 @@ def _samples(golden: Any, label: str, id: str, features: Sequence[str] | None, c
             )
     rows = frame.height
     known = frame[label].is_not_null() & (frame[label].is_not_nan() if frame[label].dtype.is_float() else True)
-    places = np.flatnonzero(known.to_numpy())
-    frame = frame.filter(known)
+    places = np.arange(rows)
+    if not known.all():
+        places, frame = places[known.to_numpy()], frame.filter(known)
     labelled = frame.height
     if not labelled:
         raise BadInput("the golden set has no labelled row", column=label, found=f"{rows} rows")
     if id in frame.columns:
         first = frame[id].is_first_distinct() | frame[id].is_null()
-        places, frame = places[first.to_numpy()], frame.filter(first)
-        texts = _texts(frame[id])
-        whole = frame[id].null_count() == 0
-        ids = cast("list[str]", texts) if whole else [f"row {i}" if v is None else v for i, v in enumerate(texts)]
-    else:
-        ids = [f"row {i}" for i in range(frame.height)]
+        if not first.all():
+            places, frame = places[first.to_numpy()], frame.filter(first)
+    ids = Ids(frame.height, frame[id] if id in frame.columns else None)
     chosen = list(features) if features is not None else [c for c in frame.columns if c not in (label, id, cluster)]
     if not chosen:
         raise BadInput("the golden set has no feature column", found=", ".join(frame.columns))
     return Samples(frame, places, ids, chosen, rows - labelled, labelled - frame.height)
-
-
-def _texts(column: pl.Series) -> list[str | None]:
-    try:
-        return column.cast(pl.String).to_list()
-    except pl.exceptions.PolarsError:  # structs and the like have no text of their own
-        return [None if v is None else str(v) for v in column.to_list()]
 
 
 def _taker(golden: Any, samples: Samples) -> Take:
@@ -237,11 +228,17 @@ def _taker(golden: Any, samples: Samples) -> Take:
         names = [str(c) for c in native.columns]
         at = [names.index(f) for f in samples.features]
         table = native.iloc[samples.places, at]
-        return lambda rows: table.iloc[rows]
+        return lambda rows: table.iloc[_slice(rows)]
     frame = samples.frame.select(samples.features)
     if kind.package == "pyarrow":
-        return lambda rows: kind.give_back(frame[rows])
-    return lambda rows: frame[rows]
+        return lambda rows: kind.give_back(frame[_slice(rows)])
+    return lambda rows: frame[_slice(rows)]
+
+
+def _slice(rows: Any) -> Any:
+    """Give neighbouring rows as a slice, which copies nothing."""
+    whole = len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+    return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
 
 
 def _errors(samples: Samples, runs: Mapping[str, Run]) -> ReplayErrors:

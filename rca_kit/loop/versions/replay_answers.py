@@ -18,11 +18,35 @@ YES = ({"1", "0"}, {"true", "false"}, {"yes", "no"}, {"y", "n"})
 
 
 @dataclass(frozen=True)
+class Ids(Sequence[str]):
+    """Names of samples, written out one by one where they are shown: their ids, or their place among the samples."""
+
+    size: int
+    column: pl.Series | None = None
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, at: Any) -> Any:
+        value = None if self.column is None else self.column[int(at)]
+        return f"row {int(at)}" if value is None else str(value)
+
+    def bytes(self) -> bytes:
+        """All of them, to be hashed."""
+        if self.column is None:
+            return str(self.size).encode()
+        try:
+            return str(self.column.cast(pl.String).fill_null("\0").str.join("\n").item()).encode()
+        except pl.exceptions.PolarsError:  # structs and the like have no text of their own
+            return "\n".join(map(str, self.column.to_list())).encode()
+
+
+@dataclass(frozen=True)
 class Answered:
     """Samples with the answers of both versions, one array per repeat."""
 
     frame: pl.DataFrame
-    ids: list[str]
+    ids: Sequence[str]
     label: str
     id: str
     previous: tuple[Any, ...]

@@ -194,8 +194,8 @@ def _calibration(data: Labelled) -> tuple[CalibrationPoint, ...]:
     if not data.probabilities or not len(data.label):
         return ()
     out = []
-    for version, answers in (("previous", data.first), ("current", data.second)):
-        for p, k, n in calibration_bins(data.label, np.mean(answers, axis=0)):
+    for version, answers, binned in zip(("previous", "current"), data.mean_answers, data.bins, strict=True):
+        for p, k, n in calibration_bins(data.label, answers, binned=binned):
             centre, half = (k + 2 / n) / (1 + 4 / n), 2 * np.sqrt(k * (1 - k) / n + 1 / n**2) / (1 + 4 / n)  # Wilson, z = 2
             out.append(CalibrationPoint(version, float(p), float(k), (float(centre - half), float(centre + half)), int(n)))
     return tuple(out)

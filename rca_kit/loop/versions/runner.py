@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rca_kit.loop.progress import Meter, Report
-from rca_kit.loop.versions.recording import Recording
-from rca_kit.models.answers import Answers, call
+from rca_kit.loop.versions.recording import Pieces, Places, Recording
+from rca_kit.models.answers import Answers, call, to_answers
 
-Places = NDArray[np.intp]
 Take = Callable[[Places], Any]
 
-CHUNK = 50_000  # rows per call of an in-process model: large enough for vectorised code, small enough to lose little
+CHUNK = 50_000  # rows per call of an in-process model: as fast as all at once, by any vectorised code
+STEPS = (16, 1024, CHUNK)  # rows per call where answers are recorded or progress is shown: the most that take CALL_SECONDS
+CALL_SECONDS = 10.0  # work that an interruption may cost, and how long a line of progress may stand still
 HOPELESS = 50  # single rows that failed in a row: the model itself is broken, and trying each of the rest would take for ever
 
 
@@ -31,7 +33,7 @@ class Run:
 def run_model(
     model: Callable[[Any], Any],
     take: Take,
-    ids: list[str],
+    ids: Sequence[str],
     *,
     version: str,
     repeats: int,
@@ -43,36 +45,65 @@ def run_model(
 
     `take` gives the frame of some samples by their places. A call that fails is halved until the samples at fault stand alone.
     """
-    size = chunk or getattr(model, "chunk", None) or CHUNK
+    fixed = chunk or getattr(model, "chunk", None) or (None if recording.path is not None or progress else CHUNK)
     total = len(ids)
     errors: dict[int, str] = {}
     answers: list[Any] = []
     meter = Meter(version, total * repeats, progress)
+    size = fixed or STEPS[0]
     for repeat in range(repeats):
-        known = recording.answered(version, repeat)
-        todo = np.asarray([i for i, one in enumerate(ids) if one not in known], dtype=np.intp) if known else np.arange(total)
+        pieces = list(recording.answered(version, repeat))
+        todo = np.arange(total)
+        if pieces:
+            missing = np.ones(total, dtype=bool)
+            missing[np.concatenate([rows for rows, _ in pieces])] = False
+            todo = np.flatnonzero(missing)
         meter.add(total - len(todo))
-        got: list[Any] = []
-        for start in range(0, len(todo), size):
-            rows = todo[start : start + size]
-            answer = _ask(model, take, rows, [0])
-            failed = {int(rows[i]): reason for i, reason in answer.errors.items()}
-            errors.update(failed)
-            if recording.path is not None:
-                good = np.setdiff1d(np.arange(len(rows)), np.fromiter(answer.errors, dtype=np.intp))
-                recording.add(
-                    version, repeat, [ids[i] for i in rows[good]], answer.values[good], {ids[i]: e for i, e in failed.items()}
-                )
-            got.append(answer.values)
-            meter.add(len(rows))
-        fresh = _join(got)
-        if known:
-            values: list[Any] = [known.get(one) for one in ids]
-            for i, value in zip(todo, fresh, strict=True):
-                values[i] = value
-            fresh = _join([np.asarray(values, dtype=object)])
-        answers.append(fresh)
+        start = 0
+        while start < len(todo):
+            began, asked = monotonic(), todo[start : start + size]
+            with closing(_arriving(model, take, asked)) as arriving:
+                for rows, answer in arriving:
+                    failed = {int(rows[i]): reason for i, reason in answer.errors.items()}
+                    errors.update(failed)
+                    good = np.ones(len(rows), dtype=bool)
+                    good[list(answer.errors)] = False
+                    recording.add(version, repeat, rows[good], answer.values[good], {ids[i]: e for i, e in failed.items()})
+                    pieces.append((rows, answer.values))
+                    meter.add(len(rows))
+            start += len(asked)
+            if not fixed:
+                fits = CALL_SECONDS / max(monotonic() - began, 1e-9) * len(asked)
+                size = max([s for s in STEPS if s <= fits], default=STEPS[0])
+        answers.append(_in_place(pieces, total))
     return Run(tuple(answers), errors)
+
+
+def _arriving(model: Any, take: Take, rows: Places) -> Generator[tuple[Places, Answers]]:
+    """Answers to some samples: at once, or bit by bit from a model that has `parts`."""
+    parts = getattr(model, "parts", None)
+    if not callable(parts):
+        yield rows, _ask(model, take, rows, [0])
+        return
+    left = np.ones(len(rows), dtype=bool)
+    with suppress(Exception):  # what has arrived stands; the rest is asked for like any model's answers
+        for at, answer in parts(take(rows)):
+            here = np.arange(at, at + len(answer.values))
+            checked = to_answers(answer, len(here))
+            left[here] = False
+            yield rows[here], checked
+    if left.any():
+        yield rows[left], _ask(model, take, rows[left], [0])
+
+
+def _in_place(pieces: Pieces, total: int) -> Any:
+    """Answers of all samples in their order, of pieces that together hold each of them."""
+    if not pieces:
+        return np.zeros(0)
+    joined, places = _join([values for _, values in pieces]), np.concatenate([rows for rows, _ in pieces])
+    out = np.empty(total, dtype=joined.dtype)
+    out[places] = joined
+    return out
 
 
 def _ask(model: Callable[[Any], Any], take: Take, rows: Places, failed_in_a_row: list[int]) -> Answers:
