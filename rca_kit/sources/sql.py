@@ -106,7 +106,7 @@ def _schema_of(connection: Any, query: str) -> dict[str, Any]:
 
 
 def _compiler() -> Any:
-    """Ibis' PostgreSQL, with casts of booleans to big integers by way of integers, and logarithms of doubles, not decimals."""
+    """Ibis' PostgreSQL, with casts of booleans to big integers by way of integers, logarithms of doubles, and MD5."""
     import ibis.expr.datatypes as types
     from ibis.backends.sql.compilers.postgres import PostgresCompiler
 
@@ -115,6 +115,9 @@ def _compiler() -> Any:
             if op.arg.dtype.is_boolean() and to.is_integer():
                 arg = self.cast(arg, types.int32)
             return super().visit_Cast(op, arg=arg, to=to)
+
+        def visit_HexDigest(self, op: Any, *, arg: Any, how: str) -> Any:  # noqa: N802
+            return getattr(self.f, how)(arg)
 
         def visit_Log(self, op: Any, *, arg: Any, base: Any) -> Any:  # noqa: N802
             natural = self.f.ln(self.cast(arg, types.float64))

@@ -15,6 +15,7 @@ import polars as pl
 from rca_kit.case.changes import Change, read_changes
 from rca_kit.case.incident import FILE_NAME, Case
 from rca_kit.errors import BadInput, did_you_mean
+from rca_kit.sources.collect import collect
 from rca_kit.sources.files import Scanned, explained, scan
 from rca_kit.sources.frames import Frame
 from rca_kit.sources.prepare import plain_types
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 WHOLE_HASH_BYTES = 256_000_000  # larger files are hashed by size, head and tail: a full read costs as much as the analysis
 PART_BYTES = 16_000_000
+ANSWERS = ("primary", "candidate")  # columns of a shadow log that must be there
 SPEC_KEYS = ("path", "aggregates", "duckdb", "spark", "sql", "uri", "table", "memory_limit", "push_down")
 
 
@@ -193,20 +195,28 @@ def service_metrics_table(
 
 def golden_table(case: Case) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
     """Open the golden set of a case: labelled known samples."""
-    return _side_table(case, case.incident.tables.golden, "golden", ())
+    spec = case.incident.tables.golden
+    return (None, None, ()) if spec is None else _side_table(open_table(case.folder, spec, "golden"), "golden", ())
 
 
 def shadow_table(case: Case) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
-    """Open the shadow log of a case: the same requests answered by two models."""
-    return _side_table(case, case.incident.tables.shadow, "shadow", ("primary", "candidate"))
+    """Open the shadow log of a case: the same requests answered by two models. One that an engine holds stays there."""
+    spec = case.incident.tables.shadow
+    if spec is None:
+        return None, None, ()
+    source = open_source(case.folder, spec, "shadow")
+    if isinstance(source, Scanned):
+        return _side_table(source, "shadow", ANSWERS)
+    schema = source.frame.collect_schema()
+    _need(schema.names(), ANSWERS, source.label)
+    rows = int(collect(source.frame.select(nw.len().alias("n")))["n"][0])
+    notes = () if rows else (f"{source.label}: holds no rows; shadow is not looked at",)
+    return (source.frame if rows else None), entry("shadow", source, rows, len(schema)), notes
 
 
 def _side_table(
-    case: Case, spec: Any, name: str, needed: tuple[str, ...]
+    scanned: Scanned, name: str, needed: tuple[str, ...]
 ) -> tuple[Frame | None, TableEntry | None, tuple[str, ...]]:
-    if spec is None:
-        return None, None, ()
-    scanned = open_table(case.folder, spec, name)
     file = scanned.names[0]
     prepared = plain_types(scanned.frame, file)
     schema = prepared.frame.collect_schema()

@@ -128,14 +128,12 @@ def shadow_case(folder: str | Path) -> tuple[Shadow, int]:
 
 def shadow_opened(opened: OpenCase) -> tuple[Shadow, int]:
     """Compare the shadow answers of a case that is open already; see `shadow_case`."""
-    import polars as pl
-
     assert opened.shadow is not None
-    table: pl.DataFrame = collect(opened.shadow)
-    label = _first(("label", opened.roles.label), table.columns)
-    segments = [s for s in opened.roles.segments if s in table.columns]
-    ids = _first(("request_id", opened.roles.request_id), table.columns) or "request_id"
-    found = compare_shadow(table, label=label or False, id=ids, dimensions=segments or None)
+    names = opened.shadow.collect_schema().names()
+    label = _first(("label", opened.roles.label), names)
+    segments = [s for s in opened.roles.segments if s in names]
+    ids = _first(("request_id", opened.roles.request_id), names) or "request_id"
+    found = compare_shadow(opened.shadow, label=label or False, id=ids, dimensions=segments or None)
     return found, EXIT_CODES[found.verdict]
 
 
@@ -177,12 +175,12 @@ def watch_case(folder: str | Path, every: int = 100) -> Watch:
     opened = open_case(folder)
     _require(opened.shadow is not None, opened, "shadow", "the same requests answered by two models")
     assert opened.shadow is not None
-    table = collect(opened.shadow)
+    names = opened.shadow.collect_schema().names()
     return watch_shadow(
-        table,
-        secondary="secondary" if "secondary" in table.columns else None,
+        opened.shadow,
+        secondary="secondary" if "secondary" in names else None,
         every=every,
-        id=_first(("request_id", opened.roles.request_id), table.columns) or "request_id",
+        id=_first(("request_id", opened.roles.request_id), names) or "request_id",
     )
 
 

@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.findings.shadow import NamedRows, Pairing
 from rca_kit.loop.tables import numbers, to_polars
+from rca_kit.sources.frames import is_path, kind_of, to_lazy
+from rca_kit.sources.requests import fetch_requests
 
 KINDS = ("probability", "score", "class", "text", "json", "ranking")
 PARSED_SHARE = 0.9  # share of texts that must parse for a column to count as numbers or as JSON; the rest is rubbish
 CLASS_VALUES = 30  # more distinct short texts than this are free text
 CLASS_LENGTH = 40  # characters
 PROBED = 2000  # rows looked at to tell the kind
+
+
+def at_hand(table: Any, id: str | None, primary: str, candidate: str) -> tuple[pl.DataFrame, str]:
+    """Hold a shadow table, or what is drawn of one that is too large for that; and what was drawn."""
+    if is_path(table) or kind_of(table).lazy:
+        return fetch_requests(to_lazy(table), id, (primary, candidate))
+    return to_polars(table, name="the shadow table"), ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ def pair(
     Rows delivered twice count once (for each column the first value that is there); a row without an id is a request of
     its own. An answer that is null, not finite or not of the column's kind is a failure of that version.
     """
-    frame = to_polars(table, name="the shadow table")
+    frame, drawn = at_hand(table, id, primary, candidate)
     for name in (primary, candidate, *([secondary] if secondary else [])):
         if name not in frame.columns:
             raise BadInput(
@@ -96,6 +105,7 @@ def pair(
         take(parsed[secondary], keep) if secondary else None,
         (failed[primary], failed[candidate]) if primary in failed and candidate in failed else None,
         NamedRows(counts),
+        (drawn,) if drawn else (),
     )
 
 

@@ -13,11 +13,11 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.base import NotApplicable
 from rca_kit.findings.scope import Segment, describe_where
 from rca_kit.findings.shadow import Effect, Flips, NamedRows, Shadow
-from rca_kit.loop.tables import guess_dimensions, numbers, to_polars
+from rca_kit.loop.tables import guess_dimensions, numbers
 from rca_kit.loop.versions import shadow_checks as checks
 from rca_kit.loop.versions.effects import judge_family
 from rca_kit.loop.versions.labelled import Labelled, label_effects
-from rca_kit.loop.versions.pairing import Pairs, pair
+from rca_kit.loop.versions.pairing import Pairs, at_hand, pair
 from rca_kit.loop.versions.shadow_parts import compare_latency, cut_from_scores, find_segments
 from rca_kit.stats.paired import detectable
 
@@ -48,6 +48,8 @@ def compare_shadow(
     ----------
     table : frame or path
         One row per request. Rows with the same id count once; rows that one version did not answer are counted, not compared.
+        Of more than 300,000 rows in DuckDB, Spark or a database, that many requests are drawn there, by a hash of the id;
+        `.notes` says so.
     primary, candidate : str
         Columns with the answers: probabilities, scores, classes, texts, JSON documents or ranked lists.
     secondary : str or False, optional
@@ -101,13 +103,13 @@ def compare_shadow(
     >>> compare_shadow(t.with_columns(candidate=pl.col("candidate") + 0.02)).verdict
     'different'
     """
-    frame = to_polars(table, name="the shadow table")
+    frame, drawn = at_hand(table, id, primary, candidate)
     secondary = _optional(frame, secondary, "secondary", taken=(primary, candidate))
     label = _optional(frame, label, "label", taken=(primary, candidate))
     known_id = id if id in frame.columns else None
     error_columns = {name: name + s for name in (primary, candidate) for s in ERROR_SUFFIXES if name + s in frame.columns}
     pairs = pair(frame, primary, candidate, secondary, known_id, kind, error_columns)
-    notes = list(pairs.notes)
+    notes = [drawn] if drawn else []
     unmatched, requests = pairs.counts["unmatched"].count, len(pairs) + pairs.counts["unmatched"].count
     if unmatched:
         notes.append(f"{unmatched:,} of {requests:,} requests have an answer of one version only; they are not compared")

@@ -38,6 +38,7 @@ class Watch(Finding):
     pairs: int
     margin: float
     looks: tuple[Look, ...]
+    notes: tuple[str, ...] = ()
 
     def says(self) -> str:
         """Say the verdict and when it was reached."""
@@ -51,6 +52,7 @@ class Watch(Finding):
         return (
             f"{self.verdict}, {state}; difference {last.difference:+.4g} ({last.interval[0]:+.4g} to {last.interval[1]:+.4g} "
             f"by the last look, valid at all {len(self.looks)} looks together; margin {self.margin:.3g})."
+            + "".join(f" {note[0].upper()}{note[1:]}." for note in self.notes)
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -139,4 +141,5 @@ def watch_shadow(
         int(looks[decided, 0]) if decided is not None else len(known),
         limit,
         tuple(Look(int(n), at(n), float(m), (float(low), float(high))) for n, m, low, high in looks),
+        pairs.notes,
     )

@@ -21,6 +21,8 @@ from rca_kit.findings.investigation import Investigation
 from rca_kit.findings.suspects import Suspect
 from rca_kit.loop.investigate import investigate
 from rca_kit.sources import OpenCase, open_case
+from rca_kit.sources.requests import fetch_requests
+from rca_kit.sources.tables import ANSWERS
 from rca_kit.training.alone import kit_alone
 from rca_kit.training.anonymise.aliases import COMPONENT_ROLES, Aliases
 from rca_kit.training.anonymise.tables import (
@@ -131,7 +133,7 @@ def _write(opened: OpenCase, folder: Path, rng: np.random.Generator, ident: str)
         mask_metrics(mask, metrics).write_parquet(folder / "service_metrics.parquet", compression="zstd")
         tables["service_metrics"] = "service_metrics.parquet"
     for name, frame, fixed in (("golden", opened.golden, ("sample_id",)), ("shadow", opened.shadow, SHADOW_COLUMNS)):
-        table = _frame(frame)
+        table = _frame(frame) if name == "golden" or frame is None else fetch_requests(frame, fixed[0], ANSWERS)[0]
         if table is not None and len(table):
             mask_other(mask, table, fixed).write_parquet(folder / f"{name}.parquet", compression="zstd")
             tables[name] = f"{name}.parquet"
