@@ -30,7 +30,10 @@ class MetricSeries:
 
 @dataclass(frozen=True)
 class Onset:
-    """When one metric first departed from before. `shape`: step, ramp, spike, sawtooth, staircase or season."""
+    """When one metric first departed from before. `shape`: step, ramp, spike, sawtooth, staircase or season.
+
+    `alone` is the interval that the metric's own values tell, where what moved with it dates it more sharply.
+    """
 
     metric: str
     time: datetime
@@ -42,6 +45,7 @@ class Onset:
     change: float | None
     change_interval: Interval | None
     p_value: float | None
+    alone: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True)

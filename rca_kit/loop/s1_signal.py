@@ -45,8 +45,11 @@ def _holds(metric: str, reading: MetricReading | None) -> tuple[bool, str]:
         return False, f"{metric} cannot be recomputed: the case holds no column it needs."
     if reading.before is None or reading.after is None:
         return False, f"{metric} cannot be recomputed: there are no usable rows before or after."
-    span = f" (95% of the change: {reading.interval[0]:+.4g} to {reading.interval[1]:+.4g})" if reading.interval else ""
-    text = f"{metric} {reading.before:.4g} -> {reading.after:.4g}{span}"
+    span = ""
+    if reading.change is not None and reading.interval:
+        low, high = reading.interval
+        span = f" (change {reading.change:+.3g}, 95% interval {low:+.3g} to {high:+.3g})"
+    text = f"{metric} {reading.before:.3g} -> {reading.after:.3g}{span}"
     if not reading.moved:
         tail = reading.note or "within chance and season"
         return False, f"{text}, {tail}."

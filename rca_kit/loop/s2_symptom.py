@@ -64,7 +64,7 @@ def symptom(
         named = _slower(_fine_shape(main, picture), when) if main and main.moved else None
     else:
         named = _season_only(picture, name)
-    return Symptom(
+    found = Symptom(
         metric=public(name),
         direction=("up" if d.change > 0 else "down") if d and times and math.isfinite(d.change) else None,
         shape=named,
@@ -84,6 +84,7 @@ def symptom(
         series=tuple(chart(picture, n) for n in _charts(picture, name, onsets)),
         staged=rollout.says() if rollout else "",
     )
+    return _agreed(found)
 
 
 def with_turns(found: Symptom, picture: Picture, turns: Sequence[tuple[str, int, str]]) -> Symptom:
@@ -109,13 +110,28 @@ def dated(found: Symptom, picture: Picture, change_times: Sequence[tuple[str, da
         return found
     interval = (picture.grid.time(when.low), picture.grid.time(when.high + 1))
     shape = _slower(found.shape, when) if found.shape else None
-    return replace(
-        found,
-        shape=shape,
-        onset=picture.grid.time(when.index),
-        onset_interval=interval,
-        changes_inside=_inside(interval, change_times),
+    return _agreed(
+        replace(
+            found,
+            shape=shape,
+            onset=picture.grid.time(when.index),
+            onset_interval=interval,
+            changes_inside=_inside(interval, change_times),
+        )
     )
+
+
+def _agreed(found: Symptom) -> Symptom:
+    """The symptom with its main metric's entry among the onsets dated as the symptom is: a reader must meet one onset only."""
+    if found.onset is None or found.onset_interval is None:
+        return found
+    moved = [
+        replace(o, time=found.onset, interval=found.onset_interval, shape=found.shape or o.shape, alone=o.alone or o.interval)
+        if o.metric == found.metric and o.time != found.onset
+        else o
+        for o in found.onsets
+    ]
+    return replace(found, onsets=tuple(sorted(moved, key=lambda o: (o.time, o.metric))))
 
 
 def _slower(shape: str, when: JointOnset | None) -> str:

@@ -15,8 +15,7 @@ from typing import Any
 
 # Only what Markdown would act on is escaped, so that the raw text stays pleasant: `_` inside a word and `-` inside a line are not
 _MARKDOWN = re.compile(r"([\\`*\[\]|$]|(?<![^\W_])_|_(?![^\W_])|~~|#(?=\w)|^(?:[-+>=#]|\d+[.)](?=\s|$)))")
-# < would start HTML in Markdown, & an entity, @ would ping people
-_ENTITIES = {"<": "&lt;", "@": "&#64;"}
+_HTML = re.compile(r"<(?![\s\d=])")  # before a blank, a digit or = it starts no HTML
 _FORMULA = ("=", "+", "-", "@", "\t", "＝", "＋", "－", "＠")  # the last four: full-width forms that spreadsheets fold
 # Bidirectional overrides and other invisible controls can make text read as something it is not.
 _INVISIBLE = re.compile("[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -38,13 +37,13 @@ def markdown(text: Any) -> str:
 
     Examples
     --------
-    >>> markdown("a|b *c* <img src=x>")
-    'a\\|b \\*c\\* &lt;img src=x>'
+    >>> markdown("a|b *c* <img src=x> < 0.8")
+    'a\\|b \\*c\\* &lt;img src=x> < 0.8'
     """
     one_line = " ".join(visible(text).split())
     escaped = _MARKDOWN.sub(lambda m: "".join("\\" + c if not c.isdigit() else c for c in m.group()), one_line)
     escaped = re.sub(r"&(?=#?\w+;)", "&amp;", escaped)
-    return _dull_links("".join(_ENTITIES.get(c, c) for c in escaped))
+    return _dull_links(_HTML.sub("&lt;", escaped).replace("@", "&#64;"))  # @ would ping people
 
 
 def _dull_links(text: str) -> str:

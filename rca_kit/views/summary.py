@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from rca_kit.findings.investigation import Investigation
+from rca_kit.findings.settlement import Action
 from rca_kit.views import words
 from rca_kit.views.escape import markdown as md
 from rca_kit.views.report.answer import Answer, answer
 from rca_kit.views.report.draft import Draft, RunFacts, as_draft, step_states
+
+MOST_REASONS = 4  # for the severity; the report has all of them
 
 
 def render_summary(inv: Investigation | Draft, *, run: RunFacts | None = None) -> str:
@@ -43,14 +46,17 @@ def render_summary(inv: Investigation | Draft, *, run: RunFacts | None = None) -
     if a.unknowns:
         lines += ["", "**Not known**", "", *(f"- {md(u)}" for u in a.unknowns)]
     if draft.settlement and draft.settlement.actions and a.verdict != "no_change":
-        lines += ["", "**Actions**", ""]
-        lines += [
-            f"- [ ] {md(x.text)} (owner: {md(x.owner) or 'to be named'}, due: {md(x.due) or 'to be set'})"
-            for x in draft.settlement.actions
-        ]
+        todo = draft.settlement.actions
+        unnamed = not any(x.owner or x.due for x in todo)
+        lines += ["", "**Actions**" + (" (owners and dates are still to be set)" if unnamed else ""), ""]
+        lines += [f"- [ ] {md(words.for_people(x.text))}{'' if unnamed else _who(x)}" for x in todo]
     if case:
         lines += ["", f"Alert at {words.stamp(case.detected_at)}. The whole report is in report.html."]
     return "\n".join(lines) + "\n"
+
+
+def _who(x: Action) -> str:
+    return f" (owner: {md(x.owner) or 'to be named'}, due: {md(x.due) or 'to be set'})"
 
 
 def _facts(a: Answer) -> list[str]:
@@ -58,10 +64,10 @@ def _facts(a: Answer) -> list[str]:
     out = [
         f"- **Since:** {md(a.since)}" + (f" ({md(a.since_note)})" if a.since_note else ""),
         f"- **For whom:** {whom}",
-        f"- **How bad:** {md(a.level)}" + (f": {md('; '.join(a.level_because))}" if a.level_because else ""),
+        f"- **How bad:** {md(a.level)}" + (f": {md('; '.join(a.level_because[:MOST_REASONS]))}" if a.level_because else ""),
     ]
     if a.cause:
-        change = f", change {md(a.cause.change_id)}" if a.cause.change_id else ""
+        change = f", change {md(a.cause.change_id)}" if a.cause.change_id and a.cause.change_id not in a.cause.title else ""
         out.append(
             f"- **Most probable cause:** {md(a.cause.title)} ({md(a.cause.category)}{change}), probability {a.cause.probability}"
         )

@@ -181,8 +181,8 @@ def percent(share: float | None) -> str:
 
     Examples
     --------
-    >>> percent(0.81), percent(0.0051), percent(0.99987), percent(None), percent(0.0)
-    ('81%', '0.51%', '99.99%', 'not known', '0%')
+    >>> percent(0.81), percent(0.0051), percent(0.996), percent(0.99987), percent(None), percent(0.0)
+    ('81%', '0.51%', '99.6%', 'over 99.9%', 'not known', '0%')
     """
     if share is None or share != share:
         return "not known"
@@ -190,8 +190,21 @@ def percent(share: float | None) -> str:
     if p == 0 or p >= 100 or (abs(p) >= 10 and abs(100 - p) >= 1):
         return f"{p:.0f}%"
     if abs(p) > 99:
-        return f"{p:.2f}%"
+        return f"{p:.1f}%" if abs(p) < 99.95 else "over 99.9%"
     return f"{p:.2g}%"
+
+
+def chance(probability: float) -> str:
+    """Write a probability; what lies under one per cent or over 99 is no better known than that.
+
+    Examples
+    --------
+    >>> chance(0.934), chance(0.00023), chance(0.0), chance(0.998)
+    ('93%', 'under 1%', '0%', 'over 99%')
+    """
+    if 0 < probability < 0.01:
+        return "under 1%"
+    return "over 99%" if 0.99 < probability < 1 else f"{probability:.0%}"
 
 
 def p_value(p: float | None) -> str:

@@ -52,7 +52,7 @@ def test_more_than_all_of_a_change_is_all_of_it():
     first, *rest = inv.scope.segments
     inv = replace(inv, scope=replace(inv.scope, segments=(replace(first, share_of_impact=1.0035), *rest)))
     assert "all of the change" in answer(as_draft(inv)).whom_note
-    assert words.percent(1.0035) == "100%" and words.percent(1.32) == "132%" and words.percent(0.9994) == "99.94%"
+    assert words.percent(1.0035) == "100%" and words.percent(1.32) == "132%" and words.percent(0.9994) == "99.9%"
 
 
 def test_names_of_columns_are_left_alone():

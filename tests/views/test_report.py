@@ -86,8 +86,8 @@ def test_first_screen_answers_everything(inv, facts):
         "nulls of device_type rose from 0.5% to 18%",
         "cache hit rate of the feature store was not logged",
         "Roll back: feature-store keys to the old format",
-        "not tested: code, upstream",
-        "labels are missing for 22%",
+        "Not tested: code, upstream",
+        "Labels are missing for 22%",
     ):
         assert expected in first, expected
 

@@ -22,6 +22,7 @@ from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import Verdict
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
+LEAST_RIVAL = 0.02  # probability below which no test is spent on telling a suspect from another
 LEAST_PROBABILITY = 0.01
 LEAST_SUSPECTS = 3  # listed however unlikely: who suspects the second wants to read what speaks against it
 OWN_TEST = "name what would refute it, and try that first"
@@ -81,7 +82,7 @@ def suspects(
     standing = [j for j in judged if not j.excluded]
     chosen = [j for i, j in enumerate(standing[:MOST_SUSPECTS]) if i < LEAST_SUSPECTS or j.probability >= LEAST_PROBABILITY]
     chosen += [j for j in standing if j.key in told and j not in chosen]
-    ranked = [j.best for j in chosen if j.best is not None]
+    ranked = [j.best for i, j in enumerate(chosen) if j.best is not None and (i == 0 or j.probability >= LEAST_RIVAL)]
     out = [j for j in judged if j.excluded]
     items = tuple(_suspect(rank, j, ranked, symptom, outcomes, decisions) for rank, j in enumerate(chosen, 1))
     by_category = _by_category(found, judged)
@@ -155,9 +156,7 @@ def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], 
         what = f": {best.subject}" if best else ""
         return CategoryStatus(category, "supported", f"probability {probability:.0%}{what}")
     if _tested(outcomes, category):
-        return CategoryStatus(
-            category, "excluded", f"its checks are clear or explained by another cause (probability {probability:.1%})"
-        )
+        return CategoryStatus(category, "excluded", "nothing found that another cause does not explain")
     return CategoryStatus(category, "not_tested", _why_not(outcomes, category))
 
 

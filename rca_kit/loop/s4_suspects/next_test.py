@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import shorten
 
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, explained_away
@@ -55,6 +56,7 @@ TESTS: tuple[Test, ...] = (
         {"external": 0.8},
     ),
 )
+DESCRIPTION = 80  # characters of a change's description in a title
 NOT_OURS = ("external", "upstream")  # nobody here can undo what a supplier or the world did
 ELSEWHERE = 0.05  # chance of a positive result for a cause the test is not made for
 
@@ -70,12 +72,18 @@ def next_test(h: Hypothesis, rival: Hypothesis | None) -> str:
 
     best = max(TESTS, key=lambda t: (value(t), -t.minutes))
     if rival is not None and rival.category == h.category and h.change_id != rival.change_id:
-        first, second = (x.change_id or "no logged change" for x in (h, rival))
-        if h.category in NOT_OURS:
-            event = h.change_id or "the event"
-            return f"look at requests that {event} could not reach: if they show the symptom as well, look at {second}"
-        return f"undo {first} alone for a small slice and see whether the metric returns; if not, look at {second}"
+        return _which_change(h, rival)
     return f"{best.text} (about {best.minutes:.0f} min)"
+
+
+def _which_change(h: Hypothesis, rival: Hypothesis) -> str:
+    """Tell two hypotheses of one category apart by the changes they blame; one of them may blame none."""
+    change = h.change_id or rival.change_id
+    if h.category in NOT_OURS:
+        other = f"look at {rival.change_id}" if h.change_id and rival.change_id else f"it was not {change}"
+        return f"look at requests that {change} could not reach: if they show the symptom as well, {other}"
+    tail = f"; if not, look at {rival.change_id}" if h.change_id and rival.change_id else ""
+    return f"undo {change} alone for a small slice and see whether the metric returns{tail}"
 
 
 def title(h: Hypothesis) -> str:
@@ -102,7 +110,9 @@ def title(h: Hypothesis) -> str:
         "text": "texts changed",
         "requests": "more requests came",
     }
-    blame = f", after {h.fit.change.id} ({h.fit.change.description[:70]})" if h.fit else ", no logged change blamed"
+    blame = ", no logged change blamed"
+    if h.fit:
+        blame = f", after {h.fit.change.id} ({shorten(h.fit.change.description, DESCRIPTION, placeholder=' …')})"
     return f"{h.subject}: {verbs[GROUP[lead.signature]]}{blame}"
 
 

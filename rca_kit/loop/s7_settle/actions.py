@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rca_kit.findings.settlement import Action, Guardrail
-from rca_kit.loop.s7_settle.facts import Facts
+from rca_kit.loop.s7_settle.facts import Facts, span
 
 # The control whose absence the 5 Whys end at, as work to be done: (action, success metric).
 PREVENT: dict[str, tuple[str, str]] = {
@@ -112,7 +112,7 @@ def actions(facts: Facts, guardrails: tuple[Guardrail, ...]) -> tuple[Action, ..
 def _alert(g: Guardrail) -> Action:
     lead = max(g.lead_minutes or 0.0, 0.0)
     return Action(
-        f"Put the alert {g.metric} {g.rule} live",
+        f"Switch on the alert {g.metric} {g.rule}",
         "detect",
-        success_metric=f"fires {lead:.0f} min before the old alert in a replay; at most 1 false alarm a week",
+        success_metric=f"fires {span(lead)} before the old alert in a replay; at most 1 false alarm a week",
     )

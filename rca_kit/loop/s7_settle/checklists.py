@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rca_kit.findings.base import iso
 from rca_kit.findings.settlement import Action, CheckItem, Guardrail, Mitigation, Why
 from rca_kit.findings.suspects import CheckResult
-from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, number
+from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, number, span
 from rca_kit.loop.s7_settle.lasting import everywhere, over_time
 from rca_kit.loop.s7_settle.whys import check_whys
 
@@ -85,8 +85,8 @@ def _holds_everywhere(facts: Facts) -> CheckItem:
     parts = [f"{len(segments)} segment{'s' if len(segments) != 1 else ''}: {facts.where}"]
     if shaky:
         parts.append(f"{len(shaky)} of them found in fewer than half of the resamples")
-    if explained is not None:
-        parts.append(f"the first suspect explains {explained:.0%} of the change")
+    told = f"{explained:.0%} of the change" if explained is not None else "an unknown share of the change"
+    parts.append(f"the first suspect explains {told}")
     good = bool(segments) and not shaky and explained is not None and explained >= 0.5 and bool(lasts.holds)
     parts.append(lasts.says)
     return CheckItem(FOUND, text, "done" if good else "open", "; ".join(parts))
@@ -213,7 +213,7 @@ def _done(facts: Facts, guardrails: tuple[Guardrail, ...], whys: tuple[Why, ...]
     measured = prevent and all(a.success_metric for a in prevent)
     onset = facts.symptom.onset
     minutes = (facts.case.detected_at - onset).total_seconds() / 60 if onset else 0.0
-    detect = f"detected {minutes:.0f} min after the onset" if onset else "onset not known"
+    detect = f"detected {span(minutes)} after the onset" if onset else "onset not known"
     confirmed = facts.simulation.confirmed
     return [
         CheckItem(

@@ -188,5 +188,21 @@ def number(metric: str, value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def span(minutes: float) -> str:
+    """Write a duration in its largest fitting units.
+
+    Examples
+    --------
+    >>> span(45), span(585), span(600), span(27_400)
+    ('45 min', '9 h 45 min', '10 h', '19 days')
+    """
+    whole = max(round(minutes), 0)
+    if whole < 120:
+        return f"{whole} min"
+    if whole >= 48 * 60:
+        return f"{whole / 1440:.0f} days"
+    return f"{whole // 60} h" + (f" {whole % 60} min" if whole % 60 else "")
+
+
 def _outside(value: float, limit: float, side: str) -> bool:
     return value < limit if side == "min" else value > limit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rca_kit.findings.settlement import Guardrail
 from rca_kit.findings.suspects import Suspect
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of
+from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of, span
 
 if TYPE_CHECKING:
     from rca_kit.loop.guardrails.backtest import AlertRule, Backtest
@@ -109,8 +109,8 @@ def _causal_metrics(facts: Facts) -> list[str]:
 def _alert(facts: Facts, metric: str, rule: AlertRule, result: Backtest) -> Guardrail:
     cause = metric != facts.metric
     lead = result.lead_minutes or 0.0
-    late = "as early as the alert" if lead > -1 else f"{-lead:.0f} min after it"
-    when = f"{lead:.0f} min before the alert" if lead >= 1 else late
+    late = "as early as the alert" if lead > -1 else f"{span(-lead)} after it"
+    when = f"{span(lead)} before the alert" if lead >= 1 else late
     why = f"Watches the {'cause' if cause else 'effect'}; on this log it fires {when}, "
     why += f"after {result.healthy_days:.1f} healthy days "
     why += "without a false alarm." if not result.false_alarms else f"with {result.false_alarms} false alarms."

@@ -59,7 +59,9 @@ def severity(facts: Facts) -> Severity:
     if unsafe:
         return Severity("SEV1", (unsafe, *because, *impact(facts)))
     level = _level(worst, reach, bool(breaches), bool(burn and burn >= FAST_BURN), harms)
-    return Severity(LEVELS[level - 1], tuple(dict.fromkeys([*because, *impact(facts)])))
+    told = tuple(f"KPI {r.metric.partition(':')[2]} " for _, r in harms[:3])
+    more = [w for w in impact(facts) if not w.startswith(told)]  # a KPI among the harms is told already
+    return Severity(LEVELS[level - 1], tuple(dict.fromkeys([*because, *more])))
 
 
 def harm(reading: MetricReading) -> int:
@@ -207,7 +209,10 @@ def _unsafe(facts: Facts) -> str:
 
 
 def _words(r: MetricReading, level: int) -> str:
-    return f"{NAMES[level]} harm: {r.metric} {number(r.metric, r.before)} -> {number(r.metric, r.after)}"
+    points = ""
+    if r.metric.startswith("kpi:") and r.change and _is_rate(r.before, r.change):
+        points = f" ({100 * r.change:+.2g} points)"
+    return f"{NAMES[level]} harm: {r.metric} {number(r.metric, r.before)} -> {number(r.metric, r.after)}{points}"
 
 
 def _reach_words(facts: Facts, reach: float, users: float) -> str:
@@ -223,8 +228,11 @@ def _rounded(value: float) -> str:
     return f"{float(f'{value:.2g}'):,.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def _is_rate(before: float | None, change: float) -> bool:
+    return before is not None and 0 <= before <= 1 and abs(change) <= 1
+
+
 def _kpi_words(column: str, before: float, change: float) -> str:
-    rate = 0 <= before <= 1 and abs(change) <= 1
-    size = f"{abs(change) * 100:.2g} points" if rate else f"{abs(change):.3g}"
+    size = f"{abs(change) * 100:.2g} points" if _is_rate(before, change) else f"{abs(change):.3g}"
     share = f" ({abs(change) / abs(before):.0%} of it)" if before and change < 0 else ""
     return f"KPI {column} {'rose' if change > 0 else 'fell'} by {size}{share}"

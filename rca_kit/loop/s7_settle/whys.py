@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rca_kit.findings.settlement import Why
 from rca_kit.findings.suspects import Suspect
-from rca_kit.loop.s7_settle.facts import Facts, number
+from rca_kit.loop.s7_settle.facts import Facts, number, span
 
 MOST = 5
 FEWEST = 3
@@ -179,7 +179,9 @@ def _evidence(suspect: Suspect, cause: str) -> str:
     words = set(re.findall(r"\w{4,}", cause.lower()))
     scored = [(len(words & set(re.findall(r"\w{4,}", e.says.lower()))), e.weight, e) for e in suspect.evidence if e.supports]
     best = max(scored, key=lambda x: (x[0], x[1]), default=None)
-    return f"{best[2].check}: {best[2].says}" if best and best[0] else ""
+    if best is None or not best[0]:
+        return ""
+    return f"check {best[2].check}" if best[2].says.rstrip(".") == cause else f"{best[2].check}: {best[2].says}"
 
 
 def _unseen(facts: Facts, control: str) -> str:
@@ -187,19 +189,13 @@ def _unseen(facts: Facts, control: str) -> str:
     if onset is None:
         return _sentence(control)
     minutes = (facts.case.detected_at - onset).total_seconds() / 60
-    late = f"; {_span(minutes)} passed between onset and alert" if minutes >= 1 else ""
+    late = f"; {span(minutes)} passed between onset and alert" if minutes >= 1 else ""
     return _sentence(control) + late
 
 
 def _detection(facts: Facts) -> str:
     onset = facts.symptom.onset
     return f"onset {onset:%Y-%m-%d %H:%M}, alert {facts.case.detected_at:%Y-%m-%d %H:%M} UTC" if onset else ""
-
-
-def _span(minutes: float) -> str:
-    if minutes < 120:
-        return f"{minutes:.0f} minutes"
-    return f"{minutes / 60:.0f} hours" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"
 
 
 def _sentence(text: str) -> str:

@@ -87,7 +87,7 @@ def answer(draft: Draft) -> Answer:
         level=(severity.level or "No severity") if severity else "Not known",
         level_because=tuple(map(words.for_people, severity.because)) if severity else (),
         cause=cause_of(items[0]) if items else None,
-        runners_up=tuple(f"{title_of(s)} ({s.category}), {words.percent(s.probability)}" for s in items[1:3]),
+        runners_up=tuple(f"{title_of(s)} ({s.category}), {words.chance(s.probability)}" for s in items[1:3]),
         mitigations=tuple(map(_plain, draft.settlement.mitigations)) if draft.settlement else (),
         unknowns=_unknowns(draft),
     )
@@ -112,7 +112,7 @@ def cause_of(suspect: Suspect) -> Cause:
     return Cause(
         title_of(suspect),
         suspect.category,
-        words.percent(p),
+        words.chance(p),
         sure,
         _worded(measured[0]) if measured else None,
         _brief(_worded(timed), suspect) if timed else None,
@@ -232,10 +232,11 @@ def _unknowns(draft: Draft) -> tuple[str, ...]:
     if draft.suspects and draft.verdict != "no_change":
         untested = [c.category for c in draft.suspects.categories if c.status == "not_tested"]
         if untested:
-            out.append(f"not tested: {', '.join(untested)} (reasons under Suspects)")
+            out.append(f"Not tested: {', '.join(untested)} (reasons under Suspects).")
         if draft.suspects.unexplained >= 0.01:
-            out.append(f"{words.percent(draft.suspects.unexplained)} is left for something that was not logged or measured")
+            left = words.chance(draft.suspects.unexplained)
+            out.append(f"With probability {left} it is something that was not logged or measured.")
     out += [w for w in draft.warnings if w not in out]
     if len(out) > MOST_UNKNOWNS:
-        out = [*out[: MOST_UNKNOWNS - 1], f"and {len(out) - MOST_UNKNOWNS + 1} more, under Warnings in the appendix"]
-    return tuple(out)
+        out = [*out[: MOST_UNKNOWNS - 1], f"And {len(out) - MOST_UNKNOWNS + 1} more, under Warnings in the appendix."]
+    return tuple(words.sentence(words.for_people(u)) for u in out)

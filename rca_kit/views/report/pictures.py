@@ -86,7 +86,7 @@ def _chart(draft: Draft, series: MetricSeries, ident: str, *, static: bool) -> P
         ident,
         said,
         svg.metric_chart(series, marks, ident, said),
-        "; ".join(parts) + ".",
+        "; ".join(parts if main else parts[:1]) + ".",  # the first picture explains what is drawn in all
         {} if static else metric_figure(series, marks, MOST_POINTS),
     )
 

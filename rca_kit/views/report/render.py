@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +20,9 @@ from rca_kit.findings.investigation import Investigation
 from rca_kit.views import words
 from rca_kit.views.escape import json_for_script, visible
 from rca_kit.views.report import assets, pictures
-from rca_kit.views.report.answer import answer, title_of
+from rca_kit.views.report.answer import answer, moved, title_of
 from rca_kit.views.report.draft import Draft, JournalEntry, RunFacts, StepState, as_draft, step_states
-from rca_kit.views.report.timeline import lettered, timeline
+from rca_kit.views.report.timeline import alone, lettered, timeline
 from rca_kit.views.theme import light_to_dark
 
 SECTIONS = (
@@ -124,6 +125,7 @@ def _context(draft: Draft, run: RunFacts, journal: Sequence[JournalEntry], *, st
         "simulation": draft.simulation,
         "settlement": settlement,
         "warnings": draft.warnings,
+        "signal_says": words.sentence(words.for_people(signal.says())) if signal else "",
         "symptom_says": _symptom_says(draft),
         "readings_first": [r for r in readings if r.moved or r is signal.reading] if signal else [],
         "readings_rest": [r for r in readings if not (r.moved or r is signal.reading)] if signal else [],
@@ -150,10 +152,12 @@ def _symptom_says(draft: Draft) -> str:
     s = draft.symptom
     if s is None or s.onset is None:
         return s.says() if s else ""
-    parts = [f"The change is {words.change(s.metric, s.change)}"]
-    if s.change_interval:
-        parts.append(f" ({words.change_range(s.metric, s.change_interval)})")
-    parts.append(f", a {s.shape}, first seen {words.stamp(s.onset)}")
+    shape = f"{'an' if (s.shape or '')[:1] in 'aeiou' else 'a'} {s.shape or 'change'}"
+    if draft.signal is not None and draft.signal.metric == s.metric:  # its size stands in the sentence before
+        parts = [f"It is {shape} since {words.stamp(s.onset)}"]
+    else:
+        ranged = f" ({words.change_range(s.metric, s.change_interval)})" if s.change_interval else ""
+        parts = [f"{moved(s)}{ranged}, {shape} since {words.stamp(s.onset)}"]
     if s.onset_interval:
         parts.append(f" ({words.span(s.onset_interval)})")
     if s.staged:
@@ -227,6 +231,9 @@ def _environment() -> Environment:
         span=words.span,
         metric=words.metric_title,
         percent=words.percent,
+        chance=words.chance,
+        minutes=lambda m: words.lasted(timedelta(minutes=m)),
+        alone=alone,
         count=words.count,
         p=words.p_value,
         suspect=title_of,

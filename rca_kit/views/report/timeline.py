@@ -9,6 +9,7 @@ from string import ascii_uppercase
 
 from rca_kit.case.decisions import STATE_KINDS
 from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.findings.symptom import Onset
 from rca_kit.views import words
 from rca_kit.views.report.draft import Draft, JournalEntry
 
@@ -115,7 +116,7 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
                     "onset",
                     f"{words.metric_title(onset.metric)} {verb}",
                     f"{words.value(onset.metric, onset.before)} → {words.value(onset.metric, onset.after)}, {onset.shape}, "
-                    f"{words.span(onset.interval)}",
+                    f"{words.span(onset.interval)}{alone(onset)}",
                     "",
                     onset.metric == main,
                 )
@@ -125,6 +126,11 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
     order = {"change": 0, "onset": 1, "alert": 2, "action": 3}
     dated = sorted([*out, *_journal(journal)], key=lambda m: (m.time or FAR, order.get(m.kind, 3), m.title))
     return tuple(dated)
+
+
+def alone(onset: Onset) -> str:
+    """Say what a metric's own values tell of its onset, where others date it more sharply."""
+    return f" (its own values alone: {words.span(onset.alone)})" if onset.alone else ""
 
 
 def _journal(journal: Sequence[JournalEntry]) -> list[Moment]:

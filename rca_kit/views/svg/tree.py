@@ -86,7 +86,9 @@ def scope_tree(scope: Scope, ident: str) -> Markup:
 
 
 def _moved(segment: Segment, metric: str) -> str:
-    return "" if segment.before is None and segment.after is None else words.segment_move(metric, segment)
+    # the others hold the mean of what was searched row by row, another scale than the metric's: the table explains them
+    shown = segment.in_metric and not (segment.before is None and segment.after is None)
+    return words.segment_move(metric, segment) if shown else ""
 
 
 def _bar(canvas: Canvas, x: float, y: float, share: float | None, css: str) -> None:
