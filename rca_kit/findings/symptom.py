@@ -32,7 +32,8 @@ class MetricSeries:
 class Onset:
     """When one metric first departed from before. `shape`: step, ramp, spike, sawtooth, staircase or season.
 
-    `alone` is the interval that the metric's own values tell, where what moved with it dates it more sharply.
+    `alone` is the interval that the metric's own values tell, where what moved with it dates it more sharply; `shows` says what
+    `before` and `after` are where they are not the metric itself, as in `MetricSeries`.
     """
 
     metric: str
@@ -46,6 +47,7 @@ class Onset:
     change_interval: Interval | None
     p_value: float | None
     alone: tuple[datetime, datetime] | None = None
+    shows: str = ""
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,7 @@ def _onset(picture: Picture, move: Move) -> Onset:
         change=_number(d.change),
         change_interval=(d.low, d.high) if math.isfinite(d.low) else None,
         p_value=math.exp(move.scan.log_p),
+        shows=shown(move.series.name),
     )
 
 

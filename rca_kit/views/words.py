@@ -24,6 +24,7 @@ _TITLES = {
     "bias": "bias",
     "positive_rate": "positive rate",
     "score_mean": "mean score",
+    "label_rate": "share of positive labels",
     "error_rate": "error rate",
     "latency_p50": "median latency",
     "latency_p95": "p95 latency",

@@ -19,6 +19,15 @@ from rca_kit.stats.logit import softmax
 WEIGHTS_FILE = "weights.json"
 SHARPEN = 2.1  # the ridge pulls weights towards the prior and probabilities towards even; set by the Brier score
 LAPSE = 0.06  # how often the whole list is wrong however clear it looks: of suspects at 0.95 and above, one in ten was
+KINDS = {  # kinds of change as a sentence calls them
+    "config_change": "a change of configuration",
+    "infra_change": "an infrastructure change",
+    "experiment": "an experiment",
+    "upstream_notice": "a notice of a supplier",
+    "calendar": "an event of the calendar",
+    "other": "a change of another kind",
+    "data_pipeline": "a change of a data pipeline",
+}
 SHOWN_LEAST = 0.15  # log-odds below which a piece of evidence is noise to a reader
 
 
@@ -136,7 +145,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
     kind = weight(f"kind:{c.kind}|{h.category}") + weight(f"subject:{h.subject.partition(':')[0]}|{c.kind}")
     out = [
         Evidence("change_time", f"{c.id} ({c.description[:80]}) was logged {near}", round(time, 3), time >= 0),
-        Evidence("change_kind", f"{c.id} is a {c.kind.replace('_', ' ')}", round(kind, 3), kind >= 0),
+        Evidence("change_kind", f"{c.id} is {KINDS.get(c.kind, f'a {c.kind}').replace('_', ' ')}", round(kind, 3), kind >= 0),
     ]
     words = {
         "change:scope_match": "its scope is the affected segment",

@@ -46,7 +46,7 @@ def actions(facts: Facts, guardrails: tuple[Guardrail, ...]) -> tuple[Action, ..
     """Draft actions: contain and fix, confirm, prevent, detect, verify, learn. Kinds are `fix`, `prevent`, `detect`, `learn`."""
     if facts.verdict == "no_change":
         g = guardrails[0] if guardrails else None
-        rule = f": {g.rule}" if g else ""
+        rule = f" ({g.rule})" if g else ""
         return (
             Action(
                 f"Retune the alert on {facts.metric}{rule}",

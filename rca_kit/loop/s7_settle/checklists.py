@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rca_kit.findings.base import iso
 from rca_kit.findings.settlement import Action, CheckItem, Guardrail, Mitigation, Why
 from rca_kit.findings.suspects import CheckResult
-from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, number, span
+from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, clock, number, span
 from rca_kit.loop.s7_settle.lasting import everywhere, over_time
 from rca_kit.loop.s7_settle.whys import check_whys
 
@@ -114,7 +113,7 @@ def _triage(facts: Facts, mitigations: tuple[Mitigation, ...]) -> list[CheckItem
         when = CheckItem(TRIAGE, "Onset is known", "not_applicable", "nothing changed")
         who = CheckItem(TRIAGE, "Who is affected is known", "not_applicable", "nothing changed")
     else:
-        onset = f"{iso(symptom.onset)}, {symptom.shape}" if symptom.onset else "no onset found"
+        onset = f"{clock(symptom.onset)}, {symptom.shape}" if symptom.onset else "no onset found"
         when = CheckItem(TRIAGE, "Onset is known", "done" if symptom.onset else "open", onset)
         known = bool(facts.scope.segments) or facts.scope.is_global
         who = CheckItem(TRIAGE, "Who is affected is known", "done" if known else "open", facts.scope.says())
@@ -149,7 +148,8 @@ def _triage(facts: Facts, mitigations: tuple[Mitigation, ...]) -> list[CheckItem
         )
     stable = CheckItem(TRIAGE, "Stabilised", "not_applicable", "nothing to stabilise")
     if facts.verdict == "incident" and mitigations:
-        stable = CheckItem(TRIAGE, "Stabilised", "open", f"first: {mitigations[0].action} {mitigations[0].target}".strip())
+        first = f"{mitigations[0].action.replace('_', ' ')} {mitigations[0].target}".strip()
+        stable = CheckItem(TRIAGE, "Stabilised", "open", f"first: {first}")
     return [holds, when, who, also, logged, labels, stable]
 
 
@@ -191,6 +191,8 @@ def _changes(facts: Facts) -> list[CheckItem]:
     text = "No release, setting or flag changed shortly before the onset"
     if not facts.case.changes:
         return [CheckItem(INFRA, text, "open", "no change log given")]
+    if facts.symptom.onset is None:
+        return [CheckItem(INFRA, text, "not_applicable", "there is no onset")]
     near = [c.id for c in facts.case.changes if c.kind in DEPLOYS and _hours_before(facts, c.time) is not None]
     return [CheckItem(INFRA, text, "failed" if near else "done", ", ".join(near[:6]) if near else "none within a day before")]
 

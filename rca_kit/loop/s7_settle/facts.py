@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rca_kit.findings.investigation import CaseFacts, ChangeRecord
@@ -188,20 +189,28 @@ def number(metric: str, value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def span(minutes: float) -> str:
-    """Write a duration in its largest fitting units.
+def clock(when: datetime) -> str:
+    """Write a time to the minute.
 
     Examples
     --------
-    >>> span(45), span(585), span(600), span(27_400)
-    ('45 min', '9 h 45 min', '10 h', '19 days')
+    >>> clock(datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
+    '2026-03-01 12:30 UTC'
+    """
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def span(minutes: float) -> str:
+    """Write a duration in at most two units.
+
+    Examples
+    --------
+    >>> span(45), span(585), span(600), span(1875), span(27_400)
+    ('45 min', '9 h 45 min', '10 h', '1 d 7 h', '19 d')
     """
     whole = max(round(minutes), 0)
-    if whole < 120:
-        return f"{whole} min"
-    if whole >= 48 * 60:
-        return f"{whole / 1440:.0f} days"
-    return f"{whole // 60} h" + (f" {whole % 60} min" if whole % 60 else "")
+    parts = [(whole // 1440, "d"), (whole // 60 % 24, "h"), (whole % 60 if whole < 1440 else 0, "min")]
+    return " ".join([f"{n} {unit}" for n, unit in parts if n][:2]) or "0 min"
 
 
 def _outside(value: float, limit: float, side: str) -> bool:

@@ -107,7 +107,7 @@ def _causal_metrics(facts: Facts) -> list[str]:
 
 
 def _alert(facts: Facts, metric: str, rule: AlertRule, result: Backtest) -> Guardrail:
-    cause = metric != facts.metric
+    cause = metric != facts.metric and family_of(metric) not in ("quality", "kpi", "errors", "latency")
     lead = result.lead_minutes or 0.0
     late = "as early as the alert" if lead > -1 else f"{span(-lead)} after it"
     when = f"{span(lead)} before the alert" if lead >= 1 else late

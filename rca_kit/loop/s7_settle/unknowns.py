@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rca_kit.findings.base import iso
 from rca_kit.findings.settlement import CheckItem
-from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts
+from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, clock
 
 LIKELY = 0.5
 CLOSE = 2.0  # a second suspect at more than half of the first's probability is a rival
@@ -91,5 +90,5 @@ def _timing(facts: Facts) -> list[str]:
     if len(inside) > 1:
         return [f"Which of {len(inside)} changes inside the onset interval it is, by time alone: {', '.join(inside[:4])}."]
     if minutes > WIDE_ONSET_MINUTES:
-        return [f"The exact start: between {iso(interval[0])} and {iso(interval[1])}."]
+        return [f"The exact start: between {clock(interval[0])} and {clock(interval[1])}."]
     return []

@@ -97,13 +97,18 @@ def draft_whys(facts: Facts) -> tuple[Why, ...]:
     change = facts.change_of(suspect)
     out = []
     for effect, cause in itertools.pairwise(links):
-        out.append(Why(f"Why: {effect}?", cause, _evidence(suspect, cause)))
+        out.append(Why(_question(effect), cause, _evidence(suspect, cause)))
     if len(out) > MOST - 2:  # the first links and the last one carry the story
-        out = [*out[: MOST - 3], Why(f"Why: {out[MOST - 4].answer}?", out[-1].answer, out[-1].evidence)]
+        out = [*out[: MOST - 3], Why(_question(out[MOST - 4].answer), out[-1].answer, out[-1].evidence)]
     what = f"change {change.id}" if change else "it"
     out.append(Why(f"Why could {what} reach {facts.where}?", _sentence(controls[0]), "to be confirmed with its owners"))
     out.append(Why("Why was it not seen before users were hit?", _unseen(facts, controls[1]), _detection(facts)))
     return tuple(out[:MOST])
+
+
+def _question(effect: str) -> str:
+    name, went, rest = effect.partition(" went from ")
+    return f"Why did {name} go from {rest}?" if went else f"Why: {effect}?"
 
 
 def controls_for(facts: Facts, suspect: Suspect) -> tuple[str, str]:

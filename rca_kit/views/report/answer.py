@@ -231,7 +231,7 @@ def _unknowns(draft: Draft) -> tuple[str, ...]:
     out = list(draft.settlement.unknowns) if draft.settlement else []
     if draft.suspects and draft.verdict != "no_change":
         untested = [c.category for c in draft.suspects.categories if c.status == "not_tested"]
-        if untested:
+        if untested and not any(u.startswith("Not tested") for u in out):
             out.append(f"Not tested: {', '.join(untested)} (reasons under Suspects).")
         if draft.suspects.unexplained >= 0.01:
             left = words.chance(draft.suspects.unexplained)

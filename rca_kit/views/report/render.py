@@ -22,7 +22,7 @@ from rca_kit.views.escape import json_for_script, visible
 from rca_kit.views.report import assets, pictures
 from rca_kit.views.report.answer import answer, moved, title_of
 from rca_kit.views.report.draft import Draft, JournalEntry, RunFacts, StepState, as_draft, step_states
-from rca_kit.views.report.timeline import alone, lettered, timeline
+from rca_kit.views.report.timeline import alone, lettered, moved_title, timeline
 from rca_kit.views.theme import light_to_dark
 
 SECTIONS = (
@@ -187,7 +187,8 @@ def _telling_columns(draft: Draft) -> list[str]:
 
 
 def _same_why(draft: Draft) -> str:
-    whys = {pair.why_bad for pair in draft.samples.pairs} if draft.samples else set()
+    """Give what makes all pairs bad alike, without the values of each, which stand in the table."""
+    whys = {re.sub(r" \([^()]*\)", "", pair.why_bad) for pair in draft.samples.pairs} if draft.samples else set()
     return whys.pop() if len(whys) == 1 else ""
 
 
@@ -234,6 +235,7 @@ def _environment() -> Environment:
         chance=words.chance,
         minutes=lambda m: words.lasted(timedelta(minutes=m)),
         alone=alone,
+        moved_title=moved_title,
         count=words.count,
         p=words.p_value,
         suspect=title_of,

@@ -114,7 +114,7 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
                 Moment(
                     onset.time,
                     "onset",
-                    f"{words.metric_title(onset.metric)} {verb}",
+                    f"{moved_title(onset)} {verb}",
                     f"{words.value(onset.metric, onset.before)} → {words.value(onset.metric, onset.after)}, {onset.shape}, "
                     f"{words.span(onset.interval)}{alone(onset)}",
                     "",
@@ -126,6 +126,11 @@ def timeline(draft: Draft, journal: Sequence[JournalEntry] = ()) -> tuple[Moment
     order = {"change": 0, "onset": 1, "alert": 2, "action": 3}
     dated = sorted([*out, *_journal(journal)], key=lambda m: (m.time or FAR, order.get(m.kind, 3), m.title))
     return tuple(dated)
+
+
+def moved_title(onset: Onset) -> str:
+    """Name what an onset's values are: of a drift the mean or the share that moved."""
+    return onset.shows or words.metric_title(onset.metric)
 
 
 def alone(onset: Onset) -> str:
