@@ -56,12 +56,12 @@ def severity(facts: Facts) -> Severity:
     reach = facts.share
     users = sum((s.share_of_impact or 0.0) for s in facts.scope.segments)
     because.append(_reach_words(facts, reach, users))
-    if unsafe:
-        return Severity("SEV1", (unsafe, *because, *impact(facts)))
-    level = _level(worst, reach, bool(breaches), bool(burn and burn >= FAST_BURN), harms)
     told = tuple(f"KPI {r.metric.partition(':')[2]} " for _, r in harms[:3])
-    more = [w for w in impact(facts) if not w.startswith(told)]  # a KPI among the harms is told already
-    return Severity(LEVELS[level - 1], tuple(dict.fromkeys([*because, *more])))
+    because += [w for w in impact(facts) if not w.startswith(told)]  # a KPI among the harms is told already
+    if unsafe:
+        return Severity("SEV1", (unsafe, *because))
+    level = _level(worst, reach, bool(breaches), bool(burn and burn >= FAST_BURN), harms)
+    return Severity(LEVELS[level - 1], tuple(dict.fromkeys(because)))
 
 
 def harm(reading: MetricReading) -> int:
