@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,88 @@ def test_the_kernel_starts_whatever_the_length_of_the_temporary_folder(length: i
     monkeypatch.setattr(outputs.tempfile, "tempdir", str(deep))
     run = run_investigation(case, tmp_path / "out", notebook(tmp_path, "ok", START, "w.finish()"), static=True)
     assert not run.failure and run.exit_code == 0
+
+
+INVESTIGATE = """
+import resource, sys
+if limit := int(sys.argv.pop(1)):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from rca_kit.cli.app import main
+main()
+"""
+
+
+def investigate(folder: Path, out: Path, largest_file: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, no file of which may grow beyond so many bytes."""
+    case = folder / "case"
+    case.mkdir(exist_ok=True)
+    template = notebook(folder, "ok", START, "w.finish()")
+    command = [sys.executable, "-c", INVESTIGATE, str(largest_file), "investigate", str(case), "--out", str(out), "--static",
+               "--template", template]
+    (folder / "t").mkdir(exist_ok=True)
+    environment = {**os.environ, "TMPDIR": str(folder / "t")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limit on the size of files")
+@pytest.mark.parametrize(("share", "kept"), [(0.6, ["findings.json", "summary.md"]), (0.001, [])])
+def test_a_system_that_refuses_to_write_the_report(share: float, kept: list[str], tmp_path: Path) -> None:
+    """The system's own refusal, in the middle of a file: by a limit on the size of files."""
+    runs = tmp_path / "runs"
+    assert investigate(tmp_path, runs / "one").returncode == 0
+    before = earlier(runs / "one")
+    stopped = investigate(tmp_path, runs / "two", int(len(before["report.html"]) * share))
+    said = stopped.stdout + stopped.stderr
+    assert stopped.returncode == 4, said
+    assert "the results cannot be written" in said and "File too large" in said and "make room" in said
+    assert "Traceback" not in said
+    assert [p.name for p in runs.iterdir()] == ["one"]  # and no unfinished folder
+    assert earlier(runs / "one") == before
+    elsewhere = [p for p in (tmp_path / "t").iterdir() if p.name.startswith("rca-kit-two-")]
+    assert [sorted(p.name for p in folder.iterdir()) for folder in elsewhere] == ([kept] if kept else [])
+    if kept:
+        assert (elsewhere[0] / "findings.json").read_bytes() == before["findings.json"]
+        assert elsewhere[0].name in said.replace("\n", "")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Any:
+    """A file system of its own with so many bytes of room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount a file system")
+
+    def mount(room: int) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(place)]
+        made = subprocess.run(command, capture_output=True, check=False)
+        if made.returncode:
+            pytest.skip("this container may not mount a file system")
+        return place
+
+    yield mount
+    subprocess.run(["umount", str(place)], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("left", [0, 24_000, 60_000])
+def test_a_disk_that_is_really_full(left: int, small_disk: Any, tmp_path: Path) -> None:
+    """Nothing fits, the notebook fits, or findings fit and the report does not."""
+    disk = small_disk(1_000_000)
+    assert investigate(tmp_path, disk / "one").returncode == 0
+    before = earlier(disk / "one")
+    assert len(before["report.html"]) > 60_000
+    free = os.statvfs(disk)
+    (disk / "other").write_bytes(b"x" * (free.f_bavail * free.f_frsize - left // 4096 * 4096))
+    stopped = investigate(tmp_path, disk / "two")
+    said = stopped.stdout + stopped.stderr
+    assert stopped.returncode == 4, said
+    assert "No space left on device" in said and "Traceback" not in said
+    assert sorted(p.name for p in disk.iterdir()) == ["one", "other"]
+    assert earlier(disk / "one") == before
+    kept = [p for p in (tmp_path / "t").iterdir() if p.name.startswith("rca-kit-two-")]
+    assert len(kept) == 1
+    assert sorted(p.name for p in kept[0].iterdir()) == ["findings.json", "report.html", "summary.md"]
+    assert (kept[0] / "findings.json").read_bytes() == before["findings.json"]
 
 
 def test_a_disk_that_is_full_everywhere_is_named_too(tmp_path: Path, monkeypatch: Any) -> None:

@@ -110,9 +110,11 @@ def run_investigation(
     try:
         with tempfile.TemporaryDirectory(prefix="rca-kit-") as private:
             state_folder = Path(private)
+            executed = state_folder / "notebook.ipynb"  # not in the place of the results: a full disk there must not stop the run
             with Progress(state_folder, show=progress):
-                failure = execute(notebook, work / "notebook.ipynb", checked, state_folder, budget)
+                failure = execute(notebook, executed, checked, state_folder, budget)
             state = read_state(state_folder, died=failure)
+            no_room = _copied(executed, work / executed.name)
         if state.bad_input is not None and all(s.state != "done" for s in state.steps):
             raise state.bad_input
         failure = state.error or failure
@@ -127,6 +129,8 @@ def run_investigation(
         )
         exit_code = EXIT_PARTIAL if failure or facts.failure else EXIT_DONE
         try:
+            if no_room is not None:
+                raise no_room
             outputs.write(
                 work, state, facts, case=case, target=target, static=static, exit_code=exit_code, started=started,
                 parameters=checked,
@@ -138,6 +142,15 @@ def run_investigation(
         shutil.rmtree(work, ignore_errors=True)
         raise
     return RunResult(final, exit_code, state.steps, facts.failure, state.investigation)
+
+
+def _copied(source: Path, target: Path) -> OSError | None:
+    try:
+        if source.is_file():
+            shutil.copyfile(source, target)
+    except OSError as problem:
+        return problem
+    return None
 
 
 def _not_written(problem: OSError, target: Path, rescued: Path | None) -> RunFailed:

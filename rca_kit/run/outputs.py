@@ -11,7 +11,7 @@ import platform
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,19 +103,32 @@ def write(
 
 def rescue(state: RunState, facts: RunFacts, name: str) -> Path | None:
     """Keep findings, summary and a small report in a temporary folder, the smallest first; None when there is no room either."""
-    found = state.investigation or state.draft
-    folder: Path | None = None
+    found: Any = state.investigation or state.draft
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"rca-kit-{name}-"))
-        if state.investigation is not None:
-            _text(folder / "findings.json", _json(state.investigation.to_dict()))
-        _text(folder / "summary.md", render_summary(found, run=facts))
-        _text(folder / "report.html", render_report(found, run=facts, static=True))
     except OSError:
-        for file in folder.iterdir() if folder else ():
-            if not file.stat().st_size:
-                file.unlink()  # begun, and nothing of it fitted
-    return folder if folder and any(folder.iterdir()) else None
+        return None
+    texts: dict[str, Callable[[], str]] = {
+        "summary.md": lambda: render_summary(found, run=facts),
+        "report.html": lambda: render_report(found, run=facts, static=True),
+    }
+    if state.investigation is not None:
+        texts = {"findings.json": lambda: _json(found.to_dict())} | texts
+    kept = [name for name, made in texts.items() if _whole(folder / name, made)]
+    if kept:
+        return folder
+    folder.rmdir()
+    return None
+
+
+def _whole(path: Path, made: Callable[[], str]) -> bool:
+    """Write a file if there is room for all of it."""
+    try:
+        _text(path, made())
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def evidence_rows(inv: Investigation) -> list[dict[str, Any]]:

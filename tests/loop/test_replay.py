@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from rca_kit import replay
-from rca_kit.errors import BadInput
+from rca_kit.errors import BadInput, RunFailed
 from rca_kit.loop.s6_simulate.four_way import four_way
 from rca_kit.loop.versions.golden_health import golden_health
 from rca_kit.models.python import Preprocessed
@@ -289,6 +289,30 @@ def test_what_is_recorded_gives_the_same_result(tmp_path, answer):
     again = replay(g, current=never, previous=never, **kept)
     assert again.errors.count == 0
     assert again.to_dict() == first.to_dict() == replay(g, current=model, previous=model, repeats=2).to_dict()
+
+
+@pytest.mark.parametrize("chunk", [5_000, 50])
+def test_a_disk_that_is_full_loses_no_answer_that_was_written(tmp_path, chunk):
+    resource = pytest.importorskip("resource")
+    g, asked = golden(4 * chunk), []
+
+    def model(frame):
+        asked.append(len(frame))
+        return good(frame)
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30 * chunk, before[1]))  # bytes; all answers take twice that and more
+    try:
+        with pytest.raises(RunFailed, match="File too large"):
+            replay(g, current=model, previous=model, record=tmp_path / "a.jsonl", chunk=chunk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "a.jsonl").stat().st_size <= 30 * chunk
+    kept = sum(asked) - chunk  # the answers that found no room
+    assert kept > 0
+    asked.clear()
+    assert replay(g, current=model, previous=model, record=tmp_path / "a.jsonl", chunk=chunk).samples == 4 * chunk
+    assert sum(asked) == 8 * chunk - kept
 
 
 def test_a_slow_model_is_asked_for_a_few_samples_at_a_time_when_its_answers_are_kept(tmp_path, monkeypatch):

@@ -6,14 +6,15 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.errors import BadInput
+from rca_kit.errors import BadInput, RunFailed
 
 PACKED = 1000  # answers of one call, above which they are packed; below, the file can be read by eye
 
@@ -32,7 +33,7 @@ class Recording:
     path: Path | None
     fingerprint: str = ""
     known: dict[tuple[str, int], Pieces] = field(default_factory=dict)
-    _file: BinaryIO | None = None
+    _file: FileIO | None = None
 
     def __enter__(self) -> Recording:
         """Read what is there and open the file for more."""
@@ -41,7 +42,7 @@ class Recording:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         whole = self._read()
-        self._file = self.path.open("r+b")
+        self._file = self.path.open("r+b", buffering=0)  # one call of the system per line
         self._file.truncate(whole)
         self._file.seek(whole)
         if not whole:
@@ -66,8 +67,13 @@ class Recording:
     def _append(self, line: dict[str, Any], values: bytes = b"") -> None:
         assert self._file is not None
         head = json.dumps(line, default=str).encode()
-        self._file.write(head[:-1] + b', "values": ' + values + b"}\n" if values else head + b"\n")
-        self._file.flush()
+        left = memoryview(head[:-1] + b', "values": ' + values + b"}\n" if values else head + b"\n")
+        try:
+            while left:
+                left = left[self._file.write(left) or 0 :]
+        except OSError as error:
+            raise RunFailed("answers cannot be written down", file=str(self.path), found=error.strerror or str(error),
+                            hint="make room and run again: it goes on from the answers that are there") from None
 
     def _read(self) -> int:
         """Read whole lines; give the length in bytes of what is sound."""
