@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rca_kit.case.bundled import bundled
 from rca_kit.errors import BadInput, MissingExtra, did_you_mean
@@ -83,9 +84,13 @@ def start_lab(notebook: Path, *, port: int = 0, browser: bool = True, app: bool 
     root = notebook.parent.parent.resolve()
     command = [sys.executable, "-m", module]
     opened = notebook.resolve()
-    command += [str(opened)] if app else [f"--ServerApp.root_dir={root}", opened.relative_to(root).as_posix()]
+    # not as an argument, which the server looks for where the command was given; and the address that it prints opens it
+    page = f"/lab/tree/{quote(opened.relative_to(root).as_posix())}"
+    command += [str(opened)] if app else [f"--ServerApp.root_dir={root}", f"--LabApp.default_url={page}"]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
+    # Jupyter refuses to run as root, which in a container everybody is; it listens on this machine only
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 and not app else []
     environment = {**os.environ, "RCA_KIT_SERVED": str(root)}  # lets the notebook link to reports it writes
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter, no shell
     try:
