@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,7 @@ def start_lab(notebook: Path, *, port: int = 0, browser: bool = True, app: bool 
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 and not app else []
     environment = {**os.environ, "RCA_KIT_SERVED": str(root)}  # lets the notebook link to reports it writes
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter, no shell
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # who ends this ends the server too
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -137,8 +137,13 @@ class Finding:
         if not rows:
             return head
         names = list(rows[0])
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(_cell(r.get(n)))}</td>" for n in names) + "</tr>" for r in rows)
-        titles = "".join(f"<th>{html.escape(str(n))}</th>" for n in names)
+        # notebooks set all cells flush right, which is for numbers; words begin at the left
+        side = [' style="text-align:left"' if any(isinstance(r.get(n), str) for r in rows) else "" for n in names]
+        columns = list(zip(names, side, strict=True))
+        body = "".join(
+            "<tr>" + "".join(f"<td{s}>{html.escape(_cell(r.get(n)))}</td>" for n, s in columns) + "</tr>" for r in rows
+        )
+        titles = "".join(f"<th{s}>{html.escape(str(n))}</th>" for n, s in columns)
         return f"{head}<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
 
 

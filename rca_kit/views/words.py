@@ -326,6 +326,17 @@ def segment_text(where: dict[str, object]) -> str:
     return describe_where(where)
 
 
+def told(text: str) -> str:
+    """Make a finding's words a sentence for people.
+
+    Examples
+    --------
+    >>> told("component:feature-store: cache misses")
+    'feature-store: cache misses.'
+    """
+    return sentence(for_people(text))
+
+
 def sentence(text: str) -> str:
     """Make a finding's words a sentence: a capital at the start, a stop at the end; names keep their spelling.
 

@@ -40,7 +40,18 @@ def test_the_notebook_opens_wherever_the_command_was_given(tmp_path):
     finally:
         stop.cancel()
         process.terminate()
-        process.wait(30)
+        process.communicate(timeout=60)
+    assert _gone(found[1]), "the server outlived the command"
+
+
+def _gone(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=10).close()
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _status(url: str) -> int:

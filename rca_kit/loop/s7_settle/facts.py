@@ -62,7 +62,7 @@ class Breach:
     before_too: bool
 
     def __str__(self) -> str:
-        return f"{self.metric} {'below' if self.side == 'min' else 'above'} its SLO {self.limit:g}"
+        return f"{self.metric} {'below' if self.side == 'min' else 'above'} its SLO {number(self.metric, self.limit)}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def number(metric: str, value: float | None) -> str:
         return "not known"
     name = metric.partition(":")[0]
     if name.startswith("latency"):
-        return f"{value:.0f} ms"
+        return f"{value:,.0f} ms"
     if name in ("error_rate", "null_rate", "positive_rate"):
         return f"{100 * value:.3g}%"
     return f"{value:.3g}"

@@ -68,7 +68,7 @@ def _bone(canvas: Canvas, suspects: Suspects, category: str, status: object, pla
         wrap(because, room, 12, 3)
         if not mine
         else [*wrap(words.for_people(mine[0].title or mine[0].subject), room, 12, 2),
-              f"probability {words.chance(mine[0].probability)}"]
+              because.partition(":")[0] if state == "supported" else f"probability {words.chance(mine[0].probability)}"]
     )
     for i, part in enumerate(lines):
         canvas.text(x + 12, top + 35 + 16 * i, part, "t small")

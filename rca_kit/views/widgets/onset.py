@@ -15,6 +15,7 @@ from rca_kit.loop.session import Session
 from rca_kit.views import words
 from rca_kit.views.escape import plotly_text
 from rca_kit.views.metric_figure import metric_figure
+from rca_kit.views.report.answer import moved
 from rca_kit.views.report.draft import Draft
 from rca_kit.views.report.timeline import lettered
 from rca_kit.views.svg.chart import Marks, metric_chart
@@ -41,7 +42,11 @@ class OnsetExplorer(Explorer):
     def head(self) -> Markup:
         """Say the symptom, and which window a brush sets."""
         symptom = self.session.worked.symptom
-        said = parts.tag("p", words.sentence(symptom.says()))
+        shape = f"{'an' if (symptom.shape or '')[:1] in 'aeiou' else 'a'} {symptom.shape or 'change'}"
+        since = f", {shape} since {words.stamp(symptom.onset)}" if symptom.onset else ""
+        size = f" ({words.change_range(symptom.metric, symptom.change_interval)})" if symptom.change_interval else ""
+        what = f"{moved(symptom)}{size}{since}" if symptom.onset else symptom.says()
+        said = parts.tag("p", words.told(what) + words.for_people(symptom.inside()))
         hint = parts.tag("p", "Drag over the chart to set a window, or type its ends below it.", class_="small mute")
         sides = parts.pressed(SIDES, self.side, "side", "which window a brush sets")
         stretches = parts.pressed(STRETCHES, self.stretch, "stretch", "what is shown")

@@ -95,16 +95,16 @@ class ReplayExplorer(Explorer):
             return self._threshold()
         rows = [
             [
-                f"{t.kind}: {t.subject}",
+                f"{t.kind}: {words.for_people(t.subject)}",
                 t.verdict,
-                t.says,
-                words.percent(t.restored) if t.restored is not None else "",
-                f"{words.percent(t.interval[0])} to {words.percent(t.interval[1])}" if t.interval else "",
+                words.for_people(t.says),
+                f"{t.restored:.0%}" if t.restored is not None else "",
+                f"{t.interval[0]:.0%} to {t.interval[1]:.0%}" if t.interval else "",
             ]
             for t in simulation.trials
         ]
         heads = [("trial", ""), ("outcome", ""), ("says", "words"), ("takes back", "num"), ("95% interval", "num")]
-        needs = parts.tag("ul", *(parts.tag("li", n) for n in simulation.needs))
+        needs = parts.tag("ul", *(parts.tag("li", words.for_people(n)) for n in simulation.needs))
         return parts.join(
             [
                 parts.table(heads, rows, "Trials") if rows else parts.tag("p", "Nothing was simulated.", class_="mute"),
@@ -234,7 +234,7 @@ def _replay(found: Replay) -> Markup:
         )
     return parts.join(
         [
-            parts.tag("p", words.sentence(found.says())),
+            parts.tag("p", words.told(found.says())),
             _effects(found.metrics, "previous", "current"),
             flips,
             _segments(found.segments, found.singles),
@@ -251,7 +251,7 @@ def _shadow(found: Shadow) -> Markup:
         flips = f"{f.count:,} of {f.n:,} decisions flip ({words.percent(f.share)}{own}): {f.gained} gained, {f.lost} lost."
     return parts.join(
         [
-            parts.tag("p", words.sentence(found.says())),
+            parts.tag("p", words.told(found.says())),
             parts.tag("p", flips),
             _effects([*found.checks], "primary", "candidate"),
             _segments(found.segments, found.singles),

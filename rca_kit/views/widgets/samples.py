@@ -48,7 +48,7 @@ class SamplesExplorer(Explorer):
             if rules
             else ""
         )
-        return parts.join([parts.tag("p", words.sentence(found.says()) + masked), table])
+        return parts.join([parts.tag("p", words.told(found.says()) + masked), table])
 
     def body(self) -> Markup:
         """Write the pair that is looked at."""

@@ -68,7 +68,7 @@ class ScopeExplorer(Explorer):
     def head(self) -> Markup:
         """Say what the search found, and the selection."""
         found = self.session.worked.scope
-        said = parts.tag("p", words.sentence(found.says()))
+        said = parts.tag("p", words.told(found.says()))
         offers = [
             parts.button(f"Select {words.segment_text(s.where)}", "only", s.where)
             for s in found.segments[:3]
@@ -214,7 +214,7 @@ class ScopeExplorer(Explorer):
                 ("in the selection", "num"),
                 ("in the rest", "num"),
             ]
-            out += [parts.tag("p", words.sentence(self.rest.says())), parts.table(heads, rows, "Sampled rows after the onset")]
+            out += [parts.tag("p", words.told(self.rest.says())), parts.table(heads, rows, "Sampled rows after the onset")]
         return parts.join(out)
 
     # --- messages ---

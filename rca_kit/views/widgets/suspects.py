@@ -10,7 +10,7 @@ from rca_kit.case.decisions import suspect_key
 from rca_kit.errors import BadInput
 from rca_kit.findings.suspects import CATEGORIES, Evidence, Suspect
 from rca_kit.views import words
-from rca_kit.views.report.answer import moved
+from rca_kit.views.report.answer import moved, title_of
 from rca_kit.views.svg import ishikawa
 from rca_kit.views.widgets import parts
 from rca_kit.views.widgets.base import Explorer, Message
@@ -37,9 +37,11 @@ class SuspectsBoard(Explorer):
         """Say who leads."""
         found = self.session.suspects
         left = (
-            f" {words.percent(found.unexplained)} is left for something that was not logged or measured." if found.items else ""
+            f" With probability {words.chance(found.unexplained)} it is something that was not logged or measured."
+            if found.items
+            else ""
         )
-        return parts.tag("p", words.sentence(found.says()) + left)
+        return parts.tag("p", words.told(found.says()) + left)
 
     def table(self) -> list[dict[str, Any]]:
         """Give one row per suspect, excluded ones last."""
@@ -73,7 +75,7 @@ class SuspectsBoard(Explorer):
         ref = {"subject": s.subject, "change_id": s.change_id or ""}
         key = suspect_key(s.subject, s.change_id)
         mark = s.decision.mark if s.decision else ""
-        badge = parts.tag("span", words.percent(s.probability), class_="badge")
+        badge = parts.tag("span", words.chance(s.probability), class_="badge")
         state = parts.tag("span", words.MARKS[mark], class_="badge good" if mark == "confirmed" else "badge warn") if mark else ""
         about = f"{s.category} · {s.subject}" + (f" · change {s.change_id}" if s.change_id else "")
         if s.added_by is not None:
@@ -93,7 +95,7 @@ class SuspectsBoard(Explorer):
                 [
                     [
                         _side(e),
-                        e.says,
+                        words.for_people(e.says),
                         e.check,
                         f"{e.weight:+.1f}",
                     ]
@@ -145,7 +147,7 @@ class SuspectsBoard(Explorer):
             data_key=f"more-{key}",
             open=opened,
         )
-        title = parts.tag("h3", f"{s.rank}. {s.title or s.subject} ", badge, " ", state)
+        title = parts.tag("h3", f"{s.rank}. {title_of(s)} ", badge, " ", state)
         return parts.tag(
             "article",
             title,
@@ -174,7 +176,7 @@ class SuspectsBoard(Explorer):
         change = f" · change {s.change_id}" if s.change_id else ""
         return parts.tag(
             "article",
-            parts.tag("h4", f"{s.title or s.subject}"),
+            parts.tag("h4", title_of(s)),
             parts.tag("p", f"{s.category}{change} · {why}{by}", class_="small"),
             back,
             class_="card out",
