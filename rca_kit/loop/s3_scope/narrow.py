@@ -16,6 +16,7 @@ from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
     WINDOWS,
@@ -121,18 +122,32 @@ def scope_of(
             )
         bad = badness_where(clue.where, schema)
         if bad is not None:
+            if clue.where["op"] == "threshold":
+                bad = between_cuts(picture, prepared.frame, bad, clue.where["score"], schema)
             sharper = scope(picture, prepared.frame, bad, room.main, [q for q in columns if q != clue.where["column"]])
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
+            if sharper.is_global:
+                sharper = among_features(picture, prepared.frame, bad, room.main, columns) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)
+    if main.is_global and not marked:
+        named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns)
+        return replace(named, singles=main.singles) if named else main
     return main
 
 
 def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
-    """Split the change of a metric's row measure into mix and rate, over each segment column."""
-    bad = badness_of(picture, metric, dict(prepared.frame.collect_schema()))
-    columns = _dimensions(prepared)
-    table = leaves(prepared.frame, picture, columns, bad) if bad is not None else None
+    """Split the change of a metric's row measure into mix and rate, over each segment column.
+
+    A metric inside one segment (`segment:accuracy|country=AT`) is split over the other columns, by that segment's rows.
+    """
+    frame, columns = prepared.frame, _dimensions(prepared)
+    if metric.startswith("segment:"):
+        inside, value = picture.series[metric].column or "", metric.partition("|")[2].partition("=")[2]
+        metric = metric.removeprefix("segment:").partition("|")[0]
+        frame, columns = frame.filter(as_text(inside) == value), [c for c in columns if c != inside]
+    bad = badness_of(picture, metric, dict(frame.collect_schema()))
+    table = leaves(frame, picture, columns, bad) if bad is not None else None
     if table is None:
         return ()
     sums = [table.sums[f"{MARK}{kind}_{w}"] for w in WINDOWS for kind in ("", "_n")]

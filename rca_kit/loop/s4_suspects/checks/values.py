@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.mixed import before_like_after
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rate_z
 
@@ -37,6 +38,7 @@ SCALES = (
     ("in Kelvin instead of Celsius,", 1.0, 273.15),
     ("in Celsius instead of Kelvin,", 1.0, -273.15),
 )
+ZERO_LEAST = 0.1  # spreads by which the zero of such a scale must lie elsewhere: 32 more is nothing to a price in thousands
 POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
 CONVERTED_LEAST, UNEXPLAINED = 0.03, 0.1  # share of converted requests; part of the distance that may stay unexplained
@@ -82,15 +84,16 @@ def nulls(room: Room) -> Outcome:
 def values(room: Room) -> Outcome:
     """Numeric features: unit factors, values out of range, defaults filled in, constants."""
     clues = []
+    alike = before_like_after(room)
     for column in room.columns.features:
         if column in room.clocks:
             continue
-        b, a = numbers(room.before, column), numbers(room.after, column)
+        b, a, same_mix = numbers(room.before, column), numbers(room.after, column), numbers(alike, column)
         if room.before.schema[column].is_numeric():
             told = column in room.compared and room.compared[column].changed
             found = (
-                _converted(column, b, a)
-                or _transformed(column, b, a, told)
+                _converted(column, same_mix, a)
+                or _transformed(column, same_mix, a, told)
                 or _filled(column, b, a)
                 or _out_of_range(column, b, a)
             )
@@ -188,7 +191,8 @@ def _converted(column: str, b: Floats, a: Floats) -> Found | None:
 
 def _in_other_units(x: Floats) -> list[tuple[str, Floats]]:
     """Sorted values as they would read in another unit, where no drift of who comes looks like it."""
-    out = [(name, np.sort(a * x + c)) for name, a, c in SCALES]
+    spread = float(np.subtract(*np.quantile(x, [0.9, 0.1])))
+    out = [(name, np.sort(a * x + c)) for name, a, c in SCALES if abs(c) >= ZERO_LEAST * spread]
     if (x >= 0).all() and x[-1] > 0:
         out += [(f"x{k:g}", x * k) for k in POWERS] + [(f"1/{k:g} of", x / k) for k in POWERS]
     if (x > 0).all():
