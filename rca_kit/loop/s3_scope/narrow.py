@@ -103,6 +103,7 @@ def scope_of(
             and (c.harm or 0.0) >= HARM_LEAST
             and GROUP[c.signature] in ("missing", "broken")
         ]
+    told = {c.subject.partition(":")[2] for o in outcomes for c in o.clues if c.subject.startswith("feature:")}
     flow = next((FLOWS[c.signature] for c in (best.clues if best else ()) if c.signature in FLOWS), None)
     if flow is None and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
         flow = FLOWS["lost" if any(c.signature == "segment_lost" for o in outcomes for c in o.clues) else "surge"]
@@ -128,10 +129,10 @@ def scope_of(
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
             if sharper.is_global:
-                sharper = among_features(picture, prepared.frame, bad, room.main, columns) or sharper
+                sharper = among_features(picture, prepared.frame, bad, room.main, {*columns, *told}) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)
     if main.is_global and not marked:
-        named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns)
+        named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
 

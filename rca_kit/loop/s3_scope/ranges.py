@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +24,9 @@ BAND = math.sqrt(3.0)  # standard deviations from the middle of a uniform spread
 
 
 def among_features(
-    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, segments: Sequence[str]
+    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, but: Collection[str]
 ) -> Scope | None:
-    """Name the one feature whose range or values hold the whole change; None where there is none.
+    """Name the one feature, `but` those, whose range or values hold the whole change; None where there is none.
 
     Features that moved themselves are left out: which rows have which value is then no matter of before and after.
     """
@@ -34,7 +34,7 @@ def among_features(
         return None
     c = picture.aggregates.plan.columns
     moved = {s.column for n, s in picture.series.items() if s.family in ("input", "nulls") and picture.moves[n].moved}
-    columns = [f for f in c.features if f not in segments and f not in moved and not bad.name.startswith(f"{f} ")]
+    columns = [f for f in c.features if f not in but and f not in moved and not bad.name.startswith(f"{f} ")]
     best: tuple[float, Segment] | None = None
     for column in columns:
         table = leaves(frame, picture, [column], bad)
