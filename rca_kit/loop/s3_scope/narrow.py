@@ -105,7 +105,7 @@ def scope_of(
         ]
     told = {c.subject.partition(":")[2] for o in outcomes for c in o.clues if c.subject.startswith("feature:")}
     flow = next((FLOWS[c.signature] for c in (best.clues if best else ()) if c.signature in FLOWS), None)
-    if flow is None and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
+    if flow is None and not marked and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
         flow = FLOWS["lost" if any(c.signature == "segment_lost" for o in outcomes for c in o.clues) else "surge"]
     if flow is not None:
         carried = flow_scope(picture, prepared.frame, columns, flow)
@@ -121,6 +121,9 @@ def scope_of(
                 segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
                 because="",
             )
+        if clue.where["op"] == "segment":  # what moved inside it marks no single rows
+            found_there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
+            return replace(main, is_global=False, segments=(Segment(where=found_there),), because="")
         bad = badness_where(clue.where, schema)
         if bad is not None:
             if clue.where["op"] == "threshold":

@@ -120,6 +120,8 @@ def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badnes
         row = implied.cast(nw.Int64) != (nw.col(column) == where["positive"]).cast(nw.Int64)
     else:
         return None
+    for segment, value in where.get("segment", {}).items():
+        row = row & (as_text(segment) == value)
     flag = nw.when(row.is_null()).then(nw.lit(0, nw.Int64)).otherwise(row.cast(nw.Int64))
     return Badness(flag, True, f"{column} {op}")
 

@@ -19,6 +19,7 @@ from rca_kit.loop.reading.detect import OUTCOMES
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
 from rca_kit.stats.drift import ColumnChange
 
 Floats = NDArray[np.float64]
@@ -47,6 +48,14 @@ class Room:
     def clocks(self) -> tuple[str, ...]:
         """Features that tell the time of day or the day: they differ between windows because the windows do."""
         return tuple(dict.fromkeys((*clock_features(self.before, self.columns), *self.dates)))
+
+    @cached_property
+    def inside(self) -> dict[str, Inside]:
+        """Features that moved in one segment and held still elsewhere."""
+        c = self.columns
+        names = set(self.before.columns) & set(self.after.columns)
+        features = [f for f in dict.fromkeys((*c.features, *c.segments)) if f in names - {c.model_version, *self.clocks}]
+        return moved_inside(self.before, self.after, features, [s for s in c.segments if s in names and s != c.model_version])
 
     @cached_property
     def dates(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ MAX_CODES = 20  # whole numbers with more values than this are quantities
 REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thousands of rows, that the other values may move
 USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer of their own and grow with those who give it
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
+# of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
+# differ; and times that by which it must have moved, so that no drift ends there by chance
+PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 4.0
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -90,7 +95,23 @@ def _category(room: Room, column: str) -> Clue | None:
             harm,
             where,
         )
-    return _reshuffled(room, column, nb, na)
+    return _reshuffled(room, column, nb, na) or _permuted_inside(room, column)
+
+
+def _permuted_inside(room: Room, column: str) -> Clue | None:
+    """Whether the values changed places in the rows of the one segment that a feature moved in."""
+    here = room.inside.get(column)
+    if here is None:
+        return None
+    sides = room.before[column].filter(here.before), room.after[column].filter(here.after)
+    nb, na = ({str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()} for s in sides)
+    clue = _permuted(column, nb, na)
+    if clue is None:
+        return None
+    share = (clue.share or 0.0) * float(here.after.mean())
+    where = {"column": column, "op": "segment", "segment": here.where}
+    harm = room.harm(np.zeros(room.before.height, bool), here.after)
+    return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where, harm=harm)
 
 
 def _sentences(s: pl.Series) -> bool:
@@ -163,9 +184,19 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
             room.harm(np.zeros(room.before.height, bool), bad),
             {"column": column, "op": "in", "values": [values[i]]},
         )
+    return _permuted(column, nb, na)
+
+
+def _permuted(column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The same shares under other values: a drift that ends in a permutation of what was is no accident."""
+    values = sorted(nb)
+    tb, ta = max(sum(nb.values()), 1), max(sum(na.values()), 1)
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
     moved = 0.5 * np.abs(p - q).sum()
     same_set = 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
-    if len(values) >= 4 and moved > 0.1 and same_set < 0.05 * moved:
+    noise = float(np.sqrt(p * (1 - p) * (1 / tb + 1 / ta) / (2 * np.pi)).sum())  # mean distance of two samples of the same shares
+    left = max(PERMUTED_LEFT * moved, PERMUTED_NOISE * noise)
+    if len(values) >= 4 and moved > max(PERMUTED_LEAST, PERMUTED_CLEAR * left) and same_set < left:
         return Clue(
             "permuted_codes",
             f"feature:{column}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -96,10 +98,11 @@ def values(room: Room) -> Outcome:
                 or _transformed(column, same_mix, a, told)
                 or _filled(column, b, a)
                 or _out_of_range(column, b, a)
+                or _inside(room, column, b, a)
             )
             if found is not None:
                 clue, bad_b, bad_a = found
-                clues.append(Clue(**{**clue.__dict__, "harm": room.harm(bad_b, bad_a)}))
+                clues.append(replace(clue, harm=room.harm(bad_b, bad_a)))
     clues = _swapped(room, clues)
     return Outcome(
         "value_range",
@@ -109,6 +112,24 @@ def values(room: Room) -> Outcome:
         as_clues(clues),
         "numeric features keep their units and ranges",
     )
+
+
+def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
+    """The same questions about the rows of the one segment that a feature moved in."""
+    here = room.inside.get(column)
+    if here is None:
+        return None
+    x, y = b[here.before], a[here.after]
+    found = _converted(column, x, y) or _transformed(column, x, y, told=False)
+    found = found or _filled(column, x, y) or _out_of_range(column, x, y)
+    if found is None:
+        return None
+    clue, _, bad = found
+    marked = np.zeros(a.size, bool)
+    marked[np.flatnonzero(here.after)[bad]] = True
+    share = float(marked.sum() / max(np.isfinite(a).sum(), 1))
+    where = {**(clue.where or {}), "segment": here.where}
+    return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where), np.zeros(b.size, bool), marked
 
 
 def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
