@@ -15,7 +15,7 @@ from rca_kit.case.outcomes import ROLES, Setting, choose_outcomes
 from rca_kit.case.roles import SINGLE_ROLES, Roles
 from rca_kit.case.singles import find_error, find_label_time, find_model_version, find_request_id, find_time
 from rca_kit.case.task import infer_task
-from rca_kit.case.vocabulary import CALENDAR, CONTEXT, DESCRIBES
+from rca_kit.case.vocabulary import CALENDAR, CONTEXT, DESCRIBES, OUTCOME_PREFIX
 from rca_kit.errors import BadInput, did_you_mean
 
 FOLLOWS_MISTAKES = 0.08  # correlation with mistakes at like score; columns the model knows stay below 0.03 on 20,000 rows
@@ -111,7 +111,8 @@ def infer_roles(
                 why[role] = reason
     kpi, kpi_why = _kpis(incident, wanted, free(), single, evidence)
     why.update(kpi_why)
-    rest = [n for n in free(also_listed=True) if n not in kpi]
+    behind = {n for n in free() if _after_the_answer(n, single["score"], evidence)}
+    rest = [n for n in free(also_listed=True) if n not in kpi and n not in behind]
     slices, inputs = given.segments or (), given.features or ()
     if given.segments is None and "segments" not in given.declined:
         slices = segments(rest, evidence, rows)
@@ -168,6 +169,7 @@ def _kpis(incident: Incident, wanted: dict[str, str], free: list[str], single: M
     named = ", ".join(f"{n} ({d} is good)" for n, d in found.items())
     reasons = [f"business outcomes by name: {named}"] if found else []
     score, label = single["score"], single["label"]
+    prefixed = [n for n in free if set(tokens(n)[:1]) & OUTCOME_PREFIX and evidence.columns[n].kind != "category"]
     if score and label:
         time = str(single["time"])
         followed = {n: evidence.with_mistakes(n, score, label, single["decision"], time) for n in free
@@ -177,7 +179,19 @@ def _kpis(incident: Incident, wanted: dict[str, str], free: list[str], single: M
             shown = ", ".join(f"{n} ({d} is good)" for n, d in after.items())
             reasons.append(f"yes or no that goes with the model's mistakes: {shown}")
             found.update(after)
+    prefixed = [n for n in prefixed if n not in found]
+    if prefixed:
+        reasons.append(f"called so: {', '.join(prefixed)} (higher is good, as nothing tells)")
+        found.update(dict.fromkeys(prefixed, "higher"))
     return found, ({"kpi": "; ".join(reasons)} if found else {})
+
+
+def _after_the_answer(name: str, score: str | None, evidence: Evidence) -> bool:
+    """Whether a yes or no is missing exactly where the model gave no answer: it followed from it, and is no input."""
+    if score is None or not _yes_no(evidence.columns[name]):
+        return False
+    missing = evidence.columns[score].null_rate
+    return missing > 0 and evidence.columns[name].null_rate > 0 and evidence.null_together(name, score) == 1.0
 
 
 def _yes_no(c: ColumnSummary) -> bool:

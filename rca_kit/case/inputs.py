@@ -17,6 +17,7 @@ from rca_kit.case.vocabulary import (
     NOT_AMOUNT,
     NOT_KPI,
     NOT_SERVING,
+    OUTCOME_PREFIX,
     PAST,
 )
 
@@ -109,7 +110,9 @@ def kpi_direction(column: ColumnSummary) -> str | None:
         return None
     if column.kind == "category" and column.n_unique != 2:
         return None
-    if column.kind == "numeric" and column.n_unique > 2 and (not parts & AMOUNTS or parts & NOT_AMOUNT or _of_past(parts)):
+    named = bool(set(tokens(column.name)[:1]) & OUTCOME_PREFIX)
+    amount = named or (parts & AMOUNTS and not parts & NOT_AMOUNT and not _of_past(parts))
+    if column.kind == "numeric" and column.n_unique > 2 and not amount:
         return None
     if parts & LOWER:
         return "lower"

@@ -9,16 +9,20 @@ from itertools import product
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import DETERMINED, Evidence
 from rca_kit.case.names import AGAINST_POINTS, STRONG_POINTS, tokens, words
-from rca_kit.case.vocabulary import DECISION, HIGHER, LABEL, LOWER, PAST, SCORE
+from rca_kit.case.vocabulary import DECISION, HIGHER, INPUT_PREFIX, LABEL, LABEL_TIME, LOWER, OUTCOME_PREFIX, PAST, SCORE
 
 MANY = 20  # distinct values from which a number is a measurement rather than a code
 MAX_CLASSES = 1_000  # a class label with more values is an identifier
 ENOUGH = 3.0  # points a column needs: a word that hints and a fitting type, or a relation in the rows
 PAIR_WEIGHT = 4.0  # a relation in the rows that leaves no doubt weighs as much as a clear word in the name
 RELATED = 0.8  # separation that a decision reaches even with several thresholds; a flag of the request does not
+CUT = 2.0  # points that a truth loses which the score tells without fail
+NO_CUT = 3.0  # points that a decision loses beside a measured truth, where hardly anything is decided, unless its name says so
+ECHO, ECHO_FIT = 2.0, 0.5  # points of a number named and sized as a measured truth is, and going with it: what was forecast
 UNRELATED = 1.5  # points a decision loses that hardly follows the score
 WORTH = {"score": 2.0, "label": 1.0, "decision": 0.5}  # own points below which a relation alone makes no role
 LATE = 2.5  # points of a column that the newest rows lack: hardly anything but the truth comes later
+TOLD_WITH = 0.999  # rows that must agree for a truth to be there exactly when its time is
 AGREE = 3.0  # points of two columns of the same classes that always agree: what was said and what was true
 TWINS, SAME_CLASSES = 1.5, 0.8  # points of a column whose classes are another's too; part of them that must be
 TRIED = 6  # candidates per role whose combinations are tried
@@ -102,6 +106,8 @@ def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Ev
     if score and decision and score != decision:
         total += _score_decision(score, decision, evidence)
     if label and decision:
+        if _measured(evidence.columns[label]) and DECISION.points(decision) < STRONG_POINTS:
+            total -= NO_CUT
         many = evidence.columns[label].n_unique > 2
         texts = evidence.columns[label].kind == "category"
         classes = evidence.columns[decision].n_unique <= MAX_CLASSES and (many or texts)
@@ -114,8 +120,8 @@ def _score_label(score: str, label: str, evidence: Evidence) -> float:
     truth = evidence.columns[label]
     if truth.n_unique <= 2:
         apart = evidence.separation(score, label)
-        if max(apart, 1 - apart) >= DETERMINED and not truth.null_rate:
-            return 0.0  # no model is that good; this is the score's own decision
+        if max(apart, 1 - apart) >= DETERMINED and truth.null_rate <= evidence.columns[score].null_rate:
+            return -CUT  # no model is that good; this is the score's own decision, missing where the score is
         return PAIR_WEIGHT * 2 * abs(apart - 0.5)
     if truth.kind == "numeric" and truth.n_unique > MANY:
         return PAIR_WEIGHT * max(0.0, evidence.correlation(score, label)) + float(evidence.same_scale(score, label))
@@ -142,9 +148,27 @@ def _own(role: str, column: ColumnSummary, setting: Setting, evidence: Evidence,
     if column.kind in ("time", "text", "id") or not column.n_unique:
         # a column that is still empty can only be a label whose truth has not arrived
         return LABEL.points(column.name) if role == "label" and not column.n_unique else AGAINST_POINTS
+    if set(tokens(column.name)[:1]) & (OUTCOME_PREFIX | INPUT_PREFIX):
+        return AGAINST_POINTS
     if role == "score":
-        return _score_points(column)
+        return _score_points(column) + (ECHO if _echoes(column, evidence) else 0.0)
     return _label_points(column, setting, evidence, scorers) if role == "label" else _decision_points(column)
+
+
+def _measured(c: ColumnSummary) -> bool:
+    return c.kind == "numeric" and c.n_unique > MANY
+
+
+def _echoes(c: ColumnSummary, evidence: Evidence) -> bool:
+    """Whether a number shares a word with another that is named as the truth, is of its size, and goes with it."""
+    if not _measured(c) or LABEL.points(c.name) >= STRONG_POINTS:
+        return False
+    parts = {t for t in tokens(c.name) if len(t) > 2}
+    truths = [o for o in evidence.columns.values() if o.name != c.name and _measured(o) and LABEL.points(o.name) >= STRONG_POINTS]
+    return any(
+        parts & set(tokens(o.name)) and evidence.same_scale(c.name, o.name) and evidence.correlation(c.name, o.name) >= ECHO_FIT
+        for o in truths
+    )
 
 
 def _score_points(c: ColumnSummary) -> float:
@@ -169,7 +193,7 @@ def _label_points(c: ColumnSummary, setting: Setting, evidence: Evidence, scorer
         points += 1.0 + (1.0 if parts & (HIGHER | LOWER) and name == 0 else 0.0)
     if "is" in parts and c.n_unique == 2 and name > 0:
         points += 0.5
-    if c.null_rate and evidence.late_nulls(c.name, setting.time):
+    if c.null_rate and (evidence.late_nulls(c.name, setting.time) or _told_with_a_time(c.name, evidence)):
         points += LATE
     if many and name >= 0 and any(parts & set(tokens(s)) and s != c.name for s in scorers):
         points += 1.0  # `eta_min` and `delivery_min`
@@ -180,6 +204,12 @@ def _label_points(c: ColumnSummary, setting: Setting, evidence: Evidence, scorer
     if setting.task == "binary" and c.n_unique > 2:
         points += AGAINST_POINTS
     return points
+
+
+def _told_with_a_time(name: str, evidence: Evidence) -> bool:
+    """Whether a column is missing just where the time of a truth is."""
+    times = [o for o in evidence.columns.values() if o.kind == "time" and o.null_rate > 0 and LABEL_TIME.points(o.name) > 0]
+    return any(evidence.null_together(name, o.name) >= TOLD_WITH for o in times)
 
 
 def _decision_points(c: ColumnSummary) -> float:

@@ -81,7 +81,8 @@ SCORE = Vocabulary(
     words("score scores prob proba probability hat yhat phat pred predicted prediction forecast estimate estimated propensity "
           "likelihood confidence conf logit logits eta pctr pcvr punteggio puntuacion puntaje pontuacao wahrscheinlichkeit "
           "vorhersage prognose geschatzt schatzung probabilite prevision estime estimation prediccion estimado probabilidad "
-          "probabilita previsione stimato previsao konfidenz confiance confianza"),
+          "probabilita previsione stimato previsao konfidenz confiance confianza prevista previsto prevu prevue predit predite "
+          "vorhergesagt vorhergesagte prognostiziert prognostizierte pronostico pronosticado pronosticada stimata estimada"),
     words("p risk risiko risque riesgo rischio risco relevance rank_score similarity model output margin certainty"),
     words("credit bureau fico review rating user item quality seller merchant ip device host ms latency id version class band "
           "bucket level tier domain reputation email threshold"),
@@ -129,7 +130,8 @@ LOWER = words("cancel cancelled canceled cancellation complaint complained compl
               "abandonne cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato reclamo rimborso reso "
               "reclamacao devolvido claim claims repacked waste wasted rejected_by_user escalations rollback failed_delivery "
               "hide unfollow uninstall uninstalled expired stockout scrapped scrap rescheduled undelivered delayed again "
-              "misrouted corrected needless unneeded unnecessary avoidable unplanned downtime outage breakdown stoppage overdue "
+              "misrouted corrected reversal reversed derrochado derrochada desperdiciado gaspille sprecato verschwendet "
+              "needless unneeded unnecessary avoidable unplanned downtime outage breakdown stoppage overdue "
               "penalty waiting emergency readmitted readmission relapse spoiled spoilage shortage mispicked unresolved unnotig "
               "ausfall stillstand inutile panne innecesario averia guasto falha")
 AMOUNTS = words("revenue gmv umsatz chiffre ingresos ricavo receita profit ertrag spend sales nps csat rating watch dwell tip "
@@ -140,6 +142,10 @@ NOT_KPI = PAST | words("probability prob score predicted pred policy type reason
                        "method channel eligible can allowed has enabled")
 NOT_AMOUNT = words("item seller driver restaurant user customer product merchant co genre")
 """An amount of these is something known before the request: the rating of a driver."""
+
+OUTCOME_PREFIX = words("kpi kpis")
+INPUT_PREFIX = words("feat feats feature features input inputs")
+"""First words by which a log says itself what a column is: `kpi.refund`, `feat.age`."""
 
 CALENDAR = words("hour hours weekday dow day month week minute date year quarter season stunde wochentag tag monat woche jahr "
                  "heure jour mois semaine hora dia mes semana ora giorno mese settimana")
