@@ -27,9 +27,12 @@ from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
+from rca_kit.loop.s4_suspects.verdict import got_worse
 from rca_kit.stats import metrics
 
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
+# strength, and part of the metric's change, from which any clue's rows may date it: what they carry is no older than they
+SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they may put it off
 MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
 SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep for them to date it instead
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
@@ -72,7 +75,9 @@ def date_again(
         if (m := moves[s.name]).moved and m.scan.kind != "box" and m.fit.height > 0 and abs(m.fit.z) >= CLEAR_MARK
     ]
     first = min(clear, key=lambda m: (m.fit.start, m.series.name), default=None)
-    if first is not None and (anchor is None or _leads(first, anchor, grid.coarse_s)):
+    later = grid.n * grid.width_s if not got_worse(room) else LATER
+    whole = {f"mark:{i}" for i, c in enumerate(marks) if later > LATER or _carries_all(c)}
+    if first is not None and (anchor is None or _leads(first, anchor, grid.coarse_s, later if first.series.name in whole else 0)):
         anchor = first
     if anchor is None:
         return None
@@ -89,10 +94,14 @@ def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None
     return main if abs(main.fit.z) >= SAME_EVIDENCE * abs(picture.anchor.fit.z) else None
 
 
-def _leads(mark: Move, anchor: Move, seconds: int) -> bool:
-    """Whether a mark began no later than the outcome, and not so long before that the two have nothing to do with each other."""
+def _leads(mark: Move, anchor: Move, seconds: int, later: int) -> bool:
+    """Whether a mark began no later than the outcome (or so many seconds), nor so long before that the two are strangers."""
     gap = (anchor.reach()[0] - mark.fit.start) * seconds
-    return mark.fit.start <= anchor.reach()[1] and gap <= BLIND_DAY
+    return (mark.fit.start - anchor.reach()[1]) * seconds <= later and gap <= BLIND_DAY
+
+
+def _carries_all(clue: Clue) -> bool:
+    return clue.strength >= SURE_MARK and (clue.harm or 0.0) >= ALL_HARM
 
 
 def _marks(
@@ -102,10 +111,14 @@ def _marks(
     accused = charges(weigh_up(room, outcomes, scope, found))
     if not accused:
         return []
+    leading = accused[0].best.clues
+    unhurt = not got_worse(room)  # then what was lost or corrupted is the symptom itself
     return [
         c
-        for c in accused[0].best.clues
-        if c.where and c.strength >= MARK_LEAST and GROUP[c.signature] in BREAKS
+        for o in outcomes
+        for c in o.clues
+        if c.where and GROUP[c.signature] in BREAKS
+        and ((c.strength >= MARK_LEAST and (c in leading or unhurt)) or _carries_all(c))
     ]
 
 

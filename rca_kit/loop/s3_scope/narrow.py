@@ -283,7 +283,7 @@ def first_of_version(
         clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None:
+    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None or "known" in clue.facts:
         return found
     at, coarse = picture.grid.time(clue.onset), timedelta(seconds=picture.grid.coarse_s)
     switched = (

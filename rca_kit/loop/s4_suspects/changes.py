@@ -114,6 +114,8 @@ ASIDE: tuple[str, ...] = (
     r"footer", r"banner", r"rota", r"on-call", r"penetration test", r"next (?:week|month|quarter)", r"alert rules?",
     r"metrics? (?:prefix|names?)", r"postponed", r"cancelled",
 )  # fmt: skip
+# the words that an answering service is steered by are no mere wording
+_STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
 _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(ASIDE) + r")(?!\w)")
 
 
@@ -196,8 +198,13 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _ASIDE.search(c.description.lower()) is not None))
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _touches_nothing(c.description.lower())))
     return out
+
+
+def _touches_nothing(text: str) -> bool:
+    """Whether an entry says of itself that nothing which serves was touched."""
+    return _ASIDE.search(text) is not None and _STEERS.search(text) is None
 
 
 def mentions(change: ChangeRecord, subject: str, related: Any = ()) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, clock_features
 from rca_kit.stats.rates import rate_z
 
+DAY_HOURS = 24
 SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
 
 
@@ -38,9 +41,16 @@ def clock(room: Room) -> Outcome:
                     float(z / (z + 4)),
                     None,
                     ka / na - kb / nb,
+                    where=_where(name, room.columns.time, usual),
                 )
             )
     return Outcome("clock", title, "code", "free", as_clues(clues), "clock features follow the requests' time")
+
+
+def _where(name: str, time: str, usual: dict[int, float]) -> dict[str, Any] | None:
+    """Rows whose clock is off, where the usual clock is some hours from UTC all day."""
+    offsets = {(value - hour) % DAY_HOURS for hour, value in usual.items()}
+    return {"column": name, "op": "clock", "time": time, "offset": int(min(offsets))} if len(offsets) == 1 else None
 
 
 def _pairs(frame: pl.DataFrame, name: str, time: str) -> pl.DataFrame:

@@ -18,6 +18,7 @@ LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scorin
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
 INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
+STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
 STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -54,6 +55,8 @@ def versions(room: Room) -> Outcome:
         late = gap * grid.coarse_s / 3600
         text = f"version {version}: {share_b:.1%} -> {share_a:.1%} of requests"
         facts = {"hours_before_onset": late, "share": float(share_a)}
+        if share_b >= KNOWN_SHARE:
+            facts["known"] = float(share_b)
         if harm is not None:
             text += (
                 f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
@@ -81,6 +84,7 @@ def versions(room: Room) -> Outcome:
         move = room.picture.moves.get(f"share:{column}={version}")
         stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
         known = (share_b >= KNOWN_SHARE or stand_in) and len(counts) > 1
+        stand_in = stand_in or (known and _always_there(n[:start], sum(v[:start] for v in counts.values())))
         if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
             clues.append(
                 Clue(
@@ -97,6 +101,15 @@ def versions(room: Room) -> Outcome:
                 )
             )
     return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
+
+
+def _always_there(n: Floats, total: Floats) -> bool:
+    """Whether a version answered its steady part of the requests since the log begins: what grows then is no rollout."""
+    half = n.size // 2
+    if half == 0 or min(total[:half].sum(), total[half:].sum()) == 0:
+        return False
+    early, late = n[:half].sum() / total[:half].sum(), n[half:].sum() / total[half:].sum()
+    return bool(early >= STEADY_SHARE and n[: max(half // 2, 1)].sum() > 0 and abs(late - early) <= STEADY * max(early, late))
 
 
 def _version_gap(room: Room, column: str, version: str) -> float | None:

@@ -14,10 +14,12 @@ from rca_kit.stats.rates import rank_z, rate_z
 FAILED_LEAST, FAILED_Z = 8, 4.0  # failed requests, and their rank z against those that succeed, that tell where they fail
 STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
 # words in metric names, and what kind of trouble their move is
+AS_TRAFFIC = 0.2  # difference of log growth up to which a counter goes with the requests
 METRIC_KINDS = (
     ("cache", ("cache", "hit", "miss")),
     ("stale", ("age", "lag", "fresh", "stale", "delay")),
     ("restart", ("restart", "crash", "oom", "evict")),
+    ("rows", ("rows", "records", "ingested", "imported", "loaded", "written", "documents", "partitions")),
     ("memory", ("memory", "mem", "heap", "rss", "gc")),
     ("saturation", ("cpu", "gpu", "util", "queue", "load", "thread", "pool", "connection", "disk", "iops", "saturation")),
     ("timeout", ("timeout", "error", "fail", "5xx", "reject", "unavailable")),
@@ -146,6 +148,8 @@ def components(room: Room) -> Outcome:
             continue
         if kind == "timeout" and not slowed and room.columns.stages:
             kind = "cut_short"
+        if kind in ("rows", "other") and _follows_traffic(room, r.before, r.after):
+            kind = "requests"
         onset = room.onset(name)
         clues.append(
             Clue(
@@ -161,6 +165,14 @@ def components(room: Room) -> Outcome:
     return Outcome(
         "service_metrics", title, "infra", "free", as_clues(clues), "no component's metric moved for the worse with it"
     )
+
+
+def _follows_traffic(room: Room, before: float, after: float) -> bool:
+    """Whether a counter grew or fell as the requests did."""
+    volume = room.readings.get("volume")
+    if volume is None or not volume.moved or not volume.before or not volume.after or before <= 0 or after <= 0:
+        return False
+    return bool(abs(np.log(after / before) - np.log(volume.after / volume.before)) <= AS_TRAFFIC)
 
 
 def metric_kind(metric: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
 
 from rca_kit.loop.reading.picture import same_days
+from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.drift import ColumnChange
 from rca_kit.stats.rates import rate_z
 
+CALENDAR_BEFORE, CALENDAR_AFTER = timedelta(hours=18), timedelta(hours=3)  # an entry for the day may be of the evening before
+COUNTED_MORE = 1.25  # times the log's own part of its usual requests that a service may count
 DUE = 0.9  # part of their usual share at which labels have come
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
@@ -51,8 +55,8 @@ def volume(room: Room) -> Outcome:
             )
     if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
         grown = r.after / r.before
-        kind = "surge" if grown > 1 else "lost"
-        if kind == "surge" or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
+        kind = "surge" if grown > 1 else "lull" if _announced(room, grown) else "lost"
+        if kind != "lost" or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
             clues.append(
                 Clue(
                     "volume",
@@ -66,6 +70,25 @@ def volume(room: Room) -> Outcome:
                 )
             )
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
+
+
+def _announced(room: Room, grown: float) -> bool:
+    """Whether the calendar of the change log has an entry about when requests became fewer, and the services counted no more.
+
+    Requests that the services answered and the log lacks were lost, whatever day it is.
+    """
+    onset = room.onset("volume")
+    if onset is None:
+        return False
+    counted = [
+        room.readings[n] for n, s in room.picture.series.items()
+        if s.family == "component" and metric_kind(n.rpartition(":")[2]) == "requests" and n in room.readings
+    ]
+    counters = [r.after / r.before for r in counted if r.before and r.after]
+    if counters and max(counters) > grown * COUNTED_MORE:
+        return False
+    at = room.picture.grid.time(onset)
+    return any(c.kind == "calendar" and at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER for c in room.changes)
 
 
 def _duplicates(room: Room) -> tuple[float, float] | None:

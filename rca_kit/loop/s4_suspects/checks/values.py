@@ -52,6 +52,7 @@ MOST_SWAPS = 12
 CLIP_LEFT = 0.05  # of the share at the edge, that may still lie beyond it: some requests go another way
 SATURATED = 0.1  # spreads (90 % - 10 %) by which the other values must have moved towards the heap
 CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
+ALL_ROWS = 0.98  # share of rows from which a mark is one of all requests
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -102,7 +103,8 @@ def values(room: Room) -> Outcome:
             )
             if found is not None:
                 clue, bad_b, bad_a = found
-                clues.append(replace(clue, harm=room.harm(bad_b, bad_a)))
+                # what marks every row tells them from no others: all of the harm lies in them, whatever did it
+                clues.append(replace(clue, harm=room.harm(bad_b, bad_a) if float(bad_a.mean()) < ALL_ROWS else None))
     clues = _swapped(room, clues)
     return Outcome(
         "value_range",
