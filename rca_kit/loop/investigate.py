@@ -27,7 +27,7 @@ from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.levels import in_metric
-from rca_kit.loop.s3_scope.narrow import Hurt, first_of_version, hurt_segments, mix_and_rate, records, scope_of
+from rca_kit.loop.s3_scope.narrow import Hurt, first_of_value, first_of_version, hurt_segments, mix_and_rate, records, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import rests_on_few
@@ -142,6 +142,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         if out.code == "alive" and c.onset is not None
     ]
     found_symptom = with_turns(found_symptom, picture, turns)
+    if not fixed:
+        found_symptom = first_of_value(prepared, picture, found_symptom)
     say("scope")
     verdict = decide(room, outcomes)
     mix: tuple[MixRate, ...] = ()

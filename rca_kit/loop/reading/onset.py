@@ -19,10 +19,8 @@ AGE_WORDS = ("age", "lag", "fresh", "stale")  # in the names of metrics that gro
 AGE_MARGIN = 0.05  # beyond the oldest ever seen
 EARLY = 0.6  # part of the log before the scanned start that tells how old is usual
 UNSEEN = 0.0005  # share below which a value was not there
-STAYS_FOR, STAYS = (
-    6,
-    0.8,
-)  # buckets after its first request, and the part of them that must hold it, for a value to have come to stay
+# buckets after its first request, and the part of them that must hold it, or of its later share, for a value to have come to stay
+STAYS_FOR, STAYS, FILLS = 6, 0.8, 0.3
 GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched on
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
@@ -156,10 +154,12 @@ def appearance(move: Move) -> int | None:
     if s.family not in ("mix", "version") or move.fit.height < 0:
         return None
     k, n = s.sums
+    later = k[move.fit.start :].sum() / max(n[move.fit.start :].sum(), 1.0)
     for i in np.flatnonzero(k > 0):
-        if (k[i : i + STAYS_FOR] > 0).mean() >= STAYS:
+        here = slice(i, i + STAYS_FOR)
+        if (k[here] > 0).mean() >= STAYS or k[here].sum() >= max(FILLS * later * n[here].sum(), 2):
             quiet = k[:i].sum() <= UNSEEN * n[:i].sum()
-            return int(i) if quiet and i > 0 and abs(int(i) - move.fit.start) <= k.size // 4 else None
+            return int(i) if quiet and i > 0 and move.fit.start - int(i) <= k.size // 4 else None
     return None
 
 

@@ -14,6 +14,7 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
@@ -303,6 +304,27 @@ def first_of_version(
         onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
         shape="staircase" if beside else found.shape,
     )
+
+
+def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:
+    """A value that was not there before dates a shift of the mix by its first request."""
+    anchor = picture.anchor
+    if anchor is None or anchor.series.family != "mix" or found.onset is None:
+        return found
+    born = [
+        (b, m.series) for m in picture.moves.values()
+        if m.moved and m.series.family == "mix" and m.series.column == anchor.series.column and (b := appearance(m)) is not None
+    ]
+    if not born:
+        return found
+    bucket, series = min(born, key=lambda x: (x[0], x[1].name))
+    since = picture.grid.time(bucket, coarse=True)
+    first = _first_request(prepared, {"column": series.column, "values": [series.name.partition("=")[2]]}, since)
+    if first is None:
+        return found
+    start = picture.grid.time(picture.grid.index(first))
+    end = min(start + timedelta(seconds=picture.grid.coarse_s), picture.grid.time(picture.grid.n))
+    return replace(found, onset=start, onset_interval=(start, end))
 
 
 def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -> datetime | None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
+from rca_kit.loop.reading.onset import appearance
+from rca_kit.loop.reading.picture import weekend
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
@@ -42,6 +44,7 @@ SHIFT_FAMILIES = ("mix", "input", "output")
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
+WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
 
@@ -88,6 +91,8 @@ def decide(
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
+    if (shifted or drifted) and all(c.signature == "mix" for c in drifted) and _first_weekend(room):
+        return Verdict("no_change", "who comes, and how many, changed with the first weekend in the log, as it may every week")
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
@@ -114,6 +119,19 @@ def _passed(room: Room) -> bool:
     if anchor is None or anchor.scan.kind != "box" or anchor.series.family not in SHIFT_FAMILIES:
         return False
     return anchor.series.name != picture.alert and anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
+
+
+def _first_weekend(room: Room) -> bool:
+    """Whether traffic or its mix moved as the first weekend of the log began, with no earlier one to tell what is usual."""
+    picture = room.picture
+    anchor, grid = picture.anchor, picture.grid
+    if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None:
+        return False
+    seconds = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
+    off, start, edge = weekend(seconds), anchor.fit.start, int(WEEKEND_EDGE // grid.coarse_s)
+    end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
+    began = bool(off[max(start - edge, 0) : start + edge + 1].any()) and not off[: max(start - edge, 0)].any()
+    return began and end > start and float(off[start:end].mean()) >= WEEKEND_PART
 
 
 def _quality_known(room: Room) -> bool:
