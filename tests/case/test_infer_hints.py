@@ -129,3 +129,47 @@ def test_no_time_names_what_is_there(tmp_path):
     with pytest.raises(BadInput, match="no column holds times") as caught:
         opened(tmp_path, {"a": list(range(N)), "score": np.linspace(0, 1, N)})
     assert "roles.time" in str(caught.value)
+
+
+def test_a_truth_is_missing_where_its_time_is_and_a_cut_of_the_score_is_no_truth(tmp_path):
+    d = Draw(31)
+    when = np.array([t + timedelta(hours=6) for t in times()], dtype=object)
+    known = d.rng.random(N) < 0.9
+    gone = d.rng.random(N) < 0.01  # no answer at all
+    oc = opened(tmp_path, {
+        "createdAt": times(), "riskScore": np.where(gone, np.nan, d.p),
+        "outcome": [None if g else ("refer" if p > 0.5 else "pass") for p, g in zip(d.p, gone, strict=True)],
+        "underwriterRejected": [int(y) if k else None for y, k in zip(d.y, known, strict=True)],
+        "reviewedAt": [t if k else None for t, k in zip(when, known, strict=True)],
+    })
+    assert (oc.roles.label, oc.roles.decision, oc.roles.label_time) == ("underwriterRejected", "outcome", "reviewedAt")
+
+
+def test_what_was_forecast_echoes_what_was_measured(tmp_path):
+    d = Draw(32)
+    demand = d.rng.lognormal(4, 0.4, N)
+    oc = opened(tmp_path, {
+        "ts": times(), "wasser wirklich (L)": demand.round(1),
+        "wasser gesehen (L)": (demand * d.rng.lognormal(0, 0.2, N)).round(1),
+        "wind": d.rng.normal(size=N), "stress": (demand > 90).astype(int),
+    })
+    assert oc.roles.score == "wasser gesehen (L)" and oc.roles.label == "wasser wirklich (L)" and oc.roles.decision is None
+
+
+def test_prefixes_say_what_a_column_is(tmp_path):
+    d = Draw(33)
+    oc = opened(tmp_path, {
+        "ts": times(), "score": d.p, "label": d.y, "feat.score_7d": d.rng.random(N), "kpi.blorp": d.rng.integers(0, 2, N),
+        "kpi.wasted_l": d.rng.lognormal(0, 1, N).round(2),
+    })
+    assert oc.roles.kpi == {"kpi.wasted_l": "lower", "kpi.blorp": "higher"}
+    assert oc.roles.features == ("feat.score_7d",)
+
+
+def test_a_yes_or_no_that_is_missing_with_the_answer_is_no_input(tmp_path):
+    d = Draw(34)
+    gone = d.rng.random(N) < 0.02
+    blank = lambda x: [None if g else float(v) for v, g in zip(x, gone, strict=True)]  # noqa: E731
+    oc = opened(tmp_path, {
+        "ts": times(), "score": blank(d.p), "label": d.y, "zorp": blank(d.rng.integers(0, 2, N)), "x": d.z})
+    assert "zorp" not in oc.roles.features and {"x"} <= set(oc.roles.features)

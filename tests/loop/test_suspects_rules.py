@@ -10,16 +10,22 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
-from rca_kit.loop.s3_scope.search import flow_scope
+from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.changes import Fit, fits
-from rca_kit.loop.s4_suspects.checks.service import failing_stage
+from rca_kit.loop.s4_suspects.checks.model import _always_there
+from rca_kit.loop.s4_suspects.checks.service import components, failing_stage, metric_kind
+from rca_kit.loop.s4_suspects.checks.traffic import _announced
+from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain
 from rca_kit.loop.s4_suspects.room import calendar_features
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
+from rca_kit.loop.s4_suspects.verdict import _first_weekend
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -142,7 +148,8 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
 @pytest.mark.parametrize(("text", "aside"), [
     ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
     ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
-    ("new key for device_type", False), ("color space of images: BGR", True), ("catalog rewritten", False),
+    ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", True),
+    ("catalog rewritten", False),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
     assert logged("edge", text).aside is aside
@@ -156,3 +163,86 @@ def test_a_chain_names_each_link_once() -> None:
     h = next(h for h in two(cache, components=("store",), logged=(fit,)) if h.change_id == "c1")
     told = chain(h, "auc", tuple(Outcome(c.check, "", "data", "free", (c,)) for c in (cache, nulls, alone)))
     assert told == ("auc", "x lost values", "cache hits fell", "c1: new keys")
+
+
+def moved(before: float, after: float) -> Any:
+    return SimpleNamespace(moved=True, before=before, after=after, worse=None)
+
+
+def counters(volume: tuple[float, float], written: tuple[float, float]) -> str:
+    names = {"volume": "volume", "service:loader:rows_written": "component"}
+    readings = {"volume": moved(*volume), "service:loader:rows_written": moved(*written)}
+    room = SimpleNamespace(
+        readings=readings, picture=SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in names.items()}),
+        moved=lambda *_: ["service:loader:rows_written"], columns=Columns("ts", "binary"),
+        onset=lambda _: None, strength=lambda _: 0.9)
+    room.readings["volume"].moved = volume[0] != volume[1]
+    return components(room).clues[0].signature
+
+
+def test_rows_that_a_job_wrote_are_data_unless_they_go_with_the_traffic() -> None:
+    assert counters((100, 100), (50_000, 12_000)) == "metric:rows"
+    assert counters((100, 50), (50_000, 26_000)) == "metric:requests"
+    assert {"data", "upstream", "infra"} == set(CATEGORIES_OF["metric:rows"])
+    assert metric_kind("rows_loaded") == "rows" and metric_kind("cpu_load") == "saturation"
+
+
+@pytest.mark.parametrize(("before", "expected"), [
+    (np.full(20, 12.0), True),  # an arm of a split, there since the log begins
+    (np.r_[np.zeros(15), np.full(5, 12.0)], False),  # a canary that began a while ago
+    (np.full(20, 1.0), False),  # a trickle
+])
+def test_an_arm_that_was_always_there_is_no_rollout(before: Any, expected: bool) -> None:
+    assert _always_there(before, np.full(20, 100.0)) is expected
+
+
+@pytest.mark.parametrize(("kind", "hours", "counted", "expected"), [
+    ("calendar", -1.0, 0.5, True), ("calendar", -30.0, 0.5, False), ("code_deploy", -1.0, 0.5, False),
+    ("calendar", -1.0, 1.0, False)])
+def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
+    kind: str, hours: float, counted: float, expected: bool
+) -> None:
+    grid = made.seen_grid()
+    at = grid.index(made.ONSET)
+    name = "service:api:requests"
+    room: Any = SimpleNamespace(
+        onset=lambda _: at, readings={name: moved(100.0, 100.0 * counted)},
+        picture=SimpleNamespace(series={name: SimpleNamespace(family="component")}, grid=grid),
+        changes=(made.change(60 * hours, kind, "calendar", "bank holiday"),))
+    assert _announced(room, 0.5) is expected
+
+
+def test_a_mark_of_all_rows_carries_no_harm() -> None:
+    seen = made.room("unit")
+    clue = next(c for c in values(seen).clues if c.subject == "feature:amount")
+    assert clue.signature == "unit" and clue.harm is None
+
+
+def test_clocks_that_are_off_are_marked_row_by_row() -> None:
+    at = [MONDAY + timedelta(minutes=7 * i) for i in range(600)]
+    frame = pl.DataFrame({"ts": at, "hour": [(t.hour + 1) % 24 + (3 if i % 4 == 0 else 0) for i, t in enumerate(at)]})
+    bad = badness_where({"column": "hour", "op": "clock", "time": "ts", "offset": 1}, dict(to_lazy(frame).collect_schema()))
+    assert bad is not None
+    marked = to_lazy(frame).select(bad.row.alias("b")).collect().to_native()["b"].to_list()
+    assert marked == [int(i % 4 == 0) for i in range(600)]
+
+
+def weekend_room(start: float, days: float, first: datetime, family: str = "volume", kind: str = "box", end: float = 1e9) -> Any:
+    grid = TimeGrid.over(first, first + timedelta(days=days))
+    coarse = 86400 / grid.coarse_s
+    fit = SimpleNamespace(start=int(start * coarse), end=int(min(end * coarse, grid.n_coarse)), height=-1.0)
+    series = SimpleNamespace(family=family, name="volume")
+    anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
+    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=first + timedelta(days=days)))
+
+
+@pytest.mark.parametrize(("start", "days", "end", "expected"), [
+    (4.9, 6.5, 1e9, True),  # Monday to Sunday, fewer requests since Friday night
+    (4.9, 7.0, 6.9, True),  # ... and over on Sunday night
+    (2.5, 6.5, 1e9, False),  # since Wednesday
+    (11.9, 13.5, 1e9, False),  # an earlier weekend is there to compare with
+    (4.9, 12.0, 1e9, False),  # long after the weekend it is still so
+])
+def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
+    assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
+    assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))

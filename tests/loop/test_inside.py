@@ -1,0 +1,84 @@
+"""Faults in one segment: units, defaults and swapped codes are asked for where a feature moved while the rest held still."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rca_kit.loop.s3_scope.search import badness_where
+from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
+from rca_kit.loop.s4_suspects.checks.values import _inside
+from rca_kit.loop.s4_suspects.inside import moved_inside
+from rca_kit.sources import to_lazy
+
+ROWS = 6000
+KINDS = ("billing", "login", "cancel", "other", "howto")
+SHARES = (0.4, 0.25, 0.2, 0.1, 0.05)
+
+
+def side(seed: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame({
+        "country": rng.choice(["AT", "DE", "FR", "IT"], ROWS), "device": rng.choice(["ios", "web"], ROWS),
+        "amount": rng.lognormal(3, 0.5, ROWS), "age": rng.normal(40, 9, ROWS), "kind": rng.choice(KINDS, ROWS, p=SHARES),
+    })
+
+
+AUSTRIA = pl.col("country") == "AT"
+PAIR = AUSTRIA & (pl.col("device") == "ios")
+
+
+def found(change: pl.Expr, seed: int = 0) -> dict[str, Any]:
+    before, after = side(2 * seed), side(2 * seed + 1).with_columns(change)
+    return moved_inside(before, after, ["amount", "age", "kind"], ["country", "device"])
+
+
+@pytest.mark.parametrize(("whom", "where"), [(AUSTRIA, {"country": "AT"}), (PAIR, {"country": "AT", "device": "ios"})])
+def test_the_segment_that_a_feature_moved_in_is_found(whom: pl.Expr, where: dict[str, str]) -> None:
+    seen = found(pl.when(whom).then(pl.col("amount") * 100).otherwise(pl.col("amount")).alias("amount"))
+    assert set(seen) == {"amount"}
+    assert dict(sorted(seen["amount"].where.items())) == where
+    lost = found(pl.when(whom & (pl.col("age") > 40)).then(None).otherwise(pl.col("age")).alias("age"))
+    assert dict(sorted(lost["age"].where.items())) == where
+
+
+def test_nothing_is_found_where_nothing_moved_or_everything_did() -> None:
+    for seed in range(40):  # 40 logs of 18 pairs with 3 to 6 measures each
+        assert found(pl.col("age"), seed) == {}
+    assert found((pl.col("amount") * 100).alias("amount")) == {}
+
+
+def room(change: pl.Expr) -> Any:
+    before, after = side(0), side(1).with_columns(change)
+    inside = moved_inside(before, after, ["amount", "kind"], ["country", "device"])
+    return SimpleNamespace(before=before, after=after, inside=inside, harm=lambda *_: None)
+
+
+def test_a_unit_that_changed_in_one_segment_is_named_with_it() -> None:
+    here = room(pl.when(AUSTRIA).then(pl.col("amount") * 100).otherwise(pl.col("amount")).alias("amount"))
+    told = _inside(here, "amount", here.before["amount"].to_numpy(), here.after["amount"].to_numpy())
+    assert told is not None
+    clue, _, marked = told
+    assert clue.signature == "unit" and clue.says.startswith("in country = AT, amount: ") and "x100" in clue.says
+    assert clue.share == pytest.approx(0.25, abs=0.02)
+    assert (marked == (here.after["country"] == "AT").to_numpy()).mean() > 0.99
+    assert clue.where is not None
+    bad = badness_where(clue.where, dict(to_lazy(here.after).collect_schema()))
+    assert bad is not None
+    rows = to_lazy(here.after).select(bad.row.alias("bad"), "country").collect().to_native()
+    assert set(rows.filter(pl.col("bad") == 1)["country"]) == {"AT"}
+
+
+def test_codes_that_changed_places_in_one_segment_are_no_new_mix() -> None:
+    turned = dict(zip(KINDS, (*KINDS[1:], KINDS[0]), strict=True))
+    here = room(pl.when(AUSTRIA).then(pl.col("kind").replace(turned)).otherwise(pl.col("kind")).alias("kind"))
+    clue = _permuted_inside(here, "kind")
+    assert clue is not None and clue.signature == "permuted" and "in country = AT" in clue.says
+    assert clue.where == {"column": "kind", "op": "segment", "segment": {"country": "AT"}}
+    drift = pl.when(AUSTRIA & (pl.col("age") < 36)).then(pl.lit("cancel")).otherwise(pl.col("kind")).alias("kind")
+    there = room(drift)
+    assert "kind" in there.inside and _permuted_inside(there, "kind") is None
