@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,12 @@ from rca_kit.stats.drift import ColumnChange
 from rca_kit.stats.rates import rate_z
 
 CALENDAR_BEFORE, CALENDAR_AFTER = timedelta(hours=18), timedelta(hours=3)  # an entry for the day may be of the evening before
+# why people stay away: other entries of a calendar are the company's own meetings and deadlines
+_DAY_OFF = re.compile(
+    r"holiday|vacation|day off|break|closed|closure|festiv|feast|long weekend|christmas|easter|new year|thanksgiving|ramadan|"
+    r"eid\b|diwali|carnival|strike|curfew|lockdown|storm|feiertag|ferien|urlaub|br[uü]ckentag|streik|f[eé]ri[eé]|vacances|gr[eè]ve|"
+    r"festivo|vacaciones|puente|huelga|semana santa|feria|vacanz|sciopero|feriado|f[eé]rias|greve"
+)
 COUNTED_MORE = 1.25  # times the log's own part of its usual requests that a service may count
 DUE = 0.9  # part of their usual share at which labels have come
 MIX_LEAST = 0.03  # points of share that a value must gain
@@ -88,7 +95,8 @@ def _announced(room: Room, grown: float) -> bool:
     if counters and max(counters) > grown * COUNTED_MORE:
         return False
     at = room.picture.grid.time(onset)
-    return any(c.kind == "calendar" and at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER for c in room.changes)
+    about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
+    return any(c.kind == "calendar" and _DAY_OFF.search(c.description.lower()) for c in about)
 
 
 def _duplicates(room: Room) -> tuple[float, float] | None:
