@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rca_kit.aggregates.saved import Saved
 from rca_kit.case.bundled import sample
 from rca_kit.errors import BadInput
 from rca_kit.loop.reading.saving import aggregate_case
+from rca_kit.sources import open_case
 
 from .cli_helpers import run
 
@@ -75,6 +77,70 @@ def test_parts_merge_into_the_whole(parts: tuple[Saved, Saved, Saved], tmp_path:
     old.save(folder / "old.agg")
     new.save(folder / "new.agg")
     assert json.dumps(investigate(folder).to_dict()) == found[0]
+
+
+@pytest.mark.parametrize("before_the_deploy", [True, False])
+def test_aggregates_and_newer_rows_give_the_findings_of_the_whole_log(
+    log: pl.DataFrame, tmp_path: Path, before_the_deploy: bool, monkeypatch: Any
+) -> None:
+    """A nightly job keeps the baseline, an incident reads its own hours: also where these hold a version never seen before."""
+    cut = log.filter(pl.col("model_version") == "v3")["ts"].min() if before_the_deploy else log["ts"].quantile(0.9)
+    base = aggregate_case(case_of(tmp_path / "old", log.filter(pl.col("ts") < cut)), rows=ALL)
+    folder = case_of(tmp_path / "both", None, "predictions: {aggregates: night.agg, rows: new-*.parquet}")
+    base.save(folder / "night.agg")
+    # the file of the new hours begins before midnight: what the night has summed is not counted twice
+    late = log.filter(pl.col("ts") >= cut - timedelta(minutes=40))
+    late.filter(pl.int_range(pl.len()) % 2 == 0).write_parquet(folder / "new-1.parquet")
+    late.filter(pl.int_range(pl.len()) % 2 == 1).write_parquet(folder / "new-2.parquet")
+    opened = open_case(folder)
+    assert opened.row_count == log.height
+    assert opened.time_range == open_case(sample(SAMPLE)).time_range
+    found = investigate(opened).to_dict()
+    whole = case_of(tmp_path / "whole", None, "predictions: {aggregates: log.agg}")
+    aggregate_case(case_of(tmp_path / "rows", log), base, ALL).save(whole / "log.agg")
+    expected = investigate(whole).to_dict()
+    assert any("left out" in w for w in found["warnings"])
+    assert {k: v for k, v in found.items() if k != "warnings"} == {k: v for k, v in expected.items() if k != "warnings"}
+    of_rows = investigate(tmp_path / "rows").to_dict()
+    assert found["verdict"] == of_rows["verdict"]
+    assert found["symptom"]["onset"] == of_rows["symptom"]["onset"]
+    assert [s["where"] for s in found["scope"]["segments"]] == [s["where"] for s in of_rows["scope"]["segments"]]
+    assert found["suspects"][0]["subject"] == of_rows["suspects"][0]["subject"]
+
+
+def test_newer_rows_may_be_in_an_engine_and_need_the_columns_of_the_aggregates(log: pl.DataFrame, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    cut = log["ts"].quantile(0.9)
+    base = aggregate_case(case_of(tmp_path / "old", log.filter(pl.col("ts") < cut)), rows=ALL)
+    spec = "predictions: {aggregates: night.agg, rows: {duckdb: new.duckdb, table: log}}"
+    folder = case_of(tmp_path / "both", None, spec)
+    base.save(folder / "night.agg")
+    with duckdb.connect(str(folder / "new.duckdb")) as connection:
+        connection.register("arrived", log.filter(pl.col("ts") >= cut).to_arrow())
+        connection.execute("create table log as select * from arrived")
+    expected = investigate(case_of(tmp_path / "rows", log)).to_dict()
+    found = investigate(folder).to_dict()
+    assert (found["verdict"], found["symptom"]["onset"]) == (expected["verdict"], expected["symptom"]["onset"])
+    assert found["suspects"][0]["subject"] == expected["suspects"][0]["subject"]
+    with duckdb.connect(str(folder / "new.duckdb")) as connection:
+        connection.execute("alter table log drop column device_type")
+    with pytest.raises(BadInput, match="device_type"):
+        investigate(folder)
+
+
+def test_rows_that_are_all_summed_already_change_nothing(log: pl.DataFrame, tmp_path: Path) -> None:
+    folder = case_of(tmp_path / "both", None, "predictions: {aggregates: night.agg, rows: part.parquet}")
+    aggregate_case(case_of(tmp_path / "old", log), rows=ALL).save(folder / "night.agg")
+    log.tail(5_000).write_parquet(folder / "part.parquet")
+    opened = open_case(folder)
+    assert opened.row_count == log.height and opened.newer is None
+    assert any("5,000 of 5,000 rows beside the aggregates" in w for w in opened.warnings)
+
+
+def test_what_else_stands_beside_aggregates_is_refused(log: pl.DataFrame, tmp_path: Path) -> None:
+    folder = case_of(tmp_path / "both", log, "predictions: {aggregates: night.agg, path: part.parquet}")
+    with pytest.raises(BadInput, match="under `rows`"):
+        open_case(folder)
 
 
 def test_findings_from_aggregates_with_all_rows_are_those_from_the_rows(log: pl.DataFrame, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def _check(a: Saved, b: Saved) -> None:
 
 
 def _merged_log(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    total = a["rows"] + b["rows"]
+    total, others = a["rows"] + b["rows"], {c["name"]: c for c in b["columns"]}  # columns without a role may come and go
     return {
         **a,
         "rows": total,
@@ -136,7 +136,7 @@ def _merged_log(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
         "last": max(a["last"], b["last"]),
         "warnings": list(dict.fromkeys([*a["warnings"], *b["warnings"]])),
         "files": [*a["files"], *b["files"]],
-        "columns": [_merged_column(x, y, a["rows"] / total) for x, y in zip(a["columns"], b["columns"], strict=True)],
+        "columns": [_merged_column(x, others[x["name"]], a["rows"] / total) if x["name"] in others else x for x in a["columns"]],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import polars as pl
 
 from rca_kit.case.changes import Change
 from rca_kit.case.columns import ColumnSummary
-from rca_kit.case.incident import Case, load_case
+from rca_kit.case.incident import Case, RolesGiven, Tables, load_case
 from rca_kit.case.infer import Inferred, infer_roles
 from rca_kit.case.roles import Roles, check_given
 from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.sources.archive import Archive
+from rca_kit.sources.collect import collect
 from rca_kit.sources.columns import sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
@@ -60,6 +61,7 @@ class OpenCase:
     engine: str = "polars"
     sample: pl.DataFrame | None = None  # the rows that columns were told from, spread over the log
     saved: tuple[tuple[str, Archive], ...] = ()  # name and content of each file, when the log is here as aggregates only
+    newer: OpenCase | None = None  # the rows named beside aggregates, those later than the aggregates
 
     def column(self, name: str) -> ColumnSummary:
         """Give the summary of one column.
@@ -121,19 +123,62 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
         warnings = [*source.warnings, *log.warnings]
         own = engine == "polars" or saved is not None
         frame = log.frame if own else predictions_of(engine, source, log.frame.to_native())
+    newer: OpenCase | None = None
+    if saved and isinstance(spec, dict) and "rows" in spec:
+        newer, newer_notes = _newer(case, saved, spec["rows"], engine)
+        warnings += newer_notes
+    rows, span = log.rows, log.span
+    if newer is not None:
+        rows, span = rows + newer.row_count, (span[0], max(span[1], newer.time_range[1]))
+        frame = _with_newer(frame, newer)
+        warnings += newer.warnings
     check_impact(case, log.inferred.roles)
-    metrics, metric_entry, metric_notes = service_metrics_table(case, log.span)
+    metrics, metric_entry, metric_notes = service_metrics_table(case, span)
     golden, golden_entry, golden_notes = golden_table(case)
     shadow, shadow_entry, shadow_notes = shadow_table(case)
     for notes in (change_notes, metric_notes, golden_notes, shadow_notes):
         warnings += notes
-    entries = [entry("predictions", source, log.rows, len(log.columns)), change_entry, metric_entry, golden_entry, shadow_entry]
+    predictions = entry("predictions", source, rows, len(log.columns))
+    if newer is not None:
+        predictions = replace(predictions, files=(*predictions.files, *newer.tables[0].files))
+    entries = [predictions, change_entry, metric_entry, golden_entry, shadow_entry]
     return OpenCase(
         case=case, roles=log.inferred.roles, positive=log.inferred.positive, task=log.inferred.task, predictions=frame,
-        row_count=log.rows, time_range=log.span, columns=log.columns, changes=changes, service_metrics=metrics, golden=golden,
+        row_count=rows, time_range=span, columns=log.columns, changes=changes, service_metrics=metrics, golden=golden,
         shadow=shadow, warnings=tuple(dict.fromkeys(warnings)), tables=tuple(e for e in entries if e is not None), engine=engine,
-        sample=log.sample, saved=saved.archives if saved else (),
+        sample=log.sample, saved=saved.archives if saved else (), newer=newer,
     )
+
+
+def _newer(case: Case, saved: SavedLog, spec: Any, engine: str) -> tuple[OpenCase | None, tuple[str, ...]]:
+    """Open the rows beside aggregates by the aggregates' roles; rows no later than theirs are summed there already."""
+    roles = dict.fromkeys(RolesGiven.model_fields) | saved.roles.to_dict()
+    tables = Tables.model_validate({"predictions": spec})
+    alone = case.incident.model_copy(update={"tables": tables, "roles": RolesGiven(**roles), "task": saved.task})
+    opened = open_incident(replace(case, incident=alone), engine)
+    time, last = opened.roles.time, saved.span[1]
+    frame = opened.predictions.filter(nw.col(time) > nw.lit(last))
+    facts = collect(frame.select(nw.len().alias("n"), nw.col(time).min().alias("first"))).row(0, named=True)
+    early = opened.row_count - facts["n"]
+    notes: tuple[str, ...] = ()
+    if early:
+        notes = (f"{early:,} of {opened.row_count:,} rows beside the aggregates are no later than {last:%Y-%m-%d %H:%M:%S} UTC, "
+                 "where those end: they count as summed already and are left out",)
+    if not facts["n"]:
+        return None, notes
+    span = (facts["first"], opened.time_range[1])
+    named = [t for t in opened.tables if t.name == "predictions"]
+    return replace(opened, predictions=frame, row_count=facts["n"], time_range=span, tables=tuple(named)), notes
+
+
+def _with_newer(kept: Frame, newer: OpenCase) -> Frame:
+    """Rows kept with the aggregates and the newer ones together; where an engine holds the newer, those alone."""
+    mine, theirs = kept.to_native(), newer.predictions.to_native()
+    if not isinstance(theirs, pl.LazyFrame):
+        return newer.predictions
+    both = pl.concat([mine, theirs.select(mine.collect_schema().names())], how="vertical_relaxed")
+    together: Frame = nw.from_native(both)
+    return together
 
 
 def _saved_log(case: Case, saved: SavedLog) -> Log:

@@ -44,6 +44,10 @@ def open_saved(case: Case, spec: Mapping[str, Any]) -> SavedLog:
     BadInput
         When one is missing or damaged, or incident.yaml gives roles that differ from theirs.
     """
+    unknown = [k for k in spec if k not in ("aggregates", "rows")]
+    if unknown:
+        raise BadInput("unknown key beside `aggregates` in tables.predictions", file=FILE_NAME, found=unknown[0],
+                       expected="aggregates, rows", hint="name the rows that are newer under `rows`")
     named = spec["aggregates"]
     patterns = tuple(str(p) for p in named) if isinstance(named, (list, tuple)) else (str(named),)
     files = find(case.folder, patterns, f"{FILE_NAME}: tables.predictions")

@@ -24,7 +24,7 @@ from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
 from rca_kit.loop.reading.plan import EAGER_ROWS, columns_of, plan_of
-from rca_kit.loop.reading.saving import even_limits, sum_and_keep
+from rca_kit.loop.reading.saving import aggregate_case, even_limits, sum_and_keep
 from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.loop.s7_settle.decisions import team_table
 from rca_kit.sources import OpenCase
@@ -62,7 +62,7 @@ def prepare(opened: OpenCase, report: Report | None = None) -> Prepared:
 
 def _prepared(opened: OpenCase, report: Report | None) -> Prepared:
     if opened.saved:
-        return _with_series(from_saved(opened))
+        return _with_series(from_saved(opened, report))
     columns, frame = columns_of(opened), opened.predictions
     grid = TimeGrid.over(*opened.time_range)
     streamed = isinstance(frame.to_native(), pl.LazyFrame)
@@ -80,9 +80,11 @@ def _prepared(opened: OpenCase, report: Report | None) -> Prepared:
     return _with_series(Prepared(opened, columns, frame, scan(frame, plan), {}))
 
 
-def from_saved(opened: OpenCase) -> Prepared:
-    """A case whose log is here as aggregates: merged, on the grid that its rows would have got."""
+def from_saved(opened: OpenCase, report: Report | None = None) -> Prepared:
+    """A case whose log is here as aggregates: merged, on the grid its rows would have got. Newer rows are summed alike."""
     parts = [Saved.of(archive, name) for name, archive in opened.saved]
+    if opened.newer is not None:
+        parts.append(aggregate_case(opened.newer, parts[0], ASKED_ROWS, report=report))
     whole = reduce(Saved.merge, parts)
     grid = common_grid(*opened.time_range, whole.aggregates.plan.grid)
     whole = whole.on(grid) if grid else whole
