@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rca_kit.aggregates import batches
 from rca_kit.case.bundled import sample
 from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import Investigation
+from rca_kit.findings.suspects import Decision
 from rca_kit.loop.progress import Progress
 from rca_kit.loop.reading import budget, focus, plan, prepare
 from rca_kit.loop.reading.budget import Budget
@@ -84,6 +86,26 @@ def test_a_budget_says_what_it_cost_and_makes_no_wrong_verdict_certain(slug: str
         assert found["verdict"] != "incident"  # fewer rows may hide a change, and must not make one up
     if found["verdict"] != "incident":
         assert "run again without a budget" in said
+        assert "not certain" in found["verdict_because"]
+    assert sum(s["probability"] for s in found["suspects"]) <= 0.82  # an eighth of the rows: no cause is certain
+
+
+def test_fewer_rows_make_every_suspect_less_probable_and_what_people_said_stays() -> None:
+    found = in_memory(SAMPLE).suspects
+    limit = Budget(60)
+    assert limit.careful(found) is found
+    last = found.items[0].probability
+    for share in (0.5, 0.25, 1 / 64):
+        limit.share = share
+        careful = limit.careful(found)
+        assert [s.subject for s in careful.items] == [s.subject for s in found.items]
+        assert careful.items[0].probability < last
+        last = careful.items[0].probability
+        assert careful.unexplained == pytest.approx(1 - sum(s.probability for s in careful.items))
+        assert careful.verdict_because == found.verdict_because
+    assert last < 2 / 3
+    confirmed = replace(found.items[0], decision=Decision("confirmed", "seen", "Ada"))
+    assert limit.careful(replace(found, items=(confirmed,))).items[0].probability == confirmed.probability
 
 
 def test_a_budget_used_up_leaves_out_the_simulation(monkeypatch: Any) -> None:

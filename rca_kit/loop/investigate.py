@@ -88,6 +88,8 @@ def investigate(
     limit = Budget(budget) if budget is not None else None
     prepared = prepare(limit.thinned(opened) if limit else opened, rows)
     worked = work(prepared, picture_of(prepared), say)
+    if limit is not None:
+        worked = replace(worked, suspects=limit.careful(worked.suspects))
     return finish(prepared, worked, say, limit)
 
 

@@ -16,6 +16,7 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.hashing import HASH_PRIME
 from rca_kit.aggregates.kept import KEPT, chosen
 from rca_kit.errors import BadInput
+from rca_kit.findings.suspects import Suspects
 from rca_kit.loop.reading.plan import columns_of, plan_of
 from rca_kit.sources import OpenCase
 from rca_kit.sources.collect import collect
@@ -24,6 +25,9 @@ FOR_ROWS = 0.5  # part of what is left that goes to reading and summing; checks 
 TRIAL_ROWS = 50_000  # rows summed to learn how long a row takes
 FEWEST_ROWS = 100_000  # below this nothing is saved, and a share of one in a hundred is no longer seen
 SEED = 15_485_863  # unlike that of the rows kept, which are a part of these
+# A probability is worth less on fewer rows. On the samples, thinned to one row in 4 and in 16, the first suspect was that of all
+# rows in 13 of 18 and 11 of 15 cases, said with 0.77 and 0.87 on average; this power of the share makes that 0.67 and 0.66.
+CAUTION = 0.1
 LAST_PART = 0.15  # part of the budget that must be left for a simulation to begin
 
 
@@ -89,6 +93,18 @@ class Budget:
         frame = chosen(opened.predictions, columns_of(opened), int(share * HASH_PRIME), SEED).drop(KEPT)
         return replace(opened, predictions=frame, row_count=max(round(opened.row_count * share), 1))
 
+    def careful(self, found: Suspects) -> Suspects:
+        """Suspects as few rows allow them: less probable each, and a verdict that says what it rests on."""
+        if self.share == 1.0:
+            return found
+        worth = self.share**CAUTION
+        items = tuple(s if s.decision is not None else replace(s, probability=s.probability * worth) for s in found.items)
+        because = found.verdict_because
+        if found.verdict != "incident":
+            because = f"{because.rstrip('.')}; seen in one row in {round(1 / self.share)} only, so not certain"
+        left = float(1 - sum(s.probability for s in items)) if items else found.unexplained
+        return replace(found, items=items, unexplained=left, verdict_because=because)
+
     def notes(self, verdict: str) -> tuple[str, ...]:
         """What the budget cost, for the findings' warnings."""
         out = []
@@ -96,8 +112,8 @@ class Budget:
             wider = math.sqrt(1 / self.share)
             out.append(
                 f"time budget of {self.seconds:g} s: one row in {round(1 / self.share)} of {self.rows:,} was looked at. Counts "
-                f"are those of the rows looked at, intervals are about {wider:.1f} times as wide, and what touches few requests "
-                "may be missed"
+                f"are those of the rows looked at, intervals are about {wider:.1f} times as wide, probabilities of suspects are "
+                f"taken {self.share**CAUTION:.2g} times, and what touches few requests may be missed"
             )
             if verdict != "incident":
                 said = "that nothing changed" if verdict == "no_change" else "that no outcome got worse"
