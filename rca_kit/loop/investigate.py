@@ -26,8 +26,10 @@ from rca_kit.loop.refine import at_version, date_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
+from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version
+from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
-from rca_kit.loop.s3_scope.narrow import Hurt, first_of_value, first_of_version, hurt_segments, mix_and_rate, records, scope_of
+from rca_kit.loop.s3_scope.narrow import mix_and_rate, scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import rests_on_few

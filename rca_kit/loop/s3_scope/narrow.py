@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
 from rca_kit.aggregates.rows import as_text
-from rca_kit.findings.base import Window
 from rca_kit.findings.scope import MixRate, Scope, Segment
-from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
     WINDOWS,
-    Badness,
     badness_of,
     badness_where,
+    dimensions,
     flow_scope,
     leaves,
-    look_for,
     scope,
-    segments_of,
 )
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
-from rca_kit.sources.collect import collect
 from rca_kit.stats.mixrate import decompose
-from rca_kit.stats.segments.counts import Counts
 
 WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
-HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
-HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
-HURT_ROWS = 100
-HURT_SLOW = 2.0  # times as many slow or failed requests that a segment must have: a busy day makes all of them a little slower
-LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
-DUE = 0.7  # part of their usual share at which most labels are due
-VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
 LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
@@ -62,10 +47,13 @@ def scope_of(
     if verdict.verdict == "no_change":
         return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
     schema = dict(prepared.frame.collect_schema())
-    columns = _dimensions(prepared)
+    columns = dimensions(prepared.aggregates.plan)
     main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns, min(prepared.share) < 1)
     if verdict.verdict == "benign_shift":
-        return grown(picture, outcomes, main)
+        shifted = grown(picture, outcomes, main)
+        drifted = {c.subject for o in outcomes for c in o.clues if c.signature == "drift"}
+        drifted.add(f"feature:{_column(picture, room.main)}")
+        return _where_it_moved(room, drifted, schema, shifted)
     hypotheses = weigh_up(room, outcomes, main, found)
     accused, _ = judge(hypotheses, prepared.decisions)
     best = next((j.best for j in accused if j.best is not None and not j.excluded), None)
@@ -123,8 +111,8 @@ def scope_of(
                 because="",
             )
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
-            found_there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
-            return replace(main, is_global=False, segments=(Segment(where=found_there),), because="")
+            there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
+            return replace(main, is_global=False, segments=(Segment(where=there),), because="")
         bad = badness_where(clue.where, schema)
         if bad is not None:
             if clue.where["op"] == "threshold":
@@ -135,10 +123,25 @@ def scope_of(
             if sharper.is_global:
                 sharper = among_features(picture, prepared.frame, bad, room.main, {*columns, *told}) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)
+    if main.is_global and best is not None:
+        main = _where_it_moved(room, {best.subject}, schema, main)
     if main.is_global and not marked:
         named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
+
+
+def _column(picture: Picture, metric: str) -> str:
+    return (picture.series[metric].column if metric in picture.series else None) or ""
+
+
+def _where_it_moved(room: Room, subjects: set[str], schema: dict[str, Any], found: Scope) -> Scope:
+    """A global scope becomes the one segment that the accused feature moved in, where it held still everywhere else."""
+    told = [here for column, here in room.inside.items() if f"feature:{column}" in subjects]
+    if not found.is_global or not told:
+        return found
+    where = {k: _in_own_type(v, schema[k]) for k, v in max(told, key=lambda i: (i.z, str(i))).where.items()}
+    return replace(found, is_global=False, segments=(Segment(where=where),), because="")
 
 
 def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
@@ -146,7 +149,7 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
 
     A metric inside one segment (`segment:accuracy|country=AT`) is split over the other columns, by that segment's rows.
     """
-    frame, columns = prepared.frame, _dimensions(prepared)
+    frame, columns = prepared.frame, dimensions(prepared.aggregates.plan)
     if metric.startswith("segment:"):
         inside, value = picture.series[metric].column or "", metric.partition("|")[2].partition("=")[2]
         metric = metric.removeprefix("segment:").partition("|")[0]
@@ -180,159 +183,6 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
             )
         )
     return tuple(out)
-
-
-@dataclass(frozen=True)
-class Hurt:
-    """An outcome that got worse in one segment."""
-
-    metric: str
-    segment: Segment
-
-    def __str__(self) -> str:
-        s = self.segment
-        return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)"
-
-
-def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = ()) -> tuple[Hurt, ...]:
-    """Outcomes that got worse in one segment while the whole hides it: those asked for, or the alerted and one of each family."""
-    names = [picture.alert] if picture.alert in picture.series else []
-    for family in ("quality", "kpi", "service"):
-        names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
-    names += [n for n in ("latency_p95", "label_share") if n in picture.series and n not in names]
-    names += [n for n, s in picture.series.items() if s.family == "stage" and n not in names and picture.moves[n].moved]
-    names = list(only) or names
-    schema = dict(prepared.frame.collect_schema())
-    out: list[Hurt] = []
-    for name in names:
-        bad = (
-            badness_of(picture, name, schema) if picture.series[name].family in HURTING else None
-        )
-        if bad is None or bad.direction == "either":
-            continue
-        if records(picture, name):
-            segments = _labels_missing(prepared, _at_own_start(picture, name), bad, name)
-        else:
-            segments = scope(picture, prepared.frame, bad, name, _dimensions(prepared)).segments
-        sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
-        if picture.series[name].family in ("service", "stage"):
-            sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
-        out += [Hurt(name, s) for s in sure[:1]]
-    return tuple(out)
-
-
-def records(picture: Picture, name: str) -> bool:
-    """Whether a series counts what is recorded at all (labels, business outcomes), which comes late by nature."""
-    return name in picture.series and picture.series[name].family == "labels" and name != "label_rate"
-
-
-def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness, name: str) -> tuple[Segment, ...]:
-    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere.
-
-    Only where most labels have come: values that are frequent at certain hours are rare or frequent where labels are due yet.
-    """
-    due = _labels_due(picture, name)
-    if due is None:
-        return ()
-    table = leaves(prepared.frame, due, _dimensions(prepared), bad)
-    n = table.sums[f"{MARK}_n_after"] if table is not None else np.zeros(0)
-    if table is None or n.sum() == 0:
-        return ()
-    lost = table.sums[f"{MARK}_after"]
-    usual = float(lost.sum() / n.sum())
-    found = segments_of(look_for(table, Counts(usual * n, n, lost, n), bad.direction), table)
-    return tuple(s for s in found if (s.after or 0.0) - usual >= LOST_LEAST)
-
-
-def _labels_due(picture: Picture, name: str) -> Picture | None:
-    """The picture with an after window that ends where what is recorded falls away; None where it never was there."""
-    value = picture.moves[name].observed.value
-    share = value if name == "label_share" else 1 - value
-    before = share[: picture.start][np.isfinite(share[: picture.start])]
-    if not before.size:
-        return None
-    here = np.flatnonzero(share[picture.start :] >= DUE * float(np.median(before)))
-    if not here.size:
-        return None
-    start, grid = picture.windows[1].start, picture.grid
-    end = grid.time(min(picture.start + int(here[-1]) + 1, grid.n_coarse), coarse=True)
-    return replace(picture, windows=(picture.windows[0], Window(start, max(end, start)))) if end > start else None
-
-
-def _at_own_start(picture: Picture, name: str) -> Picture:
-    """The picture with windows on either side of a series' own best start."""
-    fit = picture.moves[name].scan.best
-    if fit is None:
-        return picture
-    at = picture.grid.time(fit.start, coarse=True)
-    return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))
-
-
-def first_of_version(
-    prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects
-) -> Symptom:
-    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects.
-
-    So does a switch to a version that takes all requests inside the onset interval, where no other serves beside it.
-    """
-    if not leading.items or found.onset is None or not leading.items[0].subject.startswith(("model:", "routing")):
-        return found
-    name = leading.items[0].subject
-    clues = [c for o in outcomes for c in o.clues]
-    if name == "routing":  # what stands in is a version too
-        routed = next((c.where for c in clues if c.signature == "rerouted"), None)
-        clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
-    else:
-        clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None or "known" in clue.facts:
-        return found
-    at, coarse = picture.grid.time(clue.onset), timedelta(seconds=picture.grid.coarse_s)
-    switched = (
-        clue.facts.get("share", 0.0) >= WHOLE_VERSION
-        and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
-    )
-    beside = clue.facts.get("side_by_side_z", 0.0) >= VERSION_Z
-    if not (beside or switched):
-        return found
-    first = _first_request(prepared, clue.where, at)
-    start = picture.grid.time(picture.grid.index(first)) if first is not None else at
-    if start == found.onset:
-        return found
-    return replace(
-        found,
-        onset=start,
-        onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
-        shape="staircase" if beside else found.shape,
-    )
-
-
-def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:
-    """A value that was not there before dates a shift of the mix by its first request."""
-    anchor = picture.anchor
-    if anchor is None or anchor.series.family != "mix" or found.onset is None:
-        return found
-    born = [
-        (b, m.series) for m in picture.moves.values()
-        if m.moved and m.series.family == "mix" and m.series.column == anchor.series.column and (b := appearance(m)) is not None
-    ]
-    if not born:
-        return found
-    bucket, series = min(born, key=lambda x: (x[0], x[1].name))
-    since = picture.grid.time(bucket, coarse=True)
-    first = _first_request(prepared, {"column": series.column, "values": [series.name.partition("=")[2]]}, since)
-    if first is None:
-        return found
-    start = picture.grid.time(picture.grid.index(first))
-    end = min(start + timedelta(seconds=picture.grid.coarse_s), picture.grid.time(picture.grid.n))
-    return replace(found, onset=start, onset_interval=(start, end))
-
-
-def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -> datetime | None:
-    """Time of the first request that a version answered, from its first bucket on; None where that cannot be told."""
-    time = prepared.columns.time
-    own = prepared.frame.filter((as_text(where["column"]) == where["values"][0]) & (nw.col(time) >= since))
-    first = collect(own.select(nw.col(time).min().alias("t")))["t"][0]
-    return first if isinstance(first, datetime) and first.tzinfo is not None else None
 
 
 def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
@@ -375,7 +225,8 @@ def _version_scope(
     shares = served.filter(nw.col("t") >= late).select(nw.col("v").mean()).collect(backend="polars").to_native()["v"]
     share = float(shares[0] or 0.0)
     own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
-    inside = scope(picture, own, badness_of(picture, metric, dict(own.collect_schema())), metric, _dimensions(prepared))
+    bad = badness_of(picture, metric, dict(own.collect_schema()))
+    inside = scope(picture, own, bad, metric, dimensions(prepared.aggregates.plan))
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
     where = {column: _in_own_type(version, dict(own.collect_schema())[column])}
@@ -401,8 +252,3 @@ def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
     plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
     typed = [plan.values.get(v, v) for v in values]
     return Segment(where={column: typed[0] if len(typed) == 1 else typed})
-
-
-def _dimensions(prepared: Prepared) -> list[str]:
-    plan = prepared.aggregates.plan
-    return [p.column for p in plan.segments if p.column != plan.columns.model_version]

@@ -13,7 +13,7 @@ import polars as pl
 from rca_kit.aggregates.cube import VALUE
 from rca_kit.aggregates.leaves import Leaves
 from rca_kit.aggregates.leaves import leaves as sum_leaves
-from rca_kit.aggregates.plan import OTHER
+from rca_kit.aggregates.plan import OTHER, Plan
 from rca_kit.aggregates.rows import as_number, as_text, outcome_columns
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
@@ -127,6 +127,11 @@ def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badnes
         row = row & (as_text(segment) == value)
     flag = nw.when(row.is_null()).then(nw.lit(0, nw.Int64)).otherwise(row.cast(nw.Int64))
     return Badness(flag, True, f"{column} {op}")
+
+
+def dimensions(plan: Plan) -> list[str]:
+    """Columns that rows are sliced by: the segments but the model's version, which is a suspect and no place."""
+    return [p.column for p in plan.segments if p.column != plan.columns.model_version]
 
 
 def leaves(frame: nw.LazyFrame[Any], picture: Picture, columns: Sequence[str], bad: Badness | None) -> Leaves | None:

@@ -23,7 +23,8 @@ def before_like_after(room: Room) -> pl.DataFrame:
     w = max(weights, key=lambda w: float(w.var()))
     ends = np.cumsum(w)
     drawn = np.searchsorted(ends, (np.arange(w.size) + 0.5) * ends[-1] / w.size)
-    return room.before[np.minimum(drawn, w.size - 1)]
+    drawn_rows: pl.DataFrame = room.before[np.minimum(drawn, w.size - 1)]
+    return drawn_rows
 
 
 def _weights(before: pl.Series, after: pl.Series) -> np.ndarray:

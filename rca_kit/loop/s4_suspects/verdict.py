@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rca_kit.findings.scope import MixRate
+from rca_kit.loop.reading.detect import weekend
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
-from rca_kit.loop.reading.picture import weekend
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
 

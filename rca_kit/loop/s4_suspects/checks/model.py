@@ -84,7 +84,7 @@ def versions(room: Room) -> Outcome:
         move = room.picture.moves.get(f"share:{column}={version}")
         stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
         known = (share_b >= KNOWN_SHARE or stand_in) and len(counts) > 1
-        stand_in = stand_in or (known and _always_there(n[:start], sum(v[:start] for v in counts.values())))
+        stand_in = stand_in or (known and _always_there(n[:start], np.sum([v[:start] for v in counts.values()], axis=0)))
         if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
             clues.append(
                 Clue(

@@ -1,0 +1,88 @@
+"""First requests: a version, or a value, that was not there before dates what came with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import narwhals as nw
+
+from rca_kit.aggregates.rows import as_text
+from rca_kit.findings.suspects import Suspects
+from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.onset import appearance
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.narrow import WHOLE_VERSION
+from rca_kit.loop.s4_suspects import Outcome
+from rca_kit.sources.collect import collect
+
+VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
+
+
+def first_of_version(
+    prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects
+) -> Symptom:
+    """A rollout begins with its first requests: move the onset there when a worse version leads the suspects.
+
+    So does a switch to a version that takes all requests inside the onset interval, where no other serves beside it.
+    """
+    if not leading.items or found.onset is None or not leading.items[0].subject.startswith(("model:", "routing")):
+        return found
+    name = leading.items[0].subject
+    clues = [c for o in outcomes for c in o.clues]
+    if name == "routing":  # what stands in is a version too
+        routed = next((c.where for c in clues if c.signature == "rerouted"), None)
+        clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
+    else:
+        clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
+    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None or "known" in clue.facts:
+        return found
+    at, coarse = picture.grid.time(clue.onset), timedelta(seconds=picture.grid.coarse_s)
+    switched = (
+        clue.facts.get("share", 0.0) >= WHOLE_VERSION
+        and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
+    )
+    beside = clue.facts.get("side_by_side_z", 0.0) >= VERSION_Z
+    if not (beside or switched):
+        return found
+    first = _first_request(prepared, clue.where, at)
+    start = picture.grid.time(picture.grid.index(first)) if first is not None else at
+    if start == found.onset:
+        return found
+    return replace(
+        found,
+        onset=start,
+        onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
+        shape="staircase" if beside else found.shape,
+    )
+
+
+def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:
+    """A value that was not there before dates a shift of the mix by its first request."""
+    anchor = picture.anchor
+    if anchor is None or anchor.series.family != "mix" or found.onset is None:
+        return found
+    born = [
+        (b, m.series) for m in picture.moves.values()
+        if m.moved and m.series.family == "mix" and m.series.column == anchor.series.column and (b := appearance(m)) is not None
+    ]
+    if not born:
+        return found
+    bucket, series = min(born, key=lambda x: (x[0], x[1].name))
+    since = picture.grid.time(bucket, coarse=True)
+    first = _first_request(prepared, {"column": series.column, "values": [series.name.partition("=")[2]]}, since)
+    if first is None:
+        return found
+    start = picture.grid.time(picture.grid.index(first))
+    end = min(start + timedelta(seconds=picture.grid.coarse_s), picture.grid.time(picture.grid.n))
+    return replace(found, onset=start, onset_interval=(start, end))
+
+
+def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -> datetime | None:
+    """Time of the first request that a version answered, from its first bucket on; None where that cannot be told."""
+    time = prepared.columns.time
+    own = prepared.frame.filter((as_text(where["column"]) == where["values"][0]) & (nw.col(time) >= since))
+    first = collect(own.select(nw.col(time).min().alias("t")))["t"][0]
+    return first if isinstance(first, datetime) and first.tzinfo is not None else None

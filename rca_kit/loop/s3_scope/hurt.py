@@ -1,0 +1,116 @@
+"""Outcomes that got worse in one segment while the whole hides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.search import (
+    MARK,
+    Badness,
+    badness_of,
+    dimensions,
+    leaves,
+    look_for,
+    scope,
+    segments_of,
+)
+from rca_kit.stats.segments.counts import Counts
+
+HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
+HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
+HURT_ROWS = 100
+HURT_SLOW = 2.0  # times as many slow or failed requests that a segment must have: a busy day makes all of them a little slower
+LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
+DUE = 0.7  # part of their usual share at which most labels are due
+
+
+@dataclass(frozen=True)
+class Hurt:
+    """An outcome that got worse in one segment."""
+
+    metric: str
+    segment: Segment
+
+    def __str__(self) -> str:
+        s = self.segment
+        return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)"
+
+
+def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = ()) -> tuple[Hurt, ...]:
+    """Outcomes that got worse in one segment while the whole hides it: those asked for, or the alerted and one of each family."""
+    names = [picture.alert] if picture.alert in picture.series else []
+    for family in ("quality", "kpi", "service"):
+        names += [n for n, s in picture.series.items() if s.family == family and n not in names][:1]
+    names += [n for n in ("latency_p95", "label_share") if n in picture.series and n not in names]
+    names += [n for n, s in picture.series.items() if s.family == "stage" and n not in names and picture.moves[n].moved]
+    names = list(only) or names
+    schema = dict(prepared.frame.collect_schema())
+    out: list[Hurt] = []
+    for name in names:
+        bad = (
+            badness_of(picture, name, schema) if picture.series[name].family in HURTING else None
+        )
+        if bad is None or bad.direction == "either":
+            continue
+        if records(picture, name):
+            segments = _labels_missing(prepared, _at_own_start(picture, name), bad, name)
+        else:
+            segments = scope(picture, prepared.frame, bad, name, dimensions(prepared.aggregates.plan)).segments
+        sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
+        if picture.series[name].family in ("service", "stage"):
+            sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
+        out += [Hurt(name, s) for s in sure[:1]]
+    return tuple(out)
+
+
+def records(picture: Picture, name: str) -> bool:
+    """Whether a series counts what is recorded at all (labels, business outcomes), which comes late by nature."""
+    return name in picture.series and picture.series[name].family == "labels" and name != "label_rate"
+
+
+def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness, name: str) -> tuple[Segment, ...]:
+    """Segments whose labels are missing more than the others' at the same time; late labels are late everywhere.
+
+    Only where most labels have come: values that are frequent at certain hours are rare or frequent where labels are due yet.
+    """
+    due = _labels_due(picture, name)
+    if due is None:
+        return ()
+    table = leaves(prepared.frame, due, dimensions(prepared.aggregates.plan), bad)
+    n = table.sums[f"{MARK}_n_after"] if table is not None else np.zeros(0)
+    if table is None or n.sum() == 0:
+        return ()
+    lost = table.sums[f"{MARK}_after"]
+    usual = float(lost.sum() / n.sum())
+    found = segments_of(look_for(table, Counts(usual * n, n, lost, n), bad.direction), table)
+    return tuple(s for s in found if (s.after or 0.0) - usual >= LOST_LEAST)
+
+
+def _labels_due(picture: Picture, name: str) -> Picture | None:
+    """The picture with an after window that ends where what is recorded falls away; None where it never was there."""
+    value = picture.moves[name].observed.value
+    share = value if name == "label_share" else 1 - value
+    before = share[: picture.start][np.isfinite(share[: picture.start])]
+    if not before.size:
+        return None
+    here = np.flatnonzero(share[picture.start :] >= DUE * float(np.median(before)))
+    if not here.size:
+        return None
+    start, grid = picture.windows[1].start, picture.grid
+    end = grid.time(min(picture.start + int(here[-1]) + 1, grid.n_coarse), coarse=True)
+    return replace(picture, windows=(picture.windows[0], Window(start, max(end, start)))) if end > start else None
+
+
+def _at_own_start(picture: Picture, name: str) -> Picture:
+    """The picture with windows on either side of a series' own best start."""
+    fit = picture.moves[name].scan.best
+    if fit is None:
+        return picture
+    at = picture.grid.time(fit.start, coarse=True)
+    return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))
