@@ -17,7 +17,7 @@ from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
-from rca_kit.loop.s4_suspects.checks.values import _converted, _filled, _swapped, _transformed
+from rca_kit.loop.s4_suspects.checks.values import _converted, _filled, _swapped, _transformed, values
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
 from rca_kit.sources import to_lazy
 
@@ -68,6 +68,17 @@ def test_values_heaped_on_the_edge_are_clipped_and_elsewhere_a_default() -> None
     assert clipped is not None and clipped[0].signature == "clipped" and "hardly any above it" in clipped[0].says
     filled = _filled("x", before, np.where(RNG.random(ROWS) < 0.4, 57.0, after[:ROWS]))
     assert filled is not None and filled[0].signature == "default"
+
+
+def test_a_default_filled_in_is_named_before_an_odd_scale() -> None:
+    rng = np.random.default_rng(5)
+    before, after = rng.lognormal(6, 1.4, ROWS), rng.lognormal(6, 1.4, ROWS)
+    frames = [pl.DataFrame({"x": before}), pl.DataFrame({"x": np.where(rng.random(ROWS) < 0.12, 0.0, after)})]
+    room: Any = SimpleNamespace(
+        before=frames[0], after=frames[1], compared={"x": SimpleNamespace(changed=True, effect=0.3)}, clocks=(), inside={},
+        columns=Columns("ts", "binary", features=("x",)), moved=lambda *_: [], harm=lambda *_: None,
+        picture=SimpleNamespace(series={}))
+    assert [c.signature for c in values(room).clues] == ["default"]
 
 
 def swap_room(swap: bool) -> tuple[Any, list[str]]:

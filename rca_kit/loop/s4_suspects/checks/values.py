@@ -96,10 +96,11 @@ def values(room: Room) -> Outcome:
             told = column in room.compared and room.compared[column].changed
             found = (
                 _converted(column, same_mix, a)
-                or _transformed(column, same_mix, a, told)
+                or _transformed(column, same_mix, a, told=False)
                 or _filled(column, b, a)
                 or _out_of_range(column, b, a)
                 or _inside(room, column, b, a)
+                or (_transformed(column, same_mix, a, told=True) if told else None)  # an odd scale only where nothing else tells
             )
             if found is not None:
                 clue, bad_b, bad_a = found
@@ -123,7 +124,7 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
         return None
     x, y = b[here.before], a[here.after]
     found = _converted(column, x, y) or _transformed(column, x, y, told=False)
-    found = found or _filled(column, x, y) or _out_of_range(column, x, y)
+    found = found or _filled(column, x, y) or _out_of_range(column, x, y) or _transformed(column, x, y, told=True)
     if found is None:
         return None
     clue, _, bad = found
