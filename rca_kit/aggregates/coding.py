@@ -111,7 +111,7 @@ def learn_codings(rows: nw.LazyFrame[Any], within: nw.LazyFrame[Any], dimensions
 
 
 def _edges(values: pl.Series, bins: int) -> tuple[float, ...]:
-    known = values.cast(pl.Float64).drop_nulls().drop_nans()
+    known = values.cast(pl.Float64).drop_nulls().drop_nans().sort()  # once, for all the quantiles
     cuts = (known.quantile(q / bins, "lower") for q in range(1, bins))
     low = known.min()
     return tuple(sorted({float(v) for v in cuts if v is not None and v > low}))  # type: ignore[operator]

@@ -29,7 +29,7 @@ from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared, picture_of, prepare
 from rca_kit.loop.s3_scope import slicing
-from rca_kit.loop.s3_scope.cells import Cells, cells_over_time, narrowed
+from rca_kit.loop.s3_scope.cells import Cells, Within, cells_over_time, narrowed
 from rca_kit.loop.s3_scope.search import badness_of
 from rca_kit.loop.s4_suspects import suspects
 from rca_kit.loop.s4_suspects.verdict import decide as decide_verdict
@@ -83,6 +83,7 @@ class Session:
         self._whole: Investigation | None = None
         self._last: Investigation | None = None  # shown until the steps have been taken again
         self._cells: dict[str, Cells | None] = {}
+        self._inside: Within | None = None
         self._behind: set[str] = set()
         self._lock = threading.RLock()
 
@@ -276,23 +277,34 @@ class Session:
         cells = self.cells(metric)
         if cells is None:
             return Slices("drill_down", "there is no segment column to slice by", ())
-        found = slicing.drill_down(*cells.within(self.windows), where)
-        total = sum(r["n_after"] for r in found.table if found.table and r["dimension"] == found.table[0]["dimension"])
-        return replace(found, table=tuple(r for r in found.table if r["n_after"] + r["n_before"] >= LEAST_SHARE * max(total, 1)))
+        kept = self._within(cells)
+        asked = repr(sorted((where or {}).items()))
+        if asked not in kept.drilled:
+            found = slicing.drill_down(*kept.sums, where)
+            total = sum(r["n_after"] for r in found.table if found.table and r["dimension"] == found.table[0]["dimension"])
+            rows = tuple(r for r in found.table if r["n_after"] + r["n_before"] >= LEAST_SHARE * max(total, 1))
+            kept.drilled[asked] = replace(found, table=rows)
+        return kept.drilled[asked]
+
+    def _within(self, cells: Cells) -> Within:
+        """Sums of the windows as they are now: head, picture and table of one click ask for the same ones."""
+        if self._inside is None or self._inside.cells is not cells or self._inside.windows != self.windows:
+            self._inside = Within(cells, self.windows, cells.within(self.windows))
+        return self._inside
 
     def heat(self, first: str, second: str, where: Mapping[str, Any] | None = None, metric: str = "") -> Slices:
         """Give the change in every cell of two dimensions, inside a selection."""
         cells = self.cells(metric)
         if cells is None:
             return Slices("heat_map", "there is no segment column to slice by", ())
-        return slicing.heat_map(*narrowed(*cells.within(self.windows), where or {}), first, second)
+        return slicing.heat_map(*narrowed(*self._within(cells).sums, where or {}), first, second)
 
     def fall(self, dimension: str, where: Mapping[str, Any] | None = None, metric: str = "") -> Slices:
         """Walk from before to after over one dimension, mix and rate apart, inside a selection."""
         cells = self.cells(metric)
         if cells is None:
             return Slices("waterfall", "there is no segment column to slice by", ())
-        return slicing.waterfall(*narrowed(*cells.within(self.windows), where or {}), dimension)
+        return slicing.waterfall(*narrowed(*self._within(cells).sums, where or {}), dimension)
 
     def against_rest(self, where: Mapping[str, Any], columns: Sequence[str] | None = None) -> Slices:
         """Tell in which columns a selection differs from the rest, among the sampled rows after the onset."""

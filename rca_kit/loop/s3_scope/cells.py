@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals as nw
@@ -15,6 +15,7 @@ from rca_kit.aggregates.coding import Leaves
 from rca_kit.aggregates.plan import OTHER, FeaturePlan
 from rca_kit.aggregates.rows import value_key
 from rca_kit.findings.base import Window
+from rca_kit.findings.slices import Slices
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s3_scope.search import Badness
 from rca_kit.loop.s3_scope.slicing import inside_leaves
@@ -84,6 +85,16 @@ class Cells:
             np.bincount(self.leaf[part], x[part], size).astype(np.float64) for x in (self.n, self.total, self.squares)
         )
         return n, total, squares
+
+
+@dataclass(frozen=True)
+class Within:
+    """Sums by leaf over one pair of windows, and what was listed below each selection of them."""
+
+    cells: Cells
+    windows: tuple[Window, Window]
+    sums: tuple[Leaves, Counts | Means]
+    drilled: dict[str, Slices] = field(default_factory=dict)
 
 
 def cells_over_time(
