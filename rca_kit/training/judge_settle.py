@@ -22,6 +22,7 @@ LATE, OTHER_KIND, NO_CATCH = (
     0.15,
 )  # shares of the points: noisy or later than the alert; a control not tried here; silent
 # Controls that are no alert, and the categories whose faults they stop before or as they enter.
+NAMED = {"schema": "schema check", "freshness": "freshness check"}
 KINDS = {
     "schema": ("data", "upstream", "config", "code"),
     "parity_test": ("code", "model", "config"),
@@ -124,8 +125,9 @@ def _guardrail(b: Bench) -> Judged:
     given = f"{proposed.kind}: {proposed.metric} {proposed.rule}".strip()
     if proposed.kind != "alert":
         fits = bool(set(KINDS[proposed.kind]) & set(b.categories))
+        named = NAMED.get(proposed.kind, proposed.kind.replace("_", " "))
         why = (
-            f"A {proposed.kind.replace('_', ' ')} stops faults of this kind; the log cannot try it out, so say who runs it."
+            f"A {named} stops faults of this kind; the log cannot try it out, so say who runs it."
             if fits
             else f"A {proposed.kind.replace('_', ' ')} does not see a fault of the category {b.key.category}."
         )

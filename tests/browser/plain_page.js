@@ -1,0 +1,13 @@
+// The stock widget manager and nothing of JupyterLab: what VS Code and other hosts of widgets have.
+import { HTMLManager } from "@jupyter-widgets/html-manager";
+import * as base from "@jupyter-widgets/base";
+
+window.show = async ({ state, views }) => {
+  const loader = (name) => name === "anywidget" ? Promise.resolve(window.anywidgetModule(base)) : Promise.reject(new Error(name));
+  const manager = new HTMLManager({ loader });
+  await manager.set_state(state);
+  for (const { model_id } of views) {
+    const view = await manager.create_view(await manager.get_model(model_id));
+    await manager.display_view(view, document.getElementById("here"));
+  }
+};
