@@ -3,7 +3,8 @@ import { HTMLManager } from "@jupyter-widgets/html-manager";
 import * as base from "@jupyter-widgets/base";
 
 window.show = async ({ state, views }) => {
-  const loader = (name) => name === "anywidget" ? Promise.resolve(window.anywidgetModule(base)) : Promise.reject(new Error(name));
+  const anywidget = window.anywidgetModule(base); // one module for models and views
+  const loader = async (name) => { if (name !== "anywidget") throw new Error(name); return anywidget; };
   const manager = new HTMLManager({ loader });
   await manager.set_state(state);
   for (const { model_id } of views) {

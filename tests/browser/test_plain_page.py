@@ -66,7 +66,7 @@ def test_every_explorer_renders_with_stock_parts_alone(browser, bundle, work, sc
 
     context = browser.new_context(viewport={"width": 1000, "height": 1200}, color_scheme=scheme, offline=True)
     for explorer in work.explorers:
-        data = embed_data(views=[explorer.widget()])
+        data = embed_data(views=[explorer.widget()], drop_defaults=False)
         state = json.dumps({"state": data["manager_state"], "views": data["view_specs"]}).replace("<", "\\u003c")
         (bundle / "page.html").write_text(PAGE.replace("STATE", state), encoding="utf-8")
         page, said = context.new_page(), []
