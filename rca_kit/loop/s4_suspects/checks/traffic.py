@@ -193,8 +193,9 @@ def _volumes(room: Room, column: str) -> dict[str | None, tuple[float, float]]:
 def alone(room: Room) -> Outcome:
     """One feature (or the features of one source) that moved while the rest of the requests stayed the same."""
     title = "Features that moved alone"
-    tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks and _told(room, n)]
-    moved = [c for c in map(partial(_over_time, room), tested) if c.changed and abs(c.effect) >= ALONE_LEAST]
+    tested = [c for n, c in room.compared.items() if n in room.columns.features and n not in room.clocks]
+    told = [c for c in tested if _told(room, c.column)]
+    moved = [c for c in map(partial(_over_time, room), told) if c.changed and abs(c.effect) >= ALONE_LEAST]
     moved = [c for c in moved if c.column not in room.columns.segments]
     segments = [
         n
