@@ -205,3 +205,61 @@ def test_an_interrupt_while_a_large_log_is_read_ends_the_run_and_leaves_nothing(
     assert "interrupted" in said and "Traceback" not in said
     assert target.read_text() == "earlier"
     assert [p.name for p in tmp_path.iterdir() if p.name != "t"] == ["findings.json"]
+
+
+INTERRUPTED = """
+import importlib, os, signal, sys, time
+target = sys.argv.pop(1)
+module, name = target.split(":")
+def stopped(*_, **__):
+    print("here", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C, at this very place
+    time.sleep(60)
+owner = importlib.import_module(module)
+for part in name.split(".")[:-1]:
+    owner = getattr(owner, part)
+setattr(owner, name.split(".")[-1], stopped)
+from rca_kit.cli.app import main
+main()
+"""
+PHASES = {  # what is replaced, where each step does its work
+    "reading": "rca_kit.sources.open:sample_rows", "the scan": "rca_kit.loop.reading.prepare:scan",
+    "change points": "rca_kit.loop.reading.prepare:look", "segments": "rca_kit.loop.investigate:scope_of",
+    "trees": "rca_kit.stats.trees:_grow", "suspects": "rca_kit.loop.investigate:suspects",
+    "samples": "rca_kit.loop.s5_samples.pull:pull_samples", "simulation": "rca_kit.loop.s6_simulate.simulate:simulate_case",
+    "settling": "rca_kit.loop.s7_settle:settle", "the file, half written": "os:fsync",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_interrupt_ends_every_phase_and_leaves_nothing(phase: str, tmp_path: Path) -> None:
+    """No phase takes Ctrl-C for an error of its own; what is slept through would take a minute."""
+    target = tmp_path / "findings.json"
+    target.write_text("earlier")
+    case = str(sample("auc-drop-null-feature"))
+    command = [sys.executable, "-c", INTERRUPTED, PHASES[phase], "findings", case, "--out", str(target)]
+    (tmp_path / "t").mkdir()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False,
+                           env={**os.environ, "TMPDIR": str(tmp_path / "t")})
+    assert "here" in ended.stderr, ended.stderr
+    assert ended.returncode == 130, ended.stderr
+    assert "interrupted" in ended.stderr and "Traceback" not in ended.stderr
+    assert target.read_text() == "earlier"
+    assert [p.name for p in tmp_path.iterdir() if p.name != "t"] == ["findings.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("place", ["rca_kit.run.outputs:render_report"])
+def test_an_interrupt_while_the_report_is_written_leaves_no_half_of_it(place: str, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assert investigate(tmp_path, runs / "one").returncode == 0
+    before = earlier(runs / "one")
+    command = [sys.executable, "-c", INTERRUPTED, place, "investigate", str(tmp_path / "case"), "--out", str(runs / "two"),
+               "--static", "--template", str(tmp_path / "ok.ipynb")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert "here" in ended.stderr, ended.stderr
+    assert ended.returncode == 130, ended.stderr
+    assert "interrupted" in ended.stderr and "Traceback" not in ended.stderr
+    assert [p.name for p in runs.iterdir()] == ["one"]
+    assert earlier(runs / "one") == before
