@@ -82,7 +82,7 @@ def series_title(series: MetricSeries) -> str:
 _CODES = re.compile(
     r"(?<![\w:.-])(?:(kpi|null_rate|psi|freshness):(?=[^\s:])"
     # names that no sentence has by itself: `volume` and `bias` are words
-    r"|(" + "|".join(k for k in _TITLES if "_" in k or k in ("auc", "f1", "mae", "rmse")) + r")(?![\w:=]))"
+    r"|(" + "|".join(k for k in _TITLES if "_" in k or k in ("auc", "f1", "mae", "rmse")) + r")(?![\w=]|:\S))"
 )
 _SUBJECTS = re.compile(r"(?<![\w:.-])(?:(component|feature)|(stage|model)):(?=[^\s:])")
 
@@ -94,6 +94,8 @@ def for_people(text: str) -> str:
     --------
     >>> for_people("kpi:clicked fell, latency_p95 120 -> 900 ms"), for_people("component:feature-store: cache misses")
     ('KPI clicked fell, p95 latency 120 → 900 ms', 'feature-store: cache misses')
+    >>> for_people("a trial of latency_p95: send requests")
+    'a trial of p95 latency: send requests'
     >>> for_people("model:v3: a new version behaves differently; see `rca-kit verify`")
     'model v3: a new version behaves differently; see rca-kit verify'
     """

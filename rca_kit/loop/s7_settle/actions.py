@@ -94,7 +94,7 @@ def actions(facts: Facts, guardrails: tuple[Guardrail, ...]) -> tuple[Action, ..
         )
     out.append(
         Action(
-            "Verify the recovery with `rca-kit verify` and record time to detect and to recover",
+            "Verify the recovery with rca-kit verify and record time to detect and to recover",
             "fix",
             success_metric=f"{facts.metric} equivalent to before the incident in every affected segment",
         )
