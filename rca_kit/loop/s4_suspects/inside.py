@@ -44,30 +44,31 @@ def moved_inside(
     both = pl.concat([before, after], how="vertical_relaxed")
     side = np.arange(both.height) >= before.height
     masks = dict(_values(both, side, segments))
+    if not masks:
+        return {}
+    keys = list(masks)
+    inside = np.array([masks[k] for k in keys])
+    halves = np.concatenate([inside & ~side, inside & side]).astype(float)  # rows of each mask before, then after
     out = {}
     for feature in features:
         measures = _measures(both[feature])
-        told = (_told(measures, mask, side) for mask in _but(masks, feature))
-        found = max((x for x in told if x is not None), key=lambda x: x[0], default=None)
-        if found is None:
+        z, effect = _strongest(measures, halves, side, np.array([k[0] != feature for k in keys]))
+        best = int(np.argmax(z))
+        if z[best] < Z_LEAST:
             continue
-        z, effect, mask = found
-        keys = [k for k, m in masks.items() if m is mask]
+        where, mask, top, size = [keys[best]], inside[best], z[best], effect[best]
         for key, other in masks.items():
-            if key[0] in (keys[0][0], feature):
+            if key[0] in (where[0][0], feature):
                 continue
-            pair = mask & other
+            pair = inside[best] & other
             if min(int((pair & side).sum()), int((pair & ~side).sum())) < ROWS_LEAST:
                 continue
-            sharper = _told(measures, pair, side)
-            if sharper is not None and sharper[1] >= SHARPER * effect and sharper[0] >= PAIR_Z * z:
-                (z, effect, mask), keys = sharper, [keys[0], key]
-        out[feature] = Inside(dict(keys), mask[: before.height], mask[before.height :], z)
+            two = np.array([pair & ~side, pair & side]).astype(float)
+            (pair_z,), (pair_effect,) = _strongest(measures, two, side, np.array([True]))
+            if pair_effect >= SHARPER * size and pair_z >= PAIR_Z * top:
+                where, mask, top, size = [keys[best], key], pair, pair_z, pair_effect
+        out[feature] = Inside(dict(where), mask[: before.height], mask[before.height :], float(top))
     return out
-
-
-def _but(masks: dict[tuple[str, str], Mask], feature: str) -> Iterator[Mask]:
-    return (m for (column, _), m in masks.items() if column != feature)
 
 
 def _values(both: pl.DataFrame, side: Mask, segments: Sequence[str]) -> Iterator[tuple[tuple[str, str], Mask]]:
@@ -96,22 +97,24 @@ def _measures(s: pl.Series) -> Floats:
     return np.column_stack([missing, *((text == v).fill_null(False).to_numpy().astype(float) for v in common)])
 
 
-def _told(measures: Floats, mask: Mask, side: Mask) -> tuple[float, float, Mask] | None:
-    """Evidence and size of the strongest move inside a mask; None where it is weak or the rest moved too."""
-    inside, z = _moves(measures, mask, side)
-    j = int(np.argmax(np.abs(z)))
-    if abs(z[j]) < Z_LEAST:
-        return None
-    outside, _ = _moves(measures[:, j : j + 1], ~mask, side)
-    if abs(outside[0]) > OUTSIDE_MOST * abs(inside[j]):
-        return None
-    return float(abs(z[j])), float(abs(inside[j])), mask
+def _strongest(measures: Floats, halves: Floats, side: Mask, able: Mask) -> tuple[Floats, Floats]:
+    """Evidence and size of the strongest move inside each mask, shape (masks,); 0 where the rest moved too.
 
-
-def _moves(measures: Floats, mask: Mask, side: Mask) -> tuple[Floats, Floats]:
-    """Change of each measure's mean inside a mask, and its z (Welch)."""
-    b, a = measures[mask & ~side], measures[mask & side]
-    change = a.mean(0) - b.mean(0)
-    error = np.sqrt(b.var(0) / len(b) + a.var(0) / len(a) + 1e-12)
+    `halves` has each mask's rows before in its first half, those after in the second, as 0 and 1.
+    """
+    few = len(halves) // 2
+    n = halves.sum(1)
+    mean, square = halves @ measures / n[:, None], halves @ measures**2 / n[:, None]
+    noise = np.maximum(square - mean**2, 0.0) / n[:, None]
+    change = mean[few:] - mean[:few]
     # a share that was 0 in all rows has no spread of its own: one row more or less is the least noise there is
-    return change, change / np.maximum(error, 1.0 / np.sqrt(len(b) * len(a)))
+    error = np.maximum(np.sqrt(noise[:few] + noise[few:]), (1.0 / np.sqrt(n[:few] * n[few:]))[:, None])
+    totals = np.array([measures[~side].sum(0), measures[side].sum(0)])
+    rows = np.array([(~side).sum(), side.sum()])
+    sums = mean * n[:, None]
+    left = np.maximum(rows[:, None] - n.reshape(2, few), 1.0)
+    rest = (totals[1] - sums[few:]) / left[1][:, None] - (totals[0] - sums[:few]) / left[0][:, None]
+    z, size = np.abs(change) / error, np.abs(change)
+    each, at = np.arange(few), z.argmax(1)
+    alone = np.abs(rest[each, at]) <= OUTSIDE_MOST * size[each, at]
+    return np.where(alone & able, z[each, at], 0.0), size[each, at]
