@@ -148,7 +148,7 @@ def fingerprint(*parts: Any) -> str:
     Examples
     --------
     >>> fingerprint("a", 1)
-    '2657442bb4a4'
+    '5d5e06e867c8'
     """
     whole = hashlib.sha256()
     for part in parts:
