@@ -17,8 +17,9 @@ from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
-from rca_kit.loop.s4_suspects.checks.values import _converted, _filled, _swapped, _transformed, values
+from rca_kit.loop.s4_suspects.checks.values import _filled, _swapped, values
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
+from rca_kit.loop.s4_suspects.units import converted, transformed
 from rca_kit.sources import to_lazy
 
 RNG = np.random.default_rng(7)
@@ -38,7 +39,7 @@ def celsius(rows: int = ROWS, middle: float = 57.0) -> np.ndarray:
 def test_another_unit_is_named_even_when_only_some_requests_have_it(change: Any, unit: str, share: float) -> None:
     before, after = np.abs(celsius()) + 1, np.abs(celsius(ROWS + 1)) + 1
     some = RNG.random(after.size) < share
-    found = _converted("t", before, np.where(some, change(after), after))
+    found = converted("t", before, np.where(some, change(after), after))
     assert found is not None
     clue, _, marked = found
     assert clue.signature == "unit"
@@ -52,13 +53,13 @@ def test_a_drift_is_no_other_unit(drift: float) -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         before, after = rng.lognormal(3, 0.8, ROWS), rng.lognormal(3 + drift, 0.8, ROWS)
-        assert _converted("x", before, after) is None
+        assert converted("x", before, after) is None
 
 
 def test_an_odd_scale_is_believed_only_where_the_comparison_saw_a_change() -> None:
     before, after = celsius(), 1.5 * celsius(ROWS + 1)
-    assert _transformed("x", before, after, told=False) is None
-    found = _transformed("x", before, after, told=True)
+    assert transformed("x", before, after, told=False) is None
+    found = transformed("x", before, after, told=True)
     assert found is not None and found[0].signature == "rescaled"
 
 

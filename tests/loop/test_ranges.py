@@ -14,8 +14,8 @@ from rca_kit.loop.reading.picture import look
 from rca_kit.loop.s3_scope.narrow import mix_and_rate
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import badness_of, badness_where
-from rca_kit.loop.s4_suspects.checks.values import _converted
 from rca_kit.loop.s4_suspects.mixed import before_like_after
+from rca_kit.loop.s4_suspects.units import converted
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -85,8 +85,8 @@ def test_before_is_drawn_again_with_the_mix_of_after() -> None:
 def test_two_populations_are_no_two_units() -> None:
     room = room_with_mix((0.1, 0.55))
     before, after = (x["price"].to_numpy() for x in (before_like_after(room), room.after))
-    assert _converted("price", before, after) is None
-    assert _converted("price", room.before["price"].to_numpy(), after) is None  # a price in thousands has no zero of its own
+    assert converted("price", before, after) is None
+    assert converted("price", room.before["price"].to_numpy(), after) is None  # a price in thousands has no zero of its own
 
 
 def test_a_fall_inside_one_segment_is_split_over_the_other_columns() -> None:

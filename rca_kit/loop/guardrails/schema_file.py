@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import pprint
 from collections.abc import Iterable
 from typing import Any
 
-from rca_kit.loop.guardrails.schema import MIN_ROWS, PSI_FLOOR
+from rca_kit.loop.guardrails.schema import MIN_ROWS, PSI_FLOOR, psi
 
 
 def render(
@@ -31,6 +32,7 @@ def render(
         .replace("@PSI_FLOOR@", str(PSI_FLOOR))
         .replace("@LIMITS@", data)
         .replace("@WITHIN@", inner)
+        .replace("@PSI@", inspect.getsource(psi).rstrip())  # the distance that the limits were learnt by
     )
 
 
@@ -45,6 +47,7 @@ Needs pandera[polars] and numpy. Review the limits before you rely on them; wide
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pandera.polars as pa
@@ -71,18 +74,7 @@ def kind_of(dtype) -> str:
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else "other"
 
 
-def psi(values: pl.Series, limits: dict) -> float:
-    if "edges" in limits:
-        index = np.searchsorted(np.array(limits["edges"]), values.cast(pl.Float64).to_numpy(), side="right")
-        counts = np.bincount(index, minlength=len(limits["shares"])).astype(float)
-    else:
-        text = values.cast(pl.String)
-        counts = np.array([float((text == v).sum()) for v in limits["values"]])
-    total = counts.sum()
-    if not total:
-        return 0.0
-    p, q = np.array(limits["shares"]), np.maximum(counts, 0.5) / total
-    return float(((q - p) * np.log(q / p)).sum())
+@PSI@
 
 
 def kind_ok(column: pl.Series, limits: dict) -> bool:
