@@ -3,7 +3,8 @@
 function isDark(el) {
   const said = document.body.dataset.jpThemeLight;
   if (said !== undefined) return said === "false";
-  if (document.body.classList.contains("vscode-dark")) return true;
+  const kind = document.body.dataset.vscodeThemeKind; // its page is transparent, and its theme may differ from the system's
+  if (kind !== undefined) return !kind.endsWith("light");
   for (let node = el; node; node = node.parentElement) {
     const rgba = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
     if (rgba && (rgba.length < 4 || Number(rgba[3]) > 0)) {
@@ -15,7 +16,7 @@ function isDark(el) {
 
 function onTheme(el, act) {
   const watch = new MutationObserver(() => act());
-  watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
+  watch.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "class"] });
   const media = matchMedia("(prefers-color-scheme: dark)");
   media.addEventListener("change", act);
   return () => { watch.disconnect(); media.removeEventListener("change", act); };
