@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,17 +140,11 @@ def step_scan(
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
     starts = np.arange(n)
-    steps = (np.arange(n)[:, None] >= starts[None, :]).astype(float)
     rho, phi = 0.0, 1.0
     for _ in range(2):
-        y, z, s = _whiten(values, design, steps, errors, ok, rho)
-        q, _ = np.linalg.qr(z)
-        r = s - q @ (q.T @ s)
-        residual = y - q @ (q.T @ y)
-        gram = r.T @ r
-        c = r.T @ residual
-        fits = _best(gram, c, first, last, n)
-        left = residual - _explained(fits, r, gram, c)
+        system = _System.of(values, design, errors, ok, rho)
+        fits = _best(system, first, last)
+        left = system.residual - _explained(fits, system)
         freedom = max(ok.sum() - design.shape[1] - 2, 3)
         rho_new, phi = _noise(left, freedom, rho)
         if rho == rho_new:
@@ -162,9 +157,9 @@ def step_scan(
     kind = min(fits, key=lambda k: (round(log_p[k], 9), k != "step")) if fits else "step"
     if kind == "ramp" and "step" in fits and fits["ramp"].z ** 2 - fits["step"].z ** 2 < 2 * RAMP_GAIN:
         kind = "step"
-    diagonal = np.maximum(np.diag(gram), 1e-12)
-    profile = np.where((starts >= first) & (starts <= last), (c / phi) ** 2 / diagonal, 0.0)
-    season = _season(values, errors, design, steps, ok, fits.get(kind))
+    diagonal = np.maximum(np.diag(system.gram), 1e-12)
+    profile = np.where((starts >= first) & (starts <= last), (system.power / phi) ** 2 / diagonal, 0.0)
+    season = _season(values, errors, design, ok, fits.get(kind))
     return StepScan(fits.get("step"), fits.get("box"), fits.get("ramp"), kind, log_p.get(kind, 0.0), profile, rho, phi, season)
 
 
@@ -208,20 +203,21 @@ def gradual_profile(
     design = nuisance(n, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
-    steps = (np.arange(n)[:, None] >= np.arange(n)[None, :]).astype(float)
-    y, z, s = _whiten(values, design, steps, errors, ok, scan.rho)
-    q, _ = np.linalg.qr(z)
-    r = s - q @ (q.T @ s)
+    system = _System.of(values, design, errors, ok, scan.rho)
     # a change complete at e is the mean of the steps at s..e-1: sums over blocks give all of them at once
-    c = np.concatenate([[0.0], np.cumsum(r.T @ (y - q @ (q.T @ y)))])
+    c = np.concatenate([[0.0], np.cumsum(system.power)])
     gram = np.zeros((n + 1, n + 1))
-    gram[1:, 1:] = np.cumsum(np.cumsum(r.T @ r, 0), 1)
-    length = np.arange(n + 1)[None, :] - np.arange(n)[:, None]
+    np.cumsum(np.cumsum(system.gram, 0), 1, out=gram[1:, 1:])
     power = c[None, :] - c[:-1, None]
-    spread = np.diag(gram)[None, :] + np.diag(gram)[:-1, None] - 2 * gram[:-1]
+    spread = gram[:-1] * -2.0
+    spread += np.diag(gram)
+    spread += np.diag(gram)[:-1, None]
     floor = 1e-9 * max(float(spread.max()), 1e-300)
-    fine = (length >= 1) & (spread > floor * np.maximum(length, 1) ** 2) & (np.sign(power) == np.sign(scan.best.height))
-    out[fine] = (power[fine] / scan.phi) ** 2 / spread[fine]
+    lengths = _lengths(n)
+    fine = spread > floor * lengths**2
+    fine &= lengths >= 1
+    fine &= power * scan.best.height > 0
+    np.divide((power / scan.phi) ** 2, spread, out=out, where=fine)
     # a step inside bucket s lifts it in part: with strong evidence that would pass for a short ramp
     at = np.arange(n - 1)
     one, two = spread[at, at + 1], spread[at + 1, at + 2]
@@ -250,25 +246,101 @@ def _winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats
     return out
 
 
-def _whiten(values: Floats, design: Floats, steps: Floats, errors: Floats, ok: NDArray[np.bool_],
-            rho: float) -> tuple[Floats, Floats, Floats]:
-    """Scale by the errors, then remove AR(1) between neighbours; rows that were not measured are dropped."""
-    at = np.flatnonzero(ok)
-    w = 1.0 / errors[at]
-    y, z, s = values[at] * w, design[at] * w[:, None], steps[at] * w[:, None]
-    if rho <= 0:
-        return y, z, s
-    power = rho ** np.diff(at)
-    scale = np.sqrt(1 - power**2)
+@dataclass(frozen=True)
+class _System:
+    """Generalised least squares of a step at each bucket, the season projected out.
 
-    def filtered(a: Floats) -> Floats:
-        p, q = (power, scale) if a.ndim == 1 else (power[:, None], scale[:, None])
-        return np.concatenate([a[:1], (a[1:] - p * a[:-1]) / q])
+    Scaled by the errors and freed of AR(1), the step at measured bucket j is `enter[j]` there, `stay[t]` at each t after it and
+    zero before. Inner products of two steps, or of a step with anything, are hence sums from the end, and no matrix of steps is
+    ever made.
 
-    return filtered(y), filtered(z), filtered(s)
+    Attributes
+    ----------
+    at : int array, shape (n,)
+        The first measured bucket from each on, as a row; the number of rows where there is none.
+    enter, stay : array, shape (rows,)
+    basis : array, shape (rows, k)
+        Orthonormal basis of what is not a change.
+    onto : array, shape (n, k)
+        Products of each step with the basis.
+    residual : array, shape (rows,)
+        The values without what the basis explains.
+    gram : array, shape (n, n)
+    power : array, shape (n,)
+        Products of the projected steps with each other, and with the residual.
+    """
+
+    at: NDArray[np.intp]
+    enter: Floats
+    stay: Floats
+    basis: Floats
+    onto: Floats
+    residual: Floats
+    gram: Floats
+    power: Floats
+
+    @classmethod
+    def of(cls, values: Floats, design: Floats, errors: Floats, ok: NDArray[np.bool_], rho: float) -> _System:
+        """Scale by the errors, then remove AR(1) between neighbours; rows that were not measured are dropped."""
+        rows = np.flatnonzero(ok)
+        weight = 1.0 / errors[rows]
+        y, z, enter, stay = values[rows] * weight, design[rows] * weight[:, None], weight, weight
+        if rho > 0:
+            power = rho ** np.diff(rows)
+            scale = np.sqrt(1 - power**2)
+            y, stay = (np.concatenate([a[:1], (a[1:] - power * a[:-1]) / scale]) for a in (y, weight))
+            z = np.concatenate([z[:1], (z[1:] - power[:, None] * z[:-1]) / scale[:, None]])
+            enter = np.concatenate([weight[:1], weight[1:] / scale])
+        basis, _ = np.linalg.qr(z)
+        residual = y - basis @ (basis.T @ y)
+        at = np.searchsorted(rows, np.arange(values.size))
+
+        def product(a: Floats) -> Floats:
+            """Of each step with the columns of a."""
+            e, s = (enter, stay) if a.ndim == 1 else (enter[:, None], stay[:, None])
+            sums = np.cumsum((s * a)[::-1], axis=0)[::-1]
+            sums += (e - s) * a
+            return np.concatenate([sums, np.zeros_like(sums[:1])])[at]
+
+        onto = product(basis)
+        own = np.append(np.cumsum((stay**2)[::-1])[::-1] - stay**2, 0.0)
+        other = own + np.append(stay * enter, 0.0)
+        gram = np.where(_later(at.size), other[at], other[at][:, None])
+        if rho > 0:
+            own += np.append(enter**2, 0.0)
+            same = at[:, None] == at[None, :]
+            gram[same] = np.broadcast_to(own[at], gram.shape)[same]
+        gram -= onto @ onto.T
+        return cls(at, enter, stay, basis, onto, residual, gram, product(residual))
+
+    def column(self, starts: NDArray[np.intp]) -> Floats:
+        """Sum of the projected steps at these buckets."""
+        count = np.bincount(self.at[starts], minlength=self.enter.size + 1)[:-1].astype(float)
+        whole = (np.cumsum(count) - count) * self.stay + count * self.enter
+        return np.asarray(whole - self.basis @ self.onto[starts].sum(0))
 
 
-def _best(gram: Floats, c: Floats, first: int, last: int, n: int) -> dict[str, Fit]:
+@lru_cache(maxsize=4)
+def _lengths(n: int) -> Floats:
+    """Buckets from each start to each end, shape (n, n + 1)."""
+    return np.subtract.outer(np.arange(n + 1.0), np.arange(n)).T
+
+
+@lru_cache(maxsize=4)
+def _boxes(n: int) -> NDArray[np.bool_]:
+    """Which pairs of start and end are boxes that are looked at."""
+    length = _lengths(n)[:, :n]
+    return np.asarray((length >= MIN_BOX) & (length <= n // 2))
+
+
+@lru_cache(maxsize=4)
+def _later(n: int) -> NDArray[np.bool_]:
+    """Where the second of two steps is the later one."""
+    return np.triu(np.ones((n, n), bool))
+
+
+def _best(system: _System, first: int, last: int) -> dict[str, Fit]:
+    gram, c, n = system.gram, system.power, system.power.size
     diagonal = np.diag(gram).copy()
     floor = 1e-9 * max(float(diagonal.max()), 1e-300)
     allowed = (np.arange(n) >= first) & (np.arange(n) <= last) & (diagonal > floor)
@@ -279,18 +351,22 @@ def _best(gram: Floats, c: Floats, first: int, last: int, n: int) -> dict[str, F
     out = {}
     i = int(np.argmax(np.abs(z)))
     out["step"] = Fit(i, n, float(c[i] / diagonal[i]), float(1 / math.sqrt(diagonal[i])), float(z[i]))
-    den = diagonal[:, None] + diagonal[None, :] - 2 * gram
-    length = np.arange(n)[None, :] - np.arange(n)[:, None]
-    fine = allowed[:, None] & (length >= MIN_BOX) & (length <= n // 2) & (den > floor)
+    den = gram * -2.0
+    den += diagonal
+    den += diagonal[:, None]
+    fine = den > floor
+    fine &= _boxes(n)
+    fine[~allowed] = False
     if fine.any():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            zz = np.where(fine, (c[:, None] - c[None, :]) / np.sqrt(np.where(fine, den, 1.0)), 0.0)
-        a, b = divmod(int(np.argmax(np.abs(zz))), n)
+        gain = np.subtract.outer(c, c)
+        gain *= gain
+        np.divide(gain, den, out=gain, where=fine)
+        gain[~fine] = 0.0
+        a, b = divmod(int(np.argmax(gain)), n)
         d = float(den[a, b])
-        out["box"] = Fit(a, b, float((c[a] - c[b]) / d), 1 / math.sqrt(d), float(zz[a, b]))
+        out["box"] = Fit(a, b, float((c[a] - c[b]) / d), 1 / math.sqrt(d), float((c[a] - c[b]) / math.sqrt(d)))
     hinge_c = np.cumsum(c[::-1])[::-1]
-    hinge = np.cumsum(np.cumsum(gram[::-1, ::-1], 0), 1)[::-1, ::-1]
-    hd = np.diag(hinge)
+    hd = np.cumsum((2 * np.triu(gram, 1).sum(1) + diagonal)[::-1])[::-1]
     can = allowed & (np.arange(n) <= n - 4) & (hd > floor)
     if can.any():
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -301,16 +377,18 @@ def _best(gram: Floats, c: Floats, first: int, last: int, n: int) -> dict[str, F
     return out
 
 
-def _explained(fits: dict[str, Fit], r: Floats, gram: Floats, c: Floats) -> Floats:
+def _explained(fits: dict[str, Fit], system: _System) -> Floats:
     """Part of the residual that the strongest fit explains, so that noise is measured without it."""
     if not fits:
-        return np.zeros(r.shape[0])
+        return np.zeros(system.residual.size)
     kind, fit = max(fits.items(), key=lambda kf: abs(kf[1].z))
+    n = system.power.size
     if kind == "ramp":
-        column = r[:, fit.start:].sum(1)
-        return np.asarray(column * fit.height / (r.shape[1] - fit.start))
-    column = r[:, fit.start] - (r[:, fit.end] if fit.end < r.shape[1] else 0.0)
-    return np.asarray(column * fit.height)
+        return system.column(np.arange(fit.start, n)) * (fit.height / (n - fit.start))
+    column = system.column(np.array([fit.start]))
+    if fit.end < n:
+        column = column - system.column(np.array([fit.end]))
+    return column * fit.height
 
 
 def _noise(left: Floats, freedom: int, rho: float) -> tuple[float, float]:
@@ -331,12 +409,12 @@ def _log_tail(z: float, freedom: int) -> float:
     return math.log(2) + (math.log(tail) if tail > 1e-290 else max(float(log_ndtr(-abs(z))), -700.0))
 
 
-def _season(values: Floats, errors: Floats, design: Floats, steps: Floats, ok: NDArray[np.bool_], fit: Fit | None) -> Floats:
+def _season(values: Floats, errors: Floats, design: Floats, ok: NDArray[np.bool_], fit: Fit | None) -> Floats:
     if design.shape[1] == 1:
         return np.zeros(values.size)
     extra = np.zeros((values.size, 1))
     if fit is not None:
-        extra[:, 0] = steps[:, fit.start] - (steps[:, fit.end] if fit.end < values.size else 0.0)
+        extra[fit.start : fit.end] = 1.0
     w = 1 / errors[ok]
     full = np.hstack([design, extra])
     beta, *_ = np.linalg.lstsq(full[ok] * w[:, None], values[ok] * w, rcond=None)

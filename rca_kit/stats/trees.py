@@ -81,23 +81,22 @@ class Tree:
 
     def leaf(self, codes: Codes) -> Codes:
         """Number of the leaf that each row ends in."""
+        size, here = self.left.shape[1], np.arange(self.feature.size)[:, None]
+        below = np.where(self.feature[:, None] >= 0, 2 * here + 2 - self.left, here).ravel()  # a leaf leads to itself
+        feature, flat = np.maximum(self.feature, 0), codes.ravel()
+        first = np.arange(len(codes)) * codes.shape[1]
         at = np.zeros(len(codes), np.intp)
-        rows = np.arange(len(codes))
-        while True:
-            feature = self.feature[at[rows]]
-            rows, feature = rows[feature >= 0], feature[feature >= 0]
-            if not rows.size:
-                return at
-            here = at[rows]
-            at[rows] = 2 * here + 2 - self.left[here, codes[rows, feature]]
+        for _ in range(int(np.flatnonzero(self.feature >= 0)[-1] + 1).bit_length() if (self.feature >= 0).any() else 0):
+            at = below.take(at * size + flat.take(first + feature.take(at)))
+        return at
 
 
 @dataclass(frozen=True)
 class _Layout:
     """What all trees on the same rows share.
 
-    `flat` holds each code's place in a histogram of all columns; `place` and `spread` are room to work in, since asking for
-    new memory at each level would take longer than the sums.
+    `flat` holds each code's place in a histogram of all columns, `counts` that histogram over all rows; `place` and `spread` are
+    room to work in, since asking for new memory at each level would take longer than the sums.
     """
 
     codes: Codes
@@ -106,13 +105,23 @@ class _Layout:
     flat: Codes
     place: Codes
     spread: Floats
+    counts: Floats
 
     @classmethod
     def of(cls, bins: Bins, codes: Codes) -> _Layout:
         size = bins.most + 1
         flat = np.ascontiguousarray(codes + np.arange(codes.shape[1]) * size)
-        return cls(codes, np.asarray(bins.categorical, bool), size, flat, np.empty_like(flat), np.empty(codes.shape))
+        counts = np.bincount(flat.ravel(), minlength=codes.shape[1] * size).astype(np.float64).reshape(1, -1, size)
+        return cls(codes, np.asarray(bins.categorical, bool), size, flat, np.empty_like(flat), np.empty(codes.shape), counts)
 
+    def root(self, weights: Sequence[Floats]) -> list[Floats]:
+        """Histograms of all rows: of each of the weights, with the counts after the first."""
+        out = []
+        for w in weights:
+            self.spread[:] = w[:, None]
+            got = np.bincount(self.flat.ravel(), self.spread.ravel(), self.counts.size)
+            out.append(got.reshape(self.counts.shape))
+        return [out[0], self.counts, *out[1:]]
     def histograms(self, rows: Codes, slot: Codes, slots: int, weights: Sequence[Floats | None]) -> list[Floats]:
         """Sum each of the weights (None: count) by slot, column and code; shape (slots, columns, codes)."""
         columns = self.codes.shape[1]
@@ -172,7 +181,7 @@ def _grow(
     slot = np.zeros(n, np.intp)
     whole = float((total * target).sum())
     weights = (total, None) if weight is None else (total, None, weight)
-    hist = layout.histograms(rows, slot, 1, weights)
+    hist = layout.root([total] if weight is None else [total, weight])
     for level in range(depth):
         gain, feature, left, value = _best(hist, layout.categorical, least)
         # of one level the most telling splits first, as many as leaves are left; equal ones by their place
