@@ -86,11 +86,13 @@ def quantile_edges(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return ()
-    distinct = np.unique(finite)
+    ordered = np.sort(finite)
+    distinct = ordered[np.append(True, ordered[1:] != ordered[:-1])]
     if distinct.size <= bins:
         return tuple(float(a + (b - a) / 2) for a, b in itertools.pairwise(distinct))
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf"))
-    return tuple(float(e) for e in edges)
+    # the inverse of the distribution function; NumPy would look for each quantile anew
+    at = np.ceil(ordered.size * np.linspace(0, 1, bins + 1)[1:-1] - 1).astype(int)
+    return tuple(float(e) for e in np.unique(ordered[at]))
 
 
 def latency_values() -> NDArray[np.float64]:

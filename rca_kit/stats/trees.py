@@ -225,40 +225,49 @@ def _best(
     nodes, columns, last = sums.shape[0], sums.shape[1], sums.shape[2] - 1
     order = None
     if categorical.any():
-        order = np.broadcast_to(np.arange(last), (nodes, columns, last)).copy()
-        order[:, categorical] = np.argsort(
-            sums[:, categorical, :last] / (mass[:, categorical, :last] + SMOOTH), axis=-1, kind="stable")
+        order = np.argsort(sums[:, categorical, :last] / (mass[:, categorical, :last] + SMOOTH), axis=-1, kind="stable")
     total = [h[:, :1].sum(-1)[..., None] for h in (sums, rows, mass)]
+    part = []
+    for h in (sums, rows) if mass is rows else (sums, rows, mass):
+        inside = h[..., :last].copy()
+        if order is not None:
+            inside[:, categorical] = np.take_along_axis(inside[:, categorical], order, -1)
+        part.append(np.cumsum(inside, axis=-1, out=inside))
     best_gain, best_at, missing_left = np.full(nodes, -np.inf), np.zeros(nodes, np.intp), np.zeros(nodes, bool)
     # missing values go with the second side or, where there are any, with the first
     for with_missing in (False, True):
-        some = rows[:, :, last] > 0
-        if with_missing and not some.any():
+        some = np.flatnonzero((rows[:, :, last] > 0).any(0)) if with_missing else np.arange(columns)
+        if not some.size:
             break
-        part = []
-        for h in (sums, rows) if mass is rows else (sums, rows, mass):
-            inside = h[..., :last] if order is None else np.take_along_axis(h[..., :last], order, -1)
-            cumulated = np.cumsum(inside, axis=-1)
-            part.append(cumulated + h[..., last:] if with_missing else cumulated)
+        if with_missing:
+            part = [p[:, some] + h[:, some, last:] for p, h in zip(part, (sums, rows, mass), strict=False)]
         s, k, m = part[0], part[1], part[-1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = s * s / m + (total[0] - s) ** 2 / (total[2] - m)
-        gain[(k < least - 0.5) | (total[1] - k < least - 0.5)] = -np.inf
-        if with_missing:
-            gain[~some] = -np.inf
+            gain = s * s
+            gain /= m
+            other = total[0] - s
+            other *= other
+            other /= total[2] - m
+            gain += other
+        gain[(k < least - 0.5) | (k > total[1] - (least - 0.5))] = -np.inf
         flat = gain.reshape(nodes, -1)
         at = flat.argmax(1)
-        better = flat[np.arange(nodes), at] > best_gain
-        best_gain = np.where(better, flat[np.arange(nodes), at], best_gain)
-        best_at, missing_left = np.where(better, at, best_at), np.where(better, with_missing, missing_left)
+        top = flat[np.arange(nodes), at]
+        better = top > best_gain
+        best_gain = np.where(better, top, best_gain)
+        best_at = np.where(better, some[at // last] * last + at % last, best_at)
+        missing_left = np.where(better, with_missing, missing_left)
     feature, cut = best_at // last, best_at % last
     here = np.arange(nodes)
     left = np.zeros((nodes, last + 1), bool)
     chosen = np.arange(last) <= cut[:, None]
-    if order is None:
-        left[:, :last] = chosen
-    else:
-        np.put_along_axis(left[:, :last], order[here, feature], chosen, -1)
+    left[:, :last] = chosen
+    if order is not None:
+        kind = categorical[feature]
+        place = order[here[kind], (np.cumsum(categorical) - 1)[feature[kind]]]
+        shuffled = np.zeros((int(kind.sum()), last), bool)
+        np.put_along_axis(shuffled, place, chosen[kind], -1)
+        left[kind, :last] = shuffled
     left[:, last] = missing_left
     s, m = (np.where(left, h[here, feature], 0.0).sum(-1) for h in (sums, mass))
     all_s, all_m = total[0][:, 0, 0], total[2][:, 0, 0]

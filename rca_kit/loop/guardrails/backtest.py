@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -76,23 +77,14 @@ def backtest(rule: AlertRule, series: MetricSeries, onset: datetime, detected_at
     width = timedelta(seconds=series.bucket_seconds)
     need = 1 + int(np.ceil(rule.minutes * 60 / series.bucket_seconds - 1e-9))
     over = _over(rule, _values(series))
-    fired, false, run, alarmed = None, 0, 0, False
-    healthy_s = 0.0
-    for start, state in zip(series.times, over, strict=True):
-        healthy = start + width <= onset
-        if np.isnan(state):  # as in Prometheus, a gap ends a pending alert
-            run, alarmed = 0, False
-            continue
-        healthy_s += series.bucket_seconds if healthy else 0.0
-        run = run + 1 if state else 0
-        if run < need:
-            alarmed = False
-            continue
-        if healthy:
-            false += not alarmed
-        elif fired is None and start + width > onset:
-            fired = start + width
-        alarmed = True
+    at = np.arange(over.size)
+    healthy = at < bisect_right(series.times, onset - width)
+    held = over == 1  # as in Prometheus, a gap ends a pending alert
+    firing = at - np.maximum.accumulate(np.where(held, -1, at)) >= need
+    false = int((firing & healthy & ~np.append(False, firing[:-1])).sum())
+    ill = np.flatnonzero(firing & ~healthy)
+    fired = series.times[ill[0]] + width if ill.size else None
+    healthy_s = float(series.bucket_seconds * (healthy & ~np.isnan(over)).sum())
     lead = (detected_at - fired).total_seconds() / 60 if fired else None
     weekly = false * WEEK_S / healthy_s if healthy_s >= MIN_HEALTHY_S else None
     return Backtest(fired, lead, false, healthy_s / 86400, weekly)

@@ -16,6 +16,7 @@ ROWS_LEAST = 200  # sampled rows of the segment a side
 MOST_VALUES, MOST_KINDS = 30, 60  # values of a column that are looked into; values of a feature that are told apart
 Z_LEAST = 6.0  # of the move inside: some thousand pairs of segment and feature are looked at
 OUTSIDE_MOST = 0.25  # part of the move inside that the rest may have moved as well
+TOGETHER = 16  # features summed by one product: few enough to stay small, enough to read the masks seldom
 SHARPER = 1.25  # times the move that a second condition must show to be worth it
 PAIR_Z = 0.8  # ... with as much of the evidence left
 
@@ -50,9 +51,7 @@ def moved_inside(
     inside = np.array([masks[k] for k in keys])
     halves = np.concatenate([inside & ~side, inside & side]).astype(float)  # rows of each mask before, then after
     out = {}
-    for feature in features:
-        measures = _measures(both[feature])
-        z, effect = _strongest(measures, halves, side, np.array([k[0] != feature for k in keys]))
+    for feature, measures, z, effect in _each(both, features, halves, side, keys):
         best = int(np.argmax(z))
         if z[best] < Z_LEAST:
             continue
@@ -64,11 +63,31 @@ def moved_inside(
             if min(int((pair & side).sum()), int((pair & ~side).sum())) < ROWS_LEAST:
                 continue
             two = np.array([pair & ~side, pair & side]).astype(float)
-            (pair_z,), (pair_effect,) = _strongest(measures, two, side, np.array([True]))
+            (pair_z,), (pair_effect,) = _strongest(measures, *_sums(measures, two), two.sum(1), side, np.array([True]))
             if pair_effect >= SHARPER * size and pair_z >= PAIR_Z * top:
                 where, mask, top, size = [keys[best], key], pair, pair_z, pair_effect
         out[feature] = Inside(dict(where), mask[: before.height], mask[before.height :], float(top))
     return out
+
+
+def _each(
+    both: pl.DataFrame, features: Sequence[str], halves: Floats, side: Mask, keys: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, Floats, Floats, Floats]]:
+    """Each feature with its measures, and evidence and size of its strongest move inside each mask."""
+    n = halves.sum(1)
+    for first in range(0, len(features), TOGETHER):
+        some = {f: _measures(both[f]) for f in features[first : first + TOGETHER]}
+        sums, squares = _sums(np.concatenate(list(some.values()), axis=1), halves)
+        at = 0
+        for feature, measures in some.items():
+            own = slice(at, at := at + measures.shape[1])
+            able = np.array([k[0] != feature for k in keys])
+            yield feature, measures, *_strongest(measures, sums[:, own], squares[:, own], n, side, able)
+
+
+def _sums(measures: Floats, halves: Floats) -> tuple[Floats, Floats]:
+    """Sums and sums of squares of the measures inside each half mask."""
+    return halves @ measures, halves @ measures**2
 
 
 def _values(both: pl.DataFrame, side: Mask, segments: Sequence[str]) -> Iterator[tuple[tuple[str, str], Mask]]:
@@ -97,21 +116,21 @@ def _measures(s: pl.Series) -> Floats:
     return np.column_stack([missing, *((text == v).fill_null(False).to_numpy().astype(float) for v in common)])
 
 
-def _strongest(measures: Floats, halves: Floats, side: Mask, able: Mask) -> tuple[Floats, Floats]:
+def _strongest(
+    measures: Floats, sums: Floats, squares: Floats, n: Floats, side: Mask, able: Mask
+) -> tuple[Floats, Floats]:
     """Evidence and size of the strongest move inside each mask, shape (masks,); 0 where the rest moved too.
 
-    `halves` has each mask's rows before in its first half, those after in the second, as 0 and 1.
+    `sums`, `squares` and the number of rows `n` have each mask's rows before in their first half, those after in the second.
     """
-    few = len(halves) // 2
-    n = halves.sum(1)
-    mean, square = halves @ measures / n[:, None], halves @ measures**2 / n[:, None]
+    few = len(n) // 2
+    mean, square = sums / n[:, None], squares / n[:, None]
     noise = np.maximum(square - mean**2, 0.0) / n[:, None]
     change = mean[few:] - mean[:few]
     # a share that was 0 in all rows has no spread of its own: one row more or less is the least noise there is
     error = np.maximum(np.sqrt(noise[:few] + noise[few:]), (1.0 / np.sqrt(n[:few] * n[few:]))[:, None])
     totals = np.array([measures[~side].sum(0), measures[side].sum(0)])
     rows = np.array([(~side).sum(), side.sum()])
-    sums = mean * n[:, None]
     left = np.maximum(rows[:, None] - n.reshape(2, few), 1.0)
     rest = (totals[1] - sums[few:]) / left[1][:, None] - (totals[0] - sums[:few]) / left[0][:, None]
     z, size = np.abs(change) / error, np.abs(change)

@@ -37,6 +37,7 @@ SCALES = (
 ZERO_LEAST = 0.1  # spreads by which the zero of such a scale must lie elsewhere: 32 more is nothing to a price in thousands
 POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
+MOVED_LEAST = 2.5  # times that value, from which the distance is worth a look: dozens of columns and units are tried
 CONVERTED_LEAST, UNEXPLAINED = 0.03, 0.1  # share of converted requests; part of the distance that may stay unexplained
 SCALE_LEAST = 1.35  # below this a change of scale may as well be a change of population
 
@@ -57,6 +58,10 @@ def converted(column: str, b: Floats, a: Floats) -> Found | None:
         return None
     x, y = np.sort(x), np.sort(y)
     noise = KS_95 * float(np.sqrt(1 / x.size + 1 / y.size))
+    both = np.concatenate([x, y])
+    apart = np.searchsorted(y, both, side="right") / y.size - np.searchsorted(x, both, side="right") / x.size
+    if np.abs(apart).max() < MOVED_LEAST * noise:  # as alike as two draws of one
+        return None
     best: tuple[float, float, str, Floats] | None = None
     for name, mapped in _in_other_units(x):
         at = np.quantile(np.concatenate([x, mapped, y]), np.linspace(0.01, 0.99, 99))
@@ -65,7 +70,7 @@ def converted(column: str, b: Floats, a: Floats) -> Found | None:
         share = float(np.clip((now - was) @ apart / max(float(apart @ apart), 1e-12), 0.0, 1.0))
         left = float(np.abs(now - was - share * apart).max())
         moved = float(np.abs(now - was).max())
-        if share < CONVERTED_LEAST or moved < 2.5 * noise or left > max(noise, UNEXPLAINED * moved):
+        if share < CONVERTED_LEAST or moved < MOVED_LEAST * noise or left > max(noise, UNEXPLAINED * moved):
             continue
         if best is None or left < best[0]:
             best = (left, share, name, mapped)
