@@ -200,6 +200,8 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
         rows = int(prepared.frame.select(pl.len()).collect().item())
         check_rows(rows, file)
         raw = sample_rows(prepared.frame, rows)
+        if raw.height == rows:  # all of a small log: read once
+            prepared = replace(prepared, frame=raw.lazy())
     warnings = list(prepared.warnings)
     must = [n for n in (given.score if incident.task in (None, "binary", "regression") else None, given.latency_ms,
                         *(given.stages or ())) if n]

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from rca_kit.errors import BadInput, MissingExtra
 from rca_kit.sources import files as files_module
-from rca_kit.sources import kind_of, open_case, to_lazy
+from rca_kit.sources import columns, kind_of, open_case, to_lazy
 from rca_kit.sources.files import find, scan
 
 FRAME = pl.DataFrame({"id": [1, 2, 3], "größe": [0.5, None, -1.25], "text": ["a,b", 'c"d', "NA"], "flag": [True, False, None]})
@@ -221,8 +221,12 @@ def test_a_request_that_went_well_has_no_error(good, bad, tmp_path):
     assert opened.column("err").null_rate == pytest.approx(0.98)
 
 
-def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+def test_a_small_log_is_read_once_and_of_a_large_one_only_what_is_asked_for(tmp_path, monkeypatch):
+    small = open_case(case(tmp_path)).predictions
+    assert "Parquet" not in small.to_native().explain()
+    monkeypatch.setattr(columns, "SAMPLE_ROWS", 20)
     opened = open_case(case(tmp_path))
+    assert_frame_equal(*(p.collect(backend="polars").to_native() for p in (opened.predictions, small)))
     plan = opened.predictions.select("score").to_native().explain()
     assert "PROJECT 1/" in plan or "PROJECT 2/" in plan  # only the needed columns are read from the file
 

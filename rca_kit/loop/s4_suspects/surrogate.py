@@ -112,7 +112,7 @@ def fit_gap(
     if half.sum() > FIT_ROWS:
         half &= np.cumsum(half) <= FIT_ROWS
     categorical = [n in encoder.levels for n in encoder.names]
-    model = boost(xb[half], yb[half], categorical, rounds=60, rate=0.18, leaves=24)
+    model = boost(xb[half], yb[half], categorical, rounds=40, rate=0.26, leaves=24)
     rest = ~half
     rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
     limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12

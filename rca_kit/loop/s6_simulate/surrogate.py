@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 MIN_FIDELITY = 0.5  # share of the scores' variance the copy explains on rows it has not seen; below, its word is worth nothing
 FIT_ROWS = 6_000  # rows fitted: more take seconds and gain little
-ROUNDS, RATE, DEPTH = 60, 0.15, 4  # of the copy: 16 leaves a tree hold the joint effects of a few features
+ROUNDS, RATE, DEPTH = 40, 0.22, 4  # of the copy: 16 leaves a tree hold the joint effects of a few features
 MIN_ROWS = 300
 SEEN_NULLS = 0.01  # share of missing values from which the copy knows what they do
 MAX_WEIGHT = 20.0  # rows counting for more than this many others make a guess of a handful
