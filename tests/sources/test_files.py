@@ -15,8 +15,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from rca_kit.errors import BadInput, MissingExtra
-from rca_kit.sources import files as files_module
 from rca_kit.sources import columns, kind_of, open_case, to_lazy
+from rca_kit.sources import files as files_module
 from rca_kit.sources.files import find, scan
 
 FRAME = pl.DataFrame({"id": [1, 2, 3], "größe": [0.5, None, -1.25], "text": ["a,b", 'c"d', "NA"], "flag": [True, False, None]})
