@@ -11,6 +11,7 @@ from rca_kit.case.columns import MAX_LISTED_VALUES, ColumnSummary, Kind
 from rca_kit.case.names import ID_WORDS, tokens
 from rca_kit.sources.times import read_time
 
+EAGER_ROWS = 3_000_000  # up to here a log fits in memory many times over, and is read once
 SAMPLE_ROWS = 200_000  # rows that summaries and inference look at; all of them up to here
 SLICES = 10  # beyond that, this many stretches spread evenly over the table
 ID_SHARE = 0.95  # distinct values per row from which text or whole numbers identify the row
@@ -33,7 +34,7 @@ def sample_rows(frame: pl.LazyFrame, rows: int) -> pl.DataFrame:
     length = SAMPLE_ROWS // SLICES
     starts = [i * (rows - length) // (SLICES - 1) for i in range(SLICES)]
     # each stretch is a scan of its own: a slice of a Parquet scan reads only the row groups it needs
-    return pl.concat([frame.slice(start, length).collect() for start in starts])
+    return pl.concat(pl.collect_all([frame.slice(start, length) for start in starts]))
 
 
 def summarise(sample: pl.DataFrame) -> tuple[ColumnSummary, ...]:

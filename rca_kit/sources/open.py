@@ -19,7 +19,7 @@ from rca_kit.case.vocabulary import LABEL
 from rca_kit.errors import BadInput, did_you_mean
 from rca_kit.sources.archive import Archive
 from rca_kit.sources.collect import collect
-from rca_kit.sources.columns import sample_rows, summarise
+from rca_kit.sources.columns import EAGER_ROWS, sample_rows, summarise
 from rca_kit.sources.engines import ENGINES, predictions_of
 from rca_kit.sources.files import Scanned, explained
 from rca_kit.sources.frames import Frame
@@ -199,9 +199,9 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
         check_redact(case, names, file)
         rows = int(prepared.frame.select(pl.len()).collect().item())
         check_rows(rows, file)
+        if rows <= EAGER_ROWS:
+            prepared = replace(prepared, frame=prepared.frame.collect(engine="streaming").lazy())
         raw = sample_rows(prepared.frame, rows)
-        if raw.height == rows:  # all of a small log: read once
-            prepared = replace(prepared, frame=raw.lazy())
     warnings = list(prepared.warnings)
     must = [n for n in (given.score if incident.task in (None, "binary", "regression") else None, given.latency_ms,
                         *(given.stages or ())) if n]

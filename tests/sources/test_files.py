@@ -15,8 +15,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from rca_kit.errors import BadInput, MissingExtra
-from rca_kit.sources import columns, kind_of, open_case, to_lazy
 from rca_kit.sources import files as files_module
+from rca_kit.sources import kind_of, open_case, to_lazy
+from rca_kit.sources import open as open_module
 from rca_kit.sources.files import find, scan
 
 FRAME = pl.DataFrame({"id": [1, 2, 3], "größe": [0.5, None, -1.25], "text": ["a,b", 'c"d', "NA"], "flag": [True, False, None]})
@@ -224,7 +225,7 @@ def test_a_request_that_went_well_has_no_error(good, bad, tmp_path):
 def test_a_small_log_is_read_once_and_of_a_large_one_only_what_is_asked_for(tmp_path, monkeypatch):
     small = open_case(case(tmp_path)).predictions
     assert "Parquet" not in small.to_native().explain()
-    monkeypatch.setattr(columns, "SAMPLE_ROWS", 20)
+    monkeypatch.setattr(open_module, "EAGER_ROWS", 20)
     opened = open_case(case(tmp_path))
     assert_frame_equal(*(p.collect(backend="polars").to_native() for p in (opened.predictions, small)))
     plan = opened.predictions.select("score").to_native().explain()

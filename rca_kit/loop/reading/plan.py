@@ -12,9 +12,9 @@ from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.sources import OpenCase
+from rca_kit.sources.columns import EAGER_ROWS
 
 PLAN_ROWS = 50_000  # rows that bin edges and kept values are taken from
-EAGER_ROWS = 3_000_000  # up to here the needed columns fit in memory many times over, and are read once instead of thrice
 
 
 def plan_of(opened: OpenCase, columns: Columns, grid: TimeGrid, frame: nw.LazyFrame[Any] | None = None) -> Plan:

@@ -23,12 +23,13 @@ from rca_kit.loop.progress import Report
 from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
-from rca_kit.loop.reading.plan import EAGER_ROWS, columns_of, plan_of
+from rca_kit.loop.reading.plan import columns_of, plan_of
 from rca_kit.loop.reading.saving import aggregate_case, even_limits, sum_and_keep
 from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.loop.s7_settle.decisions import team_table
 from rca_kit.sources import OpenCase
 from rca_kit.sources.collect import collect
+from rca_kit.sources.columns import EAGER_ROWS
 from rca_kit.stats.threads import one_thread
 
 ASKED_ROWS = 600_000  # rows of a larger log that later questions are asked of: some hundred megabytes of thirty columns
