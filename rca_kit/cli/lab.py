@@ -88,6 +88,8 @@ def start_lab(notebook: Path, *, port: int = 0, browser: bool = True, app: bool 
     # not as an argument, which the server looks for where the command was given; and the address that it prints opens it
     page = f"/lab/tree/{quote(opened.relative_to(root).as_posix())}"
     command += [str(opened)] if app else [f"--ServerApp.root_dir={root}", f"--LabApp.default_url={page}"]
+    # JupyterLab would ask another host for newer versions of itself; nothing leaves this machine
+    command += [] if app else ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     command += [f"--port={port}"] if port else []
     command += [] if browser else ["--no-browser"]
     # Jupyter refuses to run as root, which in a container everybody is; it listens on this machine only

@@ -106,7 +106,7 @@ class Suspects(Finding):
         if not self.items:
             return "No suspect: " + self.verdict_because
         first = self.items[0]
-        return f"{first.title or first.subject} ({first.category}), probability {_percent(first.probability)}."
+        return f"{first.title or first.subject} ({first.category}), probability {chance(first.probability)}."
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per suspect."""
@@ -118,5 +118,14 @@ class Suspects(Finding):
         ]
 
 
-def _percent(share: float) -> str:
-    return "under 1%" if 0 < share < 0.01 else f"{share:.0%}"
+def chance(probability: float) -> str:
+    """Write a probability; what lies under one per cent or over 99 is no better known than that.
+
+    Examples
+    --------
+    >>> chance(0.934), chance(0.00023), chance(0.0), chance(0.998)
+    ('93%', 'under 1%', '0%', 'over 99%')
+    """
+    if 0 < probability < 0.01:
+        return "under 1%"
+    return "over 99%" if 0.99 < probability < 1 else f"{probability:.0%}"

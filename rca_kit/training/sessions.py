@@ -16,6 +16,7 @@ from pathlib import Path
 from rca_kit.case.journal import Journal, JournalEntry
 from rca_kit.errors import BadInput
 from rca_kit.findings.drill import DrillScore
+from rca_kit.findings.suspects import chance
 from rca_kit.sources import open_case
 from rca_kit.training.alone import kit_alone
 from rca_kit.training.answers import Answers, read_answers, write_answers
@@ -257,7 +258,7 @@ def _judge(b: Bench, drill: DrillFile, entries: tuple[JournalEntry, ...]) -> Dri
         drill.minutes,
         _story(b),
         _lessons(b, accused),
-        f"{first.title or first.subject} ({first.category}), probability {first.probability:.0%}" if first else "no suspect",
+        f"{first.title or first.subject} ({first.category}), probability {chance(first.probability)}" if first else "no suspect",
     )
 
 

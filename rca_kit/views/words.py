@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from rca_kit.findings.scope import Segment, describe_where
+from rca_kit.findings.suspects import chance as chance
 from rca_kit.findings.symptom import MetricSeries
 
 _TITLES = {
@@ -196,18 +197,6 @@ def percent(share: float | None) -> str:
         return f"{p:.1f}%" if abs(p) < 99.95 else "over 99.9%"
     return f"{p:.2g}%"
 
-
-def chance(probability: float) -> str:
-    """Write a probability; what lies under one per cent or over 99 is no better known than that.
-
-    Examples
-    --------
-    >>> chance(0.934), chance(0.00023), chance(0.0), chance(0.998)
-    ('93%', 'under 1%', '0%', 'over 99%')
-    """
-    if 0 < probability < 0.01:
-        return "under 1%"
-    return "over 99%" if 0.99 < probability < 1 else f"{probability:.0%}"
 
 
 def p_value(p: float | None) -> str:

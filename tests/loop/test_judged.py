@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from rca_kit.case.decisions import Decisions, Mark, OwnEvidence
+from rca_kit.loop.s4_suspects import _by_category
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.judged import STILL_RIGHT, judge
 from rca_kit.loop.s4_suspects.ledger import LAPSE, weight
@@ -61,6 +62,20 @@ def test_own_evidence_moves_the_odds_by_what_was_said_and_confirmed_leads():
     assert b / (1 - b) == pytest.approx(odds[B] * math.exp(2.0))
     led, _ = judge(FOUND, decided([mark(B, "confirmed")]))
     assert led[0].key == B and led[0].probability > 0.8
+
+
+def test_categories_sum_to_one_at_most_whatever_was_decided():
+    # the change for a second reason is no suspect of its own: its category must not gain when the first reason is confirmed
+    found = [hypothesis("feature:a", 6.0, "code", "c1"), hypothesis("feature:a", 5.0, "infra", "c1"), *FOUND[1:]]
+    key = next(j.key for j in judge(found)[0] if "c1" in j.key)
+    shares = {}
+    for what in ("", "confirmed", "excluded"):
+        judged, left = judge(found, decided([mark(key, what)] if what else []))
+        shares[what] = _by_category(found, judged, left)
+        assert sum(shares[what].values()) <= 1 + 1e-9
+    assert shares[""]["code"] > shares[""]["infra"] > 0.1
+    assert shares["confirmed"]["code"] > 0.99 and shares["confirmed"]["infra"] < 0.01
+    assert shares["excluded"]["infra"] == 0.0 and shares["excluded"]["code"] < STILL_RIGHT
 
 
 def test_nobody_is_told_to_undo_what_the_world_did():

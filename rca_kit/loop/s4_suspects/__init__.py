@@ -6,17 +6,17 @@ One file per kind of check in `checks/`; `hypotheses` writes down what could be;
 from __future__ import annotations
 
 from rca_kit.aggregates.grid import DAY_S
-from rca_kit.case.decisions import NOTHING, Decisions, suspect_key
+from rca_kit.case.decisions import NOTHING, Decisions
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
-from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Decision, Suspect, Suspects
+from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, Decision, Suspect, Suspects, chance
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
-from rca_kit.loop.s4_suspects.ledger import evidence, probabilities
+from rca_kit.loop.s4_suspects.ledger import accused, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import Verdict
@@ -85,7 +85,7 @@ def suspects(
     ranked = [j.best for i, j in enumerate(chosen) if j.best is not None and (i == 0 or j.probability >= LEAST_RIVAL)]
     out = [j for j in judged if j.excluded]
     items = tuple(_suspect(rank, j, ranked, symptom, outcomes, decisions) for rank, j in enumerate(chosen, 1))
-    by_category = _by_category(found, judged)
+    by_category = _by_category(found, judged, unexplained)
     return Suspects(
         items,
         checks,
@@ -133,15 +133,19 @@ def _suspect(
     )
 
 
-def _by_category(found: list[Hypothesis], judged: list[Judged]) -> dict[str, float]:
-    p = probabilities(found)
-    factor = {j.key: j.factor for j in judged}
+def _by_category(found: list[Hypothesis], judged: list[Judged], unexplained: float) -> dict[str, float]:
+    """Probability of each category; with the rest that nobody names they sum to at most 1, whatever people decided."""
     out = dict.fromkeys(CATEGORIES, 0.0)
-    for i, h in enumerate(found[:-1]):
-        out[h.category] += float(p[i]) * factor.get(suspect_key(h.subject, h.change_id), 1.0)
     for j in judged:
-        if j.own is not None:
-            out[j.own.category] = out.get(j.own.category, 0.0) + j.probability
+        category = j.best.category if j.best else j.own.category if j.own else ""
+        out[category] = out.get(category, 0.0) + j.probability
+    # the same change for a reason of another kind is no suspect of its own, and shares the fate of what is left over
+    named = {(accused(j.best), j.best.category) for j in judged if j.best}
+    gone = {accused(j.best) for j in judged if j.best and j.excluded}
+    left = 1 - sum(c.probability for c in charges(found))
+    for h, p in zip(found[:-1], probabilities(found), strict=False):
+        if accused(h) not in gone and (accused(h), h.category) not in named:
+            out[h.category] += float(p) * unexplained / left
     return out
 
 
@@ -154,7 +158,7 @@ def _category(category: str, probability: float, outcomes: tuple[Outcome, ...], 
     if probability >= EXCLUDED_BELOW:
         best = next((s for s in items if s.category == category), None)
         what = f": {best.subject}" if best else ""
-        return CategoryStatus(category, "supported", f"probability {probability:.0%}{what}")
+        return CategoryStatus(category, "supported", f"probability {chance(probability)}{what}")
     if _tested(outcomes, category):
         return CategoryStatus(category, "excluded", "nothing found that another cause does not explain")
     return CategoryStatus(category, "not_tested", _why_not(outcomes, category))

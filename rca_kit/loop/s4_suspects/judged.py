@@ -26,7 +26,6 @@ class Judged:
     charge: Charge | None
     own: OwnSuspect | None
     excluded: bool
-    factor: float  # of its probability, by what people said
 
     @property
     def best(self) -> Hypothesis | None:
@@ -50,7 +49,7 @@ def judge(found: Sequence[Hypothesis], decisions: Decisions = NOTHING) -> tuple[
         accused = [replace(c, probability=c.probability * believed) for c in left]
     other = max(1.0 - sum(c.probability for c in accused), 0.0)
     if not (decisions.marks or decisions.suspects or decisions.evidence):
-        return [Judged(charge_key(c), c.probability, c, None, False, 1.0) for c in accused], other
+        return [Judged(charge_key(c), c.probability, c, None, False) for c in accused], other
     known = {charge_key(c) for c in (*accused, *out)}
     named = [s for s in decisions.suspects.values() if s.key not in known]
     start: list[tuple[str, float, Charge | None, OwnSuspect | None]] = [(charge_key(c), c.probability, c, None) for c in accused]
@@ -63,7 +62,7 @@ def judge(found: Sequence[Hypothesis], decisions: Decisions = NOTHING) -> tuple[
     total = other + sum(p * f for (_, p, *_), f in zip(start, factors, strict=True))
     total = total or 1.0
     judged = [
-        Judged(key, p * f / total, charge, own, f == 0.0, f / total)
+        Judged(key, p * f / total, charge, own, f == 0.0)
         for (key, p, charge, own), f in zip(start, factors, strict=True)
     ]
     return sorted(judged, key=lambda j: (-j.probability, j.key)), other / total

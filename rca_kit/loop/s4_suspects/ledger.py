@@ -69,7 +69,7 @@ def charges(found: Sequence[Hypothesis]) -> list[Charge]:
     p = probabilities(found)
     groups: dict[tuple[str, str], list[int]] = {}
     for i, h in enumerate(found[:-1]):
-        groups.setdefault(("change", h.change_id) if h.change_id is not None else ("subject", h.subject), []).append(i)
+        groups.setdefault(accused(h), []).append(i)
     out = []
     for members in groups.values():
         by_category: dict[str, float] = {}
@@ -80,6 +80,11 @@ def charges(found: Sequence[Hypothesis]) -> list[Charge]:
         best = max(inside, key=lambda i: (float(p[i]), found[i].subject))
         out.append(Charge(found[best], by_category[category]))
     return sorted(out, key=lambda c: (-c.probability, c.best.subject, c.best.change_id or ""))
+
+
+def accused(h: Hypothesis) -> tuple[str, str]:
+    """Give what a hypothesis accuses: a logged change, or a subject when none is accused."""
+    return ("change", h.change_id) if h.change_id is not None else ("subject", h.subject)
 
 
 def score(h: Hypothesis) -> float:

@@ -120,15 +120,18 @@ class SettleExplorer(Writing):
 
     def _action(self, a: Action, ident: str) -> Markup:
         key = ident or "new"
+        buttons = [
+            parts.button(
+                "Save" if ident else "Add", "action", ident, data_key=f"save-{key}", aria_label=f"Save action {a.text[:60]}"
+            ),
+            parts.button("Drop", "drop", ident, data_key=f"drop-{key}", aria_label=f"Drop action {a.text[:60]}") if ident else "",
+        ]
         fields = [
             parts.choice("kind", "kind", [(k, k) for k in dict.fromkeys([*KINDS, a.kind])], a.kind, key=f"kind-{key}"),
             parts.field("owner", "owner", a.owner, key=f"owner-{key}", size=14),
             parts.field("due", "due", a.due, key=f"due-{key}", kind="date"),
             parts.field("done when", "success_metric", a.success_metric, key=f"metric-{key}", size=34),
-            parts.button(
-                "Save" if ident else "Add", "action", ident, data_key=f"save-{key}", aria_label=f"Save action {a.text[:60]}"
-            ),
-            parts.button("Drop", "drop", ident, data_key=f"drop-{key}", aria_label=f"Drop action {a.text[:60]}") if ident else "",
+            parts.tag("div", *buttons, class_="row nowrap"),
         ]
         return parts.tag(
             "form",
