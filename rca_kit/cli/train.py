@@ -132,6 +132,10 @@ def from_case(
     made = part("rca_kit.training.anonymise", "drill_from_case")(folder, output, key_file=key, minutes=minutes)
     console = out()
     console.print(shown(f"session: {made.folder}\nkey, keep it from the group: {made.key_file}"))
+    if not made.confirmed:
+        text = f"nobody has confirmed a cause in this case, so the key holds the kit's first suspect: {made.key.summary}"
+        console.print(shown(text, style="yellow"))
+        console.print(shown("confirm the true one under `Why?` in rca-kit lab and make the session again, or correct the key"))
     for name in made.dropped:
         console.print(shown(f"left out: column {name}"))
     for text in made.differences:

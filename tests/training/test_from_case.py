@@ -203,6 +203,11 @@ def test_two_copies_of_one_case_share_nothing(tmp_path, made, monkeypatch):
     other = drill_from_case(case, tmp_path / "other", seed=13)
     a, b = (json.dumps(yaml.safe_load((d / "incident.yaml").read_text())["roles"]) for d in (copy.folder, other.folder))
     assert a != b and other.key.onset != copy.key.onset
+    # where nobody confirmed a cause, the key is the kit's own word, and says so
+    assert copy.confirmed and other.confirmed
+    (case / "journal.jsonl").unlink()
+    alone = drill_from_case(case, tmp_path / "alone", seed=14)
+    assert not alone.confirmed and alone.key.category == before.suspects.items[0].category
 
 
 # ---- the parts

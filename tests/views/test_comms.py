@@ -22,6 +22,7 @@ from rca_kit.views.example import example
         "They could have prevented it.",
         "Retrain the staff.",
         "She simply had to look.",
+        "It is Bob's fault, restart everything.",
     ],
 )
 def test_blame_is_found_with_a_reason(text):
@@ -40,6 +41,7 @@ def test_blame_is_found_with_a_reason(text):
         "The default fault tolerance is 3 replicas.",
         "Users could have seen slower answers.",
         "Just over 31% of requests.",
+        "It was nobody's fault.",
         "The request errored out; error of 3 points.",
     ],
 )

@@ -22,7 +22,8 @@ _EASY = "makes light of what was hard at the time"
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"human error|operator error|user error|pilot error", _PERSON, "say what the system allowed and what did not catch it"),
     (
-        r"(?:is|was|were) to blame|blame[sd]?\b|fault of|(?:his|her|their|whose) fault|at fault|culprit|guilty",
+        r"(?:is|was|were) to blame|blame[sd]?\b|fault of|(?:his|her|their|my|your|whose) fault|at fault|culprit|guilty"
+        r"|(?!nobody|no one|noone)\w+['’]s? (?:fault|mistake|oversight|negligence)\b",
         _PERSON,
         "contributing factor",
     ),

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-from rca_kit.case.decisions import read_decisions, suspect_key
+from rca_kit.case.decisions import Decisions, Mark, read_decisions, suspect_key
 from rca_kit.case.journal import Journal
 from rca_kit.errors import BadInput
 from rca_kit.findings.investigation import Investigation
@@ -57,6 +57,7 @@ class Anonymised:
     key_file: Path
     dropped: tuple[str, ...]
     differences: tuple[str, ...]
+    confirmed: bool = True  # by a person; else the answer is the kit's own first suspect, which may be wrong
 
 
 def drill_from_case(
@@ -116,7 +117,8 @@ def drill_from_case(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     key.save(key_path)
-    return Anonymised(target, key, key_path, tuple(mask.dropped), differences)
+    sure = told.verdict == "no_change" or bool(_confirmed(read_decisions(Journal(opened.case.folder).entries())))
+    return Anonymised(target, key, key_path, tuple(mask.dropped), differences, sure)
 
 
 def _write(opened: OpenCase, folder: Path, rng: np.random.Generator, ident: str) -> tuple[Mask, dict[str, str]]:
@@ -234,11 +236,15 @@ def _key(inv: Investigation, opened: OpenCase, mask: Mask, ids: dict[str, str], 
     )
 
 
+def _confirmed(decisions: Decisions) -> list[Mark]:
+    return sorted((m for m in decisions.marks.values() if m.mark == "confirmed"), key=lambda m: m.time)
+
+
 def _answer(inv: Investigation, opened: OpenCase) -> tuple[str | None, str | None, str | None]:
     """Give category, subject and change of the suspect a person confirmed last; of the first one when nobody did."""
     entries = Journal(opened.case.folder).entries()
     decisions = read_decisions(entries)
-    marks = sorted((m for m in decisions.marks.values() if m.mark == "confirmed"), key=lambda m: m.time)
+    marks = _confirmed(decisions)
     if marks:
         key = marks[-1].key
         own = decisions.suspects.get(key)

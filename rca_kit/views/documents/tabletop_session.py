@@ -141,13 +141,14 @@ class TabletopSession:
         rows = tuple((f"{e.data['minute']:.0f}", str(e.data["role"]), e.text, str(e.data["inject"])) for e in decisions)
         first = f"The first decision came at minute {decisions[0].data['minute']:.0f}." if decisions else "No decision was noted."
         silent = [r for r in ROLE_NAMES[:-1] if r not in {e.data["role"] for e in decisions}]
-        open_injects = [i for i in self.injects if i.id not in {e.data["inject"] for e in decisions}]
+        answered = {e.data["inject"] for e in decisions}
+        open_injects = [f"{i.id} (minute {i.minute})" for i in self.due() if i.id not in answered]
         blame = [(b.words, b.instead, e.text) for e in (*decisions, *actions) for b in find_blame(e.text)]
         figures = [f"{len(points)} of {len(STEPS)} points. {first}"]
         if silent:
             figures.append(f"Without a noted decision: {', '.join(silent)}.")
         if open_injects and decisions:
-            figures.append(f"Injects that no decision followed: {', '.join(i.id for i in open_injects)}.")
+            figures.append(f"Injects that no decision followed: {', '.join(open_injects)}.")
         parts = [
             Part("Outcome", tuple(Words(f) for f in figures)),
             Part(
@@ -178,9 +179,13 @@ class TabletopSession:
             parts.append(Part("Wording", (Grid(("wording", "instead", "where"), tuple(blame), "Wording"),)))
         return Page(
             f"Debrief of the tabletop drill: {self.inv.case.service or self.inv.case.case_id}",
-            f"{self.minutes} minutes, {len(decisions)} decisions, {len(actions)} actions.",
+            f"{self.minutes} minutes, {_many(len(decisions), 'decision')}, {_many(len(actions), 'action')}.",
             tuple(parts),
         )
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def panel(session: TabletopSession) -> Any:
