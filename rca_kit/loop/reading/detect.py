@@ -28,6 +28,7 @@ STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its fi
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
 STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # families and metrics that know no weekend
+RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
@@ -132,7 +133,9 @@ def observe(series: Series) -> tuple[Floats, Floats, Estimate]:
     if series.counts:
         p = float((value[ok] * n[ok]).sum() / n[ok].sum())
         unit = max(p * (1 - p), 0.5 / n[ok].sum())
-    elif series.name == "volume":
+    elif series.name == "volume":  # a bucket that the log covers in part holds part of its requests
+        with np.errstate(divide="ignore"):
+            value = value - np.log(series.coarse_weights(series.covered()))
         return value, np.where(ok, error, np.nan), seen
     else:
         unit = float(np.median(error[ok] ** 2 * n[ok]))
@@ -237,9 +240,21 @@ def _deviance_log_p(k: Floats, n: Floats, scan: StepScan, looks: int, phi: float
     inside = _inside(scan, k.size)
     parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
     deviance = 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
-    z = math.sqrt(max(deviance, 0.0)) / phi
+    z = math.sqrt(max(deviance, 0.0)) / max(phi, clumping(k, n, ~inside))
     looked = max(looks, 1) * (BOX_LOOKS if scan.kind == "box" else 1.0)
     return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(looked), 0.0))
+
+
+def clumping(k: Floats, n: Floats, quiet: NDArray[np.bool_]) -> float:
+    """Overdispersion of events too rare for a median: those of one search or session come together (Pearson's statistic).
+
+    `quiet` are the buckets that are compared; 1 where events are not rare.
+    """
+    rest = quiet & (n > 0)
+    expected = n[rest] * k[rest].sum() / max(float(n[rest].sum()), 1.0)
+    if rest.sum() < CLUMPS_BUCKETS or not 0 < float(np.median(expected)) < RARE_EVENTS:
+        return 1.0
+    return math.sqrt(max(float(((k[rest] - expected) ** 2 / expected).sum()) / (int(rest.sum()) - 1), 1.0))
 
 
 def _entropy(k: float, n: float) -> float:

@@ -15,7 +15,7 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, weekend, worse
+from rca_kit.loop.reading.detect import Move, clumping, observe, scan_all, season_of, together, weekend, worse
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.stats.rates import Difference, difference, overdispersion
@@ -111,8 +111,16 @@ class Picture:
         for name, s in self.series.items():
             value, error, _ = observe(s)
             labels = phase[:end].astype(np.int64) if phase is not None and phase.ndim == 1 else None
-            out[name] = overdispersion(value[:end], error[:end], labels)
+            out[name] = max(overdispersion(value[:end], error[:end], labels), self._clumps(name))
         return out
+
+    def _clumps(self, name: str) -> float:
+        """Overdispersion of rare events before the onset, of which most buckets hold none."""
+        s = self.series[name]
+        if not s.counts:
+            return 1.0
+        k, n = (s.coarse_sum(i) for i in (0, 1))
+        return clumping(k, n, np.arange(k.size) < max(self.start, 1))
 
     def compare(self, name: str) -> tuple[Reading, Reading, Difference]:
         """Give before, after and their difference with the interval widened for overdispersion."""
@@ -124,7 +132,7 @@ class Picture:
         s = self.series[name]
         b, a, d = self.compare(name)
         move = self.moves.get(name)
-        z = move.z_at(self.start) if move else 0.0
+        z = move.z_at(self.start) * min(move.scan.phi / self._clumps(name), 1.0) if move else 0.0
         strong = (move is not None and move.moved and self._overlaps(move)) or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
         matters = self.matters(name, b.value, d.change)
         return MetricReading(

@@ -118,11 +118,18 @@ class Series:
         """The i-th sum per coarse bucket."""
         return self.sums[i] if self.coarse else _group(self.sums[i], self.grid.coarse)
 
+    def covered(self) -> Floats:
+        """1.0 for each fine bucket of a count from the first row of the log to its last; the grid may reach beyond."""
+        rows = np.flatnonzero(self.sums[0] > 0)
+        at = np.arange(self.grid.n)
+        return np.asarray((at >= rows[0]) & (at <= rows[-1]), float) if rows.size else np.zeros(self.grid.n)
+
     def over(self, fine: Floats) -> Reading:
         """Value over buckets weighted by `fine` (shape (grid.n,)); the error uses Kish's effective sample size."""
         w = self.weights(fine)
         if self.family == "volume":  # a rate per bucket: empty buckets count, and buckets are the observations
-            x, mass = self.sums[0], float(w.sum())
+            x, w = self.sums[0], w * self.covered()
+            mass = float(w.sum())
             if mass <= 0:
                 return Reading(float("nan"), float("nan"), 0.0)
             level = float((w * x).sum() / mass)

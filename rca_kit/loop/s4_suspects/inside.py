@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+NO_CLUMPS: Mapping[str, float] = MappingProxyType({})
 ROWS_LEAST = 200  # sampled rows of the segment a side
 MOST_VALUES, MOST_KINDS = 30, 60  # values of a column that are looked into; values of a feature that are told apart
 Z_LEAST = 6.0  # of the move inside: some thousand pairs of segment and feature are looked at
@@ -35,12 +37,13 @@ class Inside:
 
 
 def moved_inside(
-    before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], segments: Sequence[str]
+    before: pl.DataFrame, after: pl.DataFrame, features: Sequence[str], segments: Sequence[str],
+    clumps: Mapping[str, float] = NO_CLUMPS,
 ) -> dict[str, Inside]:
     """Find, for each feature, the segment that it moved in while it held still in the rest; features without one are left out.
 
     Numbers are compared by rank (place and spread, as Mann and Whitney 1947 and Ansari and Bradley 1960 do) and by what is
-    missing, categories by the shares of their values.
+    missing, categories by the shares of their values. `clumps` tells how many rows count for one, by feature.
     """
     both = pl.concat([before, after], how="vertical_relaxed")
     side = np.arange(both.height) >= before.height
@@ -53,7 +56,7 @@ def moved_inside(
     out = {}
     for feature, measures, z, effect in _each(both, features, halves, side, keys):
         best = int(np.argmax(z))
-        if z[best] < Z_LEAST:
+        if z[best] < Z_LEAST * np.sqrt(clumps.get(feature, 1.0)):
             continue
         where, mask, top, size = [keys[best]], inside[best], z[best], effect[best]
         for key, other in masks.items():

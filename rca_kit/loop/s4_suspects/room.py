@@ -20,6 +20,7 @@ from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
+from rca_kit.stats.clumps import NEAR_S, design_effect
 from rca_kit.stats.drift import ColumnChange
 
 Floats = NDArray[np.float64]
@@ -55,7 +56,18 @@ class Room:
         c = self.columns
         names = set(self.before.columns) & set(self.after.columns)
         features = [f for f in dict.fromkeys((*c.features, *c.segments)) if f in names - {c.model_version, *self.clocks}]
-        return moved_inside(self.before, self.after, features, [s for s in c.segments if s in names and s != c.model_version])
+        segments = [s for s in c.segments if s in names and s != c.model_version]
+        return moved_inside(self.before, self.after, features, segments, self.clumps)
+
+    @cached_property
+    def clumps(self) -> dict[str, float]:
+        """Sampled rows of before that count for one, by column: those of one search or session share what they came with."""
+        seconds = self.before[self.columns.time].dt.epoch("us").to_numpy() / 1e6
+        if seconds.size < 2 or (np.diff(seconds) <= NEAR_S).mean() < CLUMPED_LEAST:
+            return {}
+        names = [f for f in dict.fromkeys((*self.columns.features, *self.columns.segments)) if f in self.before.columns]
+        codes = {f: self.before[f].rank("dense").fill_null(0).to_numpy().astype(np.intp) for f in names}
+        return {f: design_effect(c, seconds) for f, c in codes.items()}
 
     @cached_property
     def dates(self) -> tuple[str, ...]:
@@ -144,6 +156,7 @@ class Room:
 
 
 ODD_ROWS, ODD_Z, ODD_LEAST = 0.01, 3.0, 200  # largest losses pulled in; z that must remain; rows a side to tell
+CLUMPED_LEAST = 0.05  # part of the sampled rows with a neighbour written at once, below which rows come one by one
 FEW_HERE = 30  # sampled rows of one segment below which a mean of losses is a handful of requests
 ODD = (("mae", "rmse"),)  # means that rest on the same losses
 

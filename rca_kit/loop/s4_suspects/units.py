@@ -47,17 +47,17 @@ def usable(x: Floats) -> Floats:
     return x[np.isfinite(x)]
 
 
-def converted(column: str, b: Floats, a: Floats) -> Found | None:
+def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
     """Whether the values after are a mixture of those before and of those before in another unit.
 
     A unit that changes for some requests only (a rollout, one client) leaves two populations; their shares are fitted by least
-    squares on the distribution functions, and what the mixture leaves unexplained must be small.
+    squares on the distribution functions, and what the mixture leaves unexplained must be small. `clump` rows count for one.
     """
     x, y = usable(b), usable(a)
     if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
         return None
     x, y = np.sort(x), np.sort(y)
-    noise = KS_95 * float(np.sqrt(1 / x.size + 1 / y.size))
+    noise = KS_95 * float(np.sqrt(clump / x.size + clump / y.size))
     both = np.concatenate([x, y])
     apart = np.searchsorted(y, both, side="right") / y.size - np.searchsorted(x, both, side="right") / x.size
     if np.abs(apart).max() < MOVED_LEAST * noise:  # as alike as two draws of one

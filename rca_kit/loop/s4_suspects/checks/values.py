@@ -64,11 +64,12 @@ def values(room: Room) -> Outcome:
         b, a, same_mix = numbers(room.before, column), numbers(room.after, column), numbers(alike, column)
         if room.before.schema[column].is_numeric():
             told = column in room.compared and room.compared[column].changed
+            clump = room.clumps.get(column, 1.0)
             found = (
-                converted(column, same_mix, a)
+                converted(column, same_mix, a, clump)
                 or transformed(column, same_mix, a, told=False)
-                or _filled(column, b, a)
-                or _out_of_range(column, b, a)
+                or _filled(column, b, a, clump)
+                or _out_of_range(column, b, a, clump)
                 or _inside(room, column, b, a)
                 or (transformed(column, same_mix, a, told=True) if told else None)  # an odd scale only where nothing else tells
             )
@@ -92,9 +93,9 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
     here = room.inside.get(column)
     if here is None:
         return None
-    x, y = b[here.before], a[here.after]
-    found = converted(column, x, y) or transformed(column, x, y, told=False)
-    found = found or _filled(column, x, y) or _out_of_range(column, x, y) or transformed(column, x, y, told=True)
+    x, y, clump = b[here.before], a[here.after], room.clumps.get(column, 1.0)
+    found = converted(column, x, y, clump) or transformed(column, x, y, told=False) or _filled(column, x, y, clump)
+    found = found or _out_of_range(column, x, y, clump) or transformed(column, x, y, told=True)
     if found is None:
         return None
     clue, _, bad = found
@@ -131,8 +132,11 @@ def _apart(x: Floats, y: Floats) -> float:
     return float(np.abs(np.searchsorted(x, at, side="right") / x.size - np.searchsorted(y, at, side="right") / y.size).max())
 
 
-def _filled(column: str, b: Floats, a: Floats) -> Found | None:
-    """Whether one value jumped in share where values used to vary: a default, a constant, a frozen feed."""
+def _filled(column: str, b: Floats, a: Floats, clump: float) -> Found | None:
+    """Whether one value jumped in share where values used to vary: a default, a constant, a frozen feed.
+
+    So many rows as `clump` count for one: a person who asks often repeats her own values.
+    """
     x, y = usable(b), usable(a)
     if min(x.size, y.size) < ROW_MIN:
         return None
@@ -141,7 +145,7 @@ def _filled(column: str, b: Floats, a: Floats) -> Found | None:
     share_after = float(count[top]) / y.size
     share_before = float((x == value[top]).mean())
     gain = share_after - share_before
-    z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size)
+    z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
     if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
         return None
     kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
@@ -197,7 +201,7 @@ def _only_drifted(x: Floats, y: Floats, outside: NDArray[np.bool_]) -> bool:
     return beyond < FAR * spread and (moved if up else -moved) > MOVED_ALONG * spread
 
 
-def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
+def _out_of_range(column: str, b: Floats, a: Floats, clump: float) -> Found | None:
     x, y = usable(b), usable(a)
     if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 3:
         return None
@@ -205,7 +209,7 @@ def _out_of_range(column: str, b: Floats, a: Floats) -> Found | None:
     margin = 0.05 * (high - low)
     outside = np.isfinite(a) & ((a < low - margin) | (a > high + margin))
     share = outside.sum() / y.size
-    z = rate_z(0.5, x.size, float(outside.sum()), y.size)
+    z = rate_z(0.5, x.size, float(outside.sum()), y.size) / np.sqrt(clump)
     if share < OUT_SHARE or z < 6 or _only_drifted(x, y, outside[np.isfinite(a)]):
         return None
     text = f"{column}: {share:.1%} of values lie outside {low:.4g}..{high:.4g}, the range before"
