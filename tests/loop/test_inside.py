@@ -14,6 +14,7 @@ from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
 from rca_kit.loop.s4_suspects.checks.values import _inside
 from rca_kit.loop.s4_suspects.inside import moved_inside
 from rca_kit.sources import to_lazy
+from rca_kit.stats.clumps import design_effect
 
 ROWS = 6000
 KINDS = ("billing", "login", "cancel", "other", "howto")
@@ -52,10 +53,28 @@ def test_nothing_is_found_where_nothing_moved_or_everything_did() -> None:
     assert found((pl.col("amount") * 100).alias("amount")) == {}
 
 
+def searches(seed: int) -> pl.DataFrame:
+    """Eight rows a search, which share what is known of the person who searches."""
+    return side(seed).head(ROWS // 8).select(pl.all().repeat_by(8).explode())
+
+
+def test_rows_of_one_search_count_for_one() -> None:
+    features, segments = ["amount", "age", "kind"], ["country", "device"]
+    effect = design_effect(searches(0)["age"].rank("dense").to_numpy().astype(np.intp), np.arange(ROWS) // 8 * 30.0)
+    assert effect == pytest.approx(8.0, rel=0.1)
+    clumped = dict.fromkeys(features, effect)
+    naive = [moved_inside(searches(2 * s), searches(2 * s + 1), features, segments) for s in range(20)]
+    aware = [moved_inside(searches(2 * s), searches(2 * s + 1), features, segments, clumped) for s in range(20)]
+    assert sum(map(bool, naive)) >= 5  # the reason for all this
+    assert not any(aware)
+    moved = searches(1).with_columns(pl.when(AUSTRIA).then(pl.col("amount") * 100).otherwise(pl.col("amount")).alias("amount"))
+    assert set(moved_inside(searches(0), moved, features, segments, clumped)) == {"amount"}
+
+
 def room(change: pl.Expr) -> Any:
     before, after = side(0), side(1).with_columns(change)
     inside = moved_inside(before, after, ["amount", "kind"], ["country", "device"])
-    return SimpleNamespace(before=before, after=after, inside=inside, harm=lambda *_: None)
+    return SimpleNamespace(before=before, after=after, inside=inside, clumps={}, harm=lambda *_: None)
 
 
 def test_a_unit_that_changed_in_one_segment_is_named_with_it() -> None:
