@@ -257,8 +257,9 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     """
     start = anchor.reach()[0]
     if anchor.series.quantile is not None:
-        able = [m for m in moves.values() if m.moved and m.series.quantile is not None and m.series.column == anchor.series.column]
-        able = [m for m in able if m.fit.height * anchor.fit.height > 0 and abs(m.fit.z) > abs(anchor.fit.z)]
+        column, z, up = anchor.series.column, abs(anchor.fit.z), anchor.fit.height > 0
+        able = [m for m in moves.values() if m.moved and m.series.quantile is not None and m.series.column == column]
+        able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
     elif anchor.series.family in ("input", "mix", "volume"):
         able = [m for m in moves.values() if m.moved and m.series.family in OUTCOMES and worse(m.series, m.fit.height) is True]
     else:

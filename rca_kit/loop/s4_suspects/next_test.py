@@ -97,6 +97,7 @@ def title(h: Hypothesis) -> str:
         "scorer": "scores changed for the same inputs",
         "cut": "decisions are cut elsewhere",
         "concept": "the world behaves differently",
+        "downstream": "what follows the answers changed",
         "slow": "became slow",
         "errors": "fails more often",
         "cache": "cache misses",

@@ -33,6 +33,8 @@ SIGN: dict[str, float] = {
     "score_nulls": 1.0,
     "threshold": 4.0,
     "concept": 1.5,
+    "downstream": 1.5,
+    "downstream_here": 1.5,
     "slow": 2.0,
     "error:timeout": 1.0,
     "error:cut_short": 1.0,
@@ -88,6 +90,9 @@ CATEGORY: dict[str, dict[str, float]] = {
     "score_nulls": {"infra": 0.5, "code": 0.3, "model": 0.2},
     "threshold": {"config": 0.8, "model": 0.2},
     "concept": {"external": 1.0},
+    # people changed their minds, or the page that shows the answers changed; in one channel alone it is the page
+    "downstream": {"external": 0.6, "code": 0.25, "config": 0.1, "upstream": 0.05},
+    "downstream_here": {"code": 0.55, "external": 0.25, "config": 0.15, "upstream": 0.05},
     "rerouted": {"config": 0.8, "model": 0.2},
     "came_alive": {"upstream": 0.5, "code": 0.2, "config": 0.2, "data": 0.1},
     "zeroed": {"code": 0.4, "config": 0.35, "data": 0.15, "upstream": 0.05, "infra": 0.05},

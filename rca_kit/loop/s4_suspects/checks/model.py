@@ -10,6 +10,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, fit_gap
+from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.stats.rates import rate_z
 
 Floats = NDArray[np.float64]
@@ -20,6 +21,7 @@ INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world t
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
 STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
+SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
 
@@ -142,6 +144,10 @@ def scoring(room: Room) -> Outcome:
             "seconds",
             not_applicable=f"served features explain only {gap.fidelity:.0%} of the score",
         )
+    rescaled = _scale(room)
+    if rescaled:
+        clue = Clue("score_function", "model:", "unit", rescaled, RESCALED, facts={"ratio": gap.ratio})
+        return Outcome("score_function", title, "code", "seconds", (clue,))
     facts = {"fidelity": gap.fidelity, "ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
     text = (
         f"a surrogate of the scorer (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after, "
@@ -151,6 +157,27 @@ def scoring(room: Room) -> Outcome:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
     clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
     return Outcome("score_function", title, "model", "seconds", (clue,))
+
+
+def _scale(room: Room) -> str:
+    """How the scores after read as those of before on another scale; empty where they do not.
+
+    A model that was exchanged gives other scores; percentages for shares, or the odds turned round, are made by code.
+    """
+    name = room.columns.score or ""
+    b, a = (np.sort(usable(numbers(f, name))) for f in (room.before, room.after))
+    if min(b.size, a.size) < ROW_MIN or b[0] == b[-1]:
+        return ""
+    at = np.linspace(0.05, 0.95, 19)
+    was, now = b[(at * (b.size - 1)).astype(int)], a[(at * (a.size - 1)).astype(int)]
+    spread = float(was[-1] - was[0])
+    if spread <= 0:
+        return ""
+    for factor in (100.0, 1000.0, 0.01, 0.001):
+        if np.abs(now / factor - was).max() < SAME_SCALE * spread:
+            return f"scores after are x{factor:g} those before"
+    turned = np.abs(1 - now[::-1] - was).max() < SAME_SCALE * spread and np.abs(was - now).max() > spread / 2
+    return "scores after are 1 less those before" if turned and b[0] >= 0 and b[-1] <= 1 else ""
 
 
 def concept(room: Room) -> Outcome:

@@ -132,7 +132,7 @@ def _apart(x: Floats, y: Floats) -> float:
     return float(np.abs(np.searchsorted(x, at, side="right") / x.size - np.searchsorted(y, at, side="right") / y.size).max())
 
 
-def _filled(column: str, b: Floats, a: Floats, clump: float) -> Found | None:
+def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
     """Whether one value jumped in share where values used to vary: a default, a constant, a frozen feed.
 
     So many rows as `clump` count for one: a person who asks often repeats her own values.
@@ -201,7 +201,7 @@ def _only_drifted(x: Floats, y: Floats, outside: NDArray[np.bool_]) -> bool:
     return beyond < FAR * spread and (moved if up else -moved) > MOVED_ALONG * spread
 
 
-def _out_of_range(column: str, b: Floats, a: Floats, clump: float) -> Found | None:
+def _out_of_range(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
     x, y = usable(b), usable(a)
     if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 3:
         return None
