@@ -76,7 +76,8 @@ def test_a_default_filled_in_is_named_before_an_odd_scale() -> None:
     before, after = rng.lognormal(6, 1.4, ROWS), rng.lognormal(6, 1.4, ROWS)
     frames = [pl.DataFrame({"x": before}), pl.DataFrame({"x": np.where(rng.random(ROWS) < 0.12, 0.0, after)})]
     room: Any = SimpleNamespace(
-        before=frames[0], after=frames[1], compared={"x": SimpleNamespace(changed=True, effect=0.3)}, clocks=(), inside={},
+        before=frames[0], after=frames[1], compared={"x": SimpleNamespace(changed=True, effect=0.3)},
+        clocks=(), clumps={}, inside={},
         columns=Columns("ts", "binary", features=("x",)), moved=lambda *_: [], harm=lambda *_: None,
         picture=SimpleNamespace(series={}))
     assert [c.signature for c in values(room).clues] == ["default"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import Move, event_log_p, scan_all, season_for, season_of, still_arriving, together
+from rca_kit.loop.reading.detect import Move, clumping, event_log_p, scan_all, season_for, season_of, still_arriving, together
 from rca_kit.loop.reading.onset import joint_onset
-from rca_kit.loop.reading.picture import without
+from rca_kit.loop.reading.picture import told_earlier, without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import nuisance, step_scan
@@ -141,3 +142,57 @@ def test_a_series_that_is_doubted_dates_nothing_any_more() -> None:
     assert not again.moves["auc"].moved and again.doubted == ("auc",)
     assert again.anchor is None or again.anchor.series.name != "auc"
     assert without(again, ("log_loss",)).doubted == ("auc", "log_loss")
+
+
+def test_errors_of_one_search_come_together_and_are_no_change() -> None:
+    over = grid(14)
+    rng = np.random.default_rng(5)
+
+    def errors(per_day: Any) -> Series:
+        hours = np.arange(over.n) * over.width_s / 3600
+        k = 8.0 * rng.poisson(per_day(hours) * over.width_s / 86400)
+        return series("null_rate:score", "output_nulls", np.minimum(k, 40), np.full(over.n, 40), over)
+
+    def moved(per_day: Any) -> bool:
+        return scan_all([errors(per_day)], over, MONDAY + timedelta(days=14), ())["null_rate:score"].moved
+
+    assert sum(moved(lambda h: 1.0 + 0 * h) for _ in range(40)) <= 1
+    assert all(moved(lambda h: 1.0 + 40.0 * (h > 200)) for _ in range(5))
+    alone = np.random.default_rng(0).binomial(1, 0.05, 400).astype(float)
+    eights = 8.0 * np.random.default_rng(0).binomial(1, 0.05, 400)
+    quiet, n = np.ones(400, bool), np.full(400, 100.0)
+    assert clumping(alone, n, quiet) == pytest.approx(1.0, abs=0.1)
+    assert clumping(eights, n, quiet) == pytest.approx(np.sqrt(8.0), rel=0.1)
+    assert clumping(np.full(400, 50.0), n, quiet) == 1.0  # events that are not rare have a median
+
+
+def test_a_bucket_that_the_log_covers_in_part_has_lost_no_requests() -> None:
+    over = grid(10)
+    n = np.random.default_rng(1).poisson(50, over.n).astype(float)
+    last = over.n - over.coarse // 2
+    n[last:] = 0  # the log ends half-way through its last coarse bucket
+    volume = Series("volume", "volume", None, over, False, (n,), lambda x: (x, np.sqrt(x), x), log=True)
+    assert not scan_all([volume], over, over.time(last), ())["volume"].moved
+    ending = np.zeros(over.n)
+    ending[-over.coarse :] = 1.0
+    assert volume.over(ending).value == pytest.approx(50, abs=10)
+    assert volume.covered().sum() == last
+
+
+def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerted_input() -> None:
+    def told(name: str, family: str, start: int, z: float, **more: Any) -> Any:
+        s = SimpleNamespace(name=name, family=family, quantile=None, column=None, good="lower", log=False)
+        for key, value in more.items():
+            setattr(s, key, value)
+        fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
+        return SimpleNamespace(series=s, fit=fit, moved=True, reach=lambda: (start, start + 1))
+
+    half, tail = told("latency_p50", "service", 60, 20, quantile=0.5), told("latency_p95", "service", 50, 30, quantile=0.95)
+    assert told_earlier(half, {"a": half, "b": tail}) is tail
+    assert told_earlier(tail, {"a": half, "b": tail}) is tail
+    drift, errors = told("mean:gps", "input", 60, 23), told("error_rate", "service", 30, 9)
+    assert told_earlier(drift, {"a": drift, "b": errors}) is errors
+    late = told("error_rate", "service", 61, 9)
+    assert told_earlier(drift, {"a": drift, "b": late}) is drift
+    better = told("error_rate", "service", 30, -9)
+    assert told_earlier(drift, {"a": drift, "b": better}) is drift

@@ -15,7 +15,8 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.changes import Fit, fits
-from rca_kit.loop.s4_suspects.checks.model import _always_there
+from rca_kit.loop.s4_suspects.checks.downstream import downstream
+from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import components, failing_stage, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced
 from rca_kit.loop.s4_suspects.checks.values import values
@@ -246,3 +247,35 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
 def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
     assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
     assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
+
+
+def outcome_room(moved: dict[str, str], worse: tuple[str, ...]) -> Any:
+    """A room in which these series (name: family) moved."""
+    readings = {n: SimpleNamespace(moved=True, worse=n in worse, before=0.4, after=0.2) for n in moved}
+    picture = SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in moved.items()})
+    return SimpleNamespace(
+        readings=readings, picture=picture, strength=lambda _: 0.8, onset=lambda _: 7,
+        moved=lambda *families: [n for n, f in moved.items() if f in families])
+
+
+def test_a_business_outcome_that_fell_alone_has_suspects() -> None:
+    alone = outcome_room({"kpi:paid": "kpi", "label_share": "labels"}, ("kpi:paid",))
+    (clue,) = downstream(alone).clues
+    assert (clue.signature, clue.subject) == ("downstream", "population") and "kpi:paid 0.4 -> 0.2" in clue.says
+    (clue,) = downstream(outcome_room({"segment:kpi:paid|channel=sms": "segment"}, ("segment:kpi:paid|channel=sms",))).clues
+    assert clue.signature == "downstream_here" and "kpi:paid in channel=sms" in clue.says
+    assert CATEGORIES_OF["downstream_here"][0] == "code"
+    for more in ("input", "output", "service", "nulls", "component"):
+        assert not downstream(outcome_room({"kpi:paid": "kpi", "x": more}, ("kpi:paid",))).clues
+    assert not downstream(outcome_room({"kpi:paid": "kpi", "auc": "quality"}, ("kpi:paid", "auc"))).clues
+    assert not downstream(outcome_room({"kpi:paid": "kpi"}, ())).clues
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    (lambda s: s * 100, "scores after are x100 those before"), (lambda s: 1 - s, "scores after are 1 less those before"),
+    (lambda s: s, ""), (lambda s: np.sqrt(s), ""), (lambda s: s * 1.3, ""), (lambda s: s**2, ""),
+])
+def test_scores_on_another_scale_are_told_from_another_model(change: Any, says: str) -> None:
+    before, after = (np.random.default_rng(i).beta(2, 5, 3000) for i in (1, 2))
+    frames = [pl.DataFrame({"s": x}) for x in (before, change(after))]
+    assert _scale(SimpleNamespace(before=frames[0], after=frames[1], columns=SimpleNamespace(score="s"))) == says  # type: ignore[arg-type]
