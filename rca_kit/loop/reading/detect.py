@@ -30,6 +30,8 @@ WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen 
 STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # families and metrics that know no weekend
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
+WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
+BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and parts of a standard deviation or level, that no weekend makes of these
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
 
@@ -105,6 +107,30 @@ def weekend(seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((seconds // DAY_S + 3) % 7 >= 5)
 
 
+def lone_weekend(grid: TimeGrid) -> bool:
+    """Whether the log holds one weekend only: what began with it cannot be told from what every weekend brings."""
+    off = weekend(int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s)
+    return int((np.diff(off.astype(int), prepend=0) == 1).sum()) == 1
+
+
+def beyond_a_weekend(series: Series, scan: StepScan, value: Floats, error: Floats, n: Floats) -> bool:
+    """Whether a step is larger than weekends make: odds trebled, numbers by half a standard deviation or half of themselves."""
+    if scan.best is None or scan.kind == "ramp":
+        return False
+    ok, inside = np.isfinite(value) & np.isfinite(error) & (n > 0), _inside(scan, value.size)
+    if not (ok & inside).any() or not (ok & ~inside).any():
+        return False
+    b, a = (float(np.average(value[ok & m], weights=n[ok & m])) for m in (~inside, inside))
+    if series.counts:
+        p, q = (min(max(x, 0.5 / float(n[ok].sum())), 1 - 0.5 / float(n[ok].sum())) for x in (b, a))
+        return abs(math.log(q / (1 - q) * (1 - p) / p)) >= math.log(BOLD_ODDS)
+    if series.log:
+        return abs(a - b) >= math.log1p(BOLD)
+    if series.family == "input":
+        return abs(a - b) >= BOLD * float(np.median(error[ok] * np.sqrt(n[ok])))
+    return abs(a - b) >= BOLD * abs(1 - b if series.good == "higher" and 0 < b < 1 else b)
+
+
 def season_for(series: Series, grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
     """Season of one series: what day and weekend do not touch is not excused by one that has no other to compare with."""
     phase, day = season_of(grid)
@@ -174,6 +200,10 @@ def scan_all(
         value, error, seen = observe(s)
         phase, day = season_for(s, grid)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
+        if day is not None and s.family in WEEKLY and lone_weekend(grid):
+            plain = step_scan(value, error, phase=phase, first=first, last=last)
+            if beyond_a_weekend(s, plain, value, error, seen.n):
+                found = plain
         alpha = ALPHA_OTHER / (outcomes if s.family in OUTCOMES else others)
         if alerts and s.name in alerts:
             alpha = ALPHA_ALERT / len(alerts)

@@ -32,6 +32,22 @@ INJECTION = (
     r"\b(ignorier|vergiss|missacht)\w*\b.{0,40}\b(anweisung|vorgabe|regel|instruktion)",
     r"\b(ignore[zr]?|oublie[zr]?)\b.{0,40}\b(instructions|consignes|regles|règles)",
     r"\b(ignora|olvida|descarta)\w*\b.{0,40}\b(instrucciones|reglas|indicaciones|istruzioni|instru[cç][oõ]es)",
+    r"\b(ignora|dimentica|aggira|disattiva)\w*\b.{0,40}\b(istruzion|regol|indicazion|direttiv|filtr)",
+    r"\b(ignor[ea]|esque[cç]|desconsider|desative)\w*\b.{0,40}\b(instru[cç]|regras|orienta[cç]|diretri|filtro)",
+    r"\b(negeer|vergeet|omzeil|schakel)\w*\b.{0,40}\b(instructie|opdracht|regels|richtlijn|aanwijzing|filter)",
+    r"\b(zignoruj|ignoruj|pomi[nń]|zapomnij|wy[lł][aą]cz|obejd[zź])\w*.{0,40}\b(instrukcj|polece[nń]|zasad|regu[lł]|zabezpiecze|filtr)",
+    r"\b(ignorera|ignor[eé]r|gl[oöø]m|bortse|se bort)\w*\b.{0,40}\b(instruktion|instruks|regler|reglerna|anvisning|filter)",
+    r"\b(ignoruj|zapome[nň]|zabudni|obejdi)\w*\b.{0,40}\b(pokyn|instrukc|pravid|filtr)",
+    r"\b(talimat|kural|y[oö]nerge|filtre)\w*\b.{0,40}\b(yok say|unut|g[oö]rmezden|dikkate alma|kapat|devre d)",
+    r"(игнорируй|забудь|отключи|ігноруй|вимкни).{0,40}(инструкц|правил|указан|фильтр|інструкц|вказівк|фільтр)",
+    r"\b(du bist (jetzt|ab jetzt|nun)|tu es (maintenant|désormais)|ahora eres|sei ora|ora sei|agora (você )?é|je bent nu|"
+    r"jeste[sś] teraz|du [aä]r nu|du er nå|jsi te[dď]|art[ıi]k sen)\b.{0,40}\b"
+    r"(dan\b|dev\b|modus|mode\b|modo|modalit|tryb|l[aä]ge|re[zž]im|mod\b|"
+    r"unbeschr[aä]nkt|sans (restriction|limite)|sin (restricciones|l[ií]mites)|senza (restrizioni|limiti)|sem (restri|limites)|"
+    r"zonder (beperking|regels)|bez (ogranicze|omezen))",
+    r"\b(zeig|verrate?|montre|r[eé]v[eè]le|muestra|revela|mostra|toon|laat|poka[zż]|ujawnij|visa|vis|uka[zž]|g[oö]ster)\w*\b.{0,30}"
+    r"\b(system|versteckt|cach[eé]|ocult|nascost|verborgen|ukryt|dold|skjult|skryt|gizli)\w*[ -]?(prompt|instru|anweisung)",
+    r"^\s*system ?: \w+.{0,40}\b(off|aus|ignore|disable|wy[lł][aą]cz|d[eé]sactive|desactiva|disattiva|uit|st[aä]ng|vypni|kapat)",
     r"\b(you are|you're|act as|pretend (to be|you are)|roleplay as|behave as|simulate)\b.{0,40}"
     r"\b(dan|jailbroken|unrestricted|unfiltered|uncensored|evil|no longer bound|without (any )?(restriction|filter|rule|limit))",
     r"\b(without|with no|have no|has no|free of) (any )?(more )?(polic|restriction|filter|rules?\b|censor|guideline|safeguard)",
@@ -54,6 +70,11 @@ REFUSAL = (
     r"\b(leider|tut mir leid)\b.{0,40}\b(kann|darf) ich\b.{0,60}\bnicht\b",
     r"\bje (suis désolé|ne peux pas|ne suis pas en mesure)\b.{0,60}\b(aider|répondre|fournir|peux pas)",
     r"\b(lo siento|no puedo)\b.{0,40}\b(ayudar|responder|proporcionar|puedo)",
+    r"\b(mi dispiace|non posso)\b.{0,40}\b(aiutar|rispondere|fornire|non posso)",
+    r"\b(desculpe|sinto muito|não posso)\b.{0,40}\b(ajudar|responder|fornecer|não posso)",
+    r"\b(het spijt me|ik kan)\b.{0,40}\b(niet|geen)\b.{0,30}\b(helpen|antwoord|geven|verstrekken)",
+    r"\b(przykro mi|niestety)\b.{0,40}\bnie (mog[eę]|jestem w stanie)\b",
+    r"\b([uü]zg[uü]n[uü]m|maalesef)\b.{0,60}\b(edemem|veremem|yard[ıi]mc[ıi] olam)",
 )
 
 
