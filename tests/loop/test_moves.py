@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import Move, clumping, event_log_p, scan_all, season_for, season_of, still_arriving, together
+from rca_kit.loop.reading.detect import (
+    Move,
+    clumping,
+    event_log_p,
+    lone_weekend,
+    scan_all,
+    season_for,
+    season_of,
+    still_arriving,
+    together,
+)
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import told_earlier, without
 from rca_kit.loop.reading.series import Series
@@ -196,3 +206,24 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
     assert told_earlier(drift, {"a": drift, "b": late}) is drift
     better = told("error_rate", "service", 30, -9)
     assert told_earlier(drift, {"a": drift, "b": better}) is drift
+
+
+def weekend_log(rate: Any, seed: int, name: str = "kpi:toxic", family: str = "kpi") -> Move:
+    """Wednesday to Saturday: the log's only weekend begins at its 72nd hour."""
+    first = MONDAY + timedelta(days=2)
+    over = TimeGrid.over(first, first + timedelta(days=3.6))
+    hours = np.arange(over.n) * over.width_s / 3600
+    n = np.full(over.n, 60)
+    s = series(name, family, np.random.default_rng(seed).binomial(n, rate(hours)), n, over)
+    return scan_all([s], over, first + timedelta(days=3.6), (name,))[name]
+
+
+def test_no_weekend_makes_so_large_a_change_and_an_ordinary_one_is_excused() -> None:
+    for seed in range(4):
+        found = weekend_log(lambda h: 0.01 + 0.05 * (h >= 71), seed)
+        assert found.moved and abs(found.fit.start * found.series.grid.coarse_s / 3600 - 71) <= 1
+    assert sum(weekend_log(lambda h: 0.20 + 0.06 * (h >= 72), seed).moved for seed in range(20)) <= 1  # odds times 1.4
+    assert sum(weekend_log(lambda h: 0.05 + 0 * h, seed).moved for seed in range(20)) <= 1
+    assert lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=6)))
+    assert not lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=4)))
+    assert not lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=13)))

@@ -101,6 +101,8 @@ def hypotheses(
                 x[f"together:{category}"] = 1.0
             out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
             for f in judged:
+                if lead.signature in ATTACKS and f.change.kind in GUESTS:
+                    continue
                 named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
                 evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
                 out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}))
@@ -198,6 +200,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     return x
 
 
+ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
 STEM = 4  # letters that two names must share for them to be about one thing: rates_ms, ratehub
 OUTSIDERS = ("partner", "vendor", "provider", "supplier", "thirdparty", "third", "external", "bureau", "extern")
 
