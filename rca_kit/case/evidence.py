@@ -47,6 +47,9 @@ class Evidence:
         self._rows = sample.gather_every(step) if step > 1 else sample
         self._numbers: dict[str, Array] = {}
         self._codes: dict[str, Array] = {}
+        self._texts: dict[str, NDArray[Any]] = {}
+        self._values: dict[str, frozenset[str]] = {}
+        self._pairs: dict[tuple[str, str, str], float] = {}
 
     def numbers(self, name: str) -> Array:
         """Values as floats, shape (n,); NaN where missing. Times become seconds; two-valued text becomes 0 and 1."""
@@ -72,23 +75,41 @@ class Evidence:
     def codes(self, name: str) -> Array:
         """Values as numbers of their sorted order, shape (n,); NaN where missing."""
         if name not in self._codes:
-            values = np.asarray([None if v is None or v != v else str(v) for v in self._rows[name].to_list()], dtype=object)
-            known = np.array([v is not None for v in values])
-            out = np.full(len(values), np.nan)
-            if known.any():
-                out[known] = np.unique(values[known].astype(str), return_inverse=True)[1]
-            self._codes[name] = out
+            order: dict[str | None, float] = {v: float(i) for i, v in enumerate(sorted(self.values(name)))}
+            order[None] = np.nan
+            self._codes[name] = np.array([order[v] for v in self.texts(name)], dtype=float)
         return self._codes[name]
 
     def texts(self, name: str) -> NDArray[Any]:
         """Values as text, shape (n,); None where missing."""
-        return np.asarray([None if v is None or v != v else str(v) for v in self._rows[name].to_list()], dtype=object)
+        if name not in self._texts:
+            values = [None if v is None or v != v else str(v) for v in self._rows[name].to_list()]
+            self._texts[name] = np.asarray(values, dtype=object)
+        return self._texts[name]
+
+    def values(self, name: str) -> frozenset[str]:
+        """Distinct values as text."""
+        if name not in self._values:
+            self._values[name] = frozenset(v for v in self.texts(name) if v is not None)
+        return self._values[name]
+
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """Which rows lack a value, shape (n,)."""
+        column = self._rows[name]
+        absent = column.is_null()
+        return np.asarray((absent | column.is_nan().fill_null(True) if column.dtype.is_float() else absent).to_numpy(), bool)
 
     def separation(self, by: str, two_valued: str) -> float:
         """Area under the ROC curve of one column for the higher of another's two values; 0.5 when it cannot be told.
 
         Ties count half (Mann-Whitney U by mid-ranks).
         """
+        key = ("separation", by, two_valued)
+        if key not in self._pairs:
+            self._pairs[key] = self._separation(by, two_valued)
+        return self._pairs[key]
+
+    def _separation(self, by: str, two_valued: str) -> float:
         score, side = self.numbers(by), self.numbers(two_valued)
         known = ~(np.isnan(score) | np.isnan(side))
         score, side = score[known], side[known]
@@ -104,6 +125,12 @@ class Evidence:
 
     def correlation(self, a: str, b: str) -> float:
         """Rank correlation of two columns, 0 when it cannot be told."""
+        key = ("correlation", min(a, b), max(a, b))
+        if key not in self._pairs:
+            self._pairs[key] = self._correlation(a, b)
+        return self._pairs[key]
+
+    def _correlation(self, a: str, b: str) -> float:
         x, y = self.numbers(a), self.numbers(b)
         known = ~(np.isnan(x) | np.isnan(y))
         if known.sum() < 10:
@@ -167,19 +194,18 @@ class Evidence:
 
     def same_values(self, a: str, b: str) -> float:
         """Share of the values of two columns that both have, 0..1."""
-        x = {str(v) for v in self.texts(a) if v is not None}
-        y = {str(v) for v in self.texts(b) if v is not None}
+        x, y = self.values(a), self.values(b)
         return len(x & y) / max(1, min(len(x), len(y))) if x and y else 0.0
 
     def null_together(self, a: str, b: str) -> float:
         """Agreement of two columns on which rows are null, 0..1; 0 when the first has no nulls."""
-        x, y = (np.array([v is None for v in self.texts(n)]) for n in (a, b))
+        x, y = self.missing(a), self.missing(b)
         return float((x == y).mean()) if x.any() else 0.0
 
     def late_nulls(self, name: str, time: str) -> bool:
         """Whether a column's nulls gather in the newest rows, as ground truth that arrives later does."""
         when = self.numbers(time)
-        missing = np.array([v is None for v in self.texts(name)])
+        missing = self.missing(name)
         known = ~np.isnan(when)
         if not missing[known].any() or missing[known].all():
             return False
