@@ -22,7 +22,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_version, date_again, laid
+from rca_kit.loop.refine import at_version, by_suspect, date_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -174,6 +174,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     again = None
     if verdict.verdict == "incident" and not fixed:
         again = date_again(prepared, picture, room, outcomes, found_scope, found_symptom)
+        if again is None and found_symptom.onset is None:
+            again = by_suspect(picture, room, outcomes, found_scope, found_symptom)
     if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
         return work(prepared, laid(picture, again), say, 0)
     if again is not None:

@@ -84,6 +84,21 @@ def date_again(
     return joint_onset(together(anchor, moves.values()), grid, moves.values())
 
 
+def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:
+    """The moment that the leading suspect's own evidence names; None where it names none.
+
+    For what was lost or corrupted before any metric shows it: an incident has an onset.
+    """
+    accused = charges(weigh_up(room, outcomes, scope, found))
+    starts = [c.onset for c in (accused[0].best.clues if accused else ()) if c.onset and c.strength >= MARK_LEAST]
+    grid = picture.grid
+    starts = [s for s in starts if grid.time(s) < picture.detected_at]
+    if not starts:
+        return None
+    at = min(starts)
+    return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), accused[0].best.subject)
+
+
 def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:
     """The main metric in these rows, if it stands out there as it did in the whole; any outcome when the whole showed none."""
     main = moves.get(room.main)

@@ -205,3 +205,19 @@ def test_an_error_that_rests_on_a_handful_of_requests_is_doubted(odd: bool, expe
     room = SimpleNamespace(picture=SimpleNamespace(anchor=anchor, alert="mae"), before="before", after="after",
                            loss=lambda side: before if side == "before" else after)
     assert rests_on_few(room) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("escapes", [0.0, 0.03])
+def test_a_value_that_nearly_all_requests_share_went_still(escapes: float) -> None:
+    rng = np.random.default_rng(4)
+    x = np.round(rng.gamma(1.0, 2.4, (400, 40)))  # buckets of forty requests
+    x[300:][rng.random((100, 40)) >= escapes] = 2.0
+    n, s, ss = np.full(400, 40.0), x.sum(1), (x**2).sum(1)
+    found = _turn(n, s, ss, np.arange(400) % 24)
+    assert found is not None and not found[2]
+    assert abs(found[0] - 300) <= 4 and found[1] == pytest.approx(2.0, abs=0.1)
+    lively = np.round(rng.gamma(1.0, 2.4, (40, 400, 40)))
+    assert not any(_turn(n, y.sum(1), (y**2).sum(1), np.arange(400) % 24) for y in lively)
+    calmer = x.copy()
+    calmer[300:] = np.round(rng.gamma(4.0, 0.6, (100, 40)))  # half the spread is no standstill
+    assert _turn(n, calmer.sum(1), (calmer**2).sum(1), np.arange(400) % 24) is None

@@ -10,6 +10,9 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 
 STILL_ROWS = 50  # rows that must all hold one value until a column is called still
+# part of the usual variance, and of the spread in the mean, that escapes may leave; rows; buckets looked at as one
+NEAR_STILL, NEAR_STILL_ROWS, TOGETHER = 0.15, 200, 4
+NEARLY = 0.85  # part of these buckets that must be still: one escape far out makes a bucket look alive
 ALIVE_PART = 0.9  # part of the other buckets that must vary ...
 LONG_STILL, HALF_ALIVE = 12, 0.4  # ... or this part, after so many still buckets: chance keeps no half-live column still so long
 STRENGTH = 0.9  # a constant that varies, or the reverse, is no matter of chance
@@ -48,20 +51,40 @@ def _turn(
 ) -> tuple[int, float, bool] | None:
     """First bucket on the other side, the constant, and whether the column came alive.
 
-    What stands still at night only is the time of day: on the live side the hours that were still must be live too.
+    What stands still at night only is the time of day: on the live side the hours that were still must be live too. Where a few
+    requests escape (a retry, a host that was not reached), nearly all of the spread goes and the mean hardly moves any more.
     """
     mean = s / n
     still = np.maximum(ss / n - mean**2, 0.0) <= 1e-9 * (1.0 + mean**2)
+    exact = _turned(n, mean, still, 1e-6 * (1.0 + np.abs(mean)), hours, STILL_ROWS)
+    groups = np.arange(0, n.size, TOGETHER)
+    n, s, ss = (np.add.reduceat(x, groups) for x in (n, s, ss))
+    mean = s / n
+    spread = np.maximum(ss / n - mean**2, 0.0)
+    usual = float(np.median(spread))
+    reach = np.full(mean.size, NEAR_STILL * np.sqrt(usual))
+    near = _turned(n, mean, spread <= NEAR_STILL * usual, reach, hours[groups], NEAR_STILL_ROWS, NEARLY)
+    if near is None or near[2] or (exact is not None and exact[0] <= near[0] * TOGETHER):
+        return exact
+    return near[0] * TOGETHER, near[1], near[2]
+
+
+def _turned(
+    n: NDArray[np.float64], mean: NDArray[np.float64], still: NDArray[np.bool_], close: NDArray[np.float64],
+    hours: NDArray[np.int64], least: int, part: float = 1.0,
+) -> tuple[int, float, bool] | None:
     for came in (True, False):
-        m, same, rows, hour = (x if came else x[::-1] for x in (mean, still, n, hours))
-        held = same & (np.abs(m - m[0]) <= 1e-6 * (1.0 + abs(m[0])))
-        length = int(np.argmin(held)) if not held.all() else 0
-        if length == 0 or rows[:length].sum() < STILL_ROWS:
+        m, same, rows, hour, reach = (x if came else x[::-1] for x in (mean, still, n, hours, close))
+        level = float(np.median(m[: int(np.argmin(same))])) if not same.all() and same[0] else float(m[0])
+        held = same & (np.abs(m - level) <= reach[0])
+        most = np.flatnonzero(held & (np.cumsum(held) >= part * np.arange(1, held.size + 1)))
+        length = int(most[-1]) + 1 if most.size and not held.all() else 0
+        if length == 0 or rows[:length].sum() < least:
             continue
-        rest = ~(same[length:] & (np.abs(m[length:] - m[0]) <= 1e-6 * (1.0 + abs(m[0]))))
+        rest = ~(same[length:] & (np.abs(m[length:] - level) <= reach[0]))
         again = np.isin(hour[length:], hour[:length])  # the same hours on other days
         if not again.any() or rest[again].mean() < HALF_ALIVE:
             continue
         if rest.size and rest.mean() >= (HALF_ALIVE if length >= LONG_STILL else ALIVE_PART):
-            return (length if came else mean.size - length), float(m[0]), came
+            return (length if came else mean.size - length), level, came
     return None
