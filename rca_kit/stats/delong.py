@@ -20,6 +20,19 @@ class Ranks:
     group: NDArray[np.intp]
     sizes: NDArray[np.intp]
 
+    @property
+    def distinct(self) -> bool:
+        """Whether no two scores are equal: then every group is one row."""
+        return len(self.sizes) == len(self.order)
+
+    def sums(self, values: Any) -> Floats:
+        """Sum values of the sorted rows by group."""
+        return np.asarray(values if self.distinct else np.bincount(self.group, values), dtype=np.float64)
+
+    def spread(self, of_groups: Floats) -> Floats:
+        """Give each sorted row the value of its group."""
+        return of_groups if self.distinct else of_groups[self.group]
+
 
 def ranks(score: Floats) -> Ranks:
     """Sort once what several metrics need sorted.
@@ -31,9 +44,12 @@ def ranks(score: Floats) -> Ranks:
     """
     order = np.argsort(score)  # the order among equal scores does not matter
     ordered = score[order]
+    new = ordered[1:] != ordered[:-1]
+    if new.all():
+        return Ranks(order, np.arange(len(score)), np.ones(len(score), dtype=np.intp))
     group = np.zeros(len(score), dtype=np.intp)
-    np.cumsum(ordered[1:] != ordered[:-1], out=group[1:])
-    return Ranks(order, group, np.bincount(group) if len(score) else group)
+    np.cumsum(new, out=group[1:])
+    return Ranks(order, group, np.bincount(group))
 
 
 @dataclass(frozen=True)
@@ -110,18 +126,19 @@ def auc_parts(label: Any, score: Any, ranked: Ranks | None = None) -> AucParts:
         return AucParts(float("nan"), np.zeros(len(y)), y)
     # below each group of equal scores lie so many of either class, and half of the group itself counts
     ranked = ranks(s) if ranked is None else ranked
-    order, group = ranked.order, ranked.group
+    order = ranked.order
     positive = y[order]
-    pos = np.bincount(group, positive)
+    pos = ranked.sums(positive)
     neg = ranked.sizes - pos
     of_positives = (np.cumsum(neg) - neg / 2) / n_neg  # share of negatives below a positive of this score
     of_negatives = 1.0 - (np.cumsum(pos) - pos / 2) / n_pos  # share of positives above a negative of it
     placed = np.empty(len(s))
-    placed[order] = np.where(positive, of_positives[group], of_negatives[group])
+    placed[order] = np.where(positive, ranked.spread(of_positives), ranked.spread(of_negatives))
     auc = float(placed[y].mean())
     n = len(y)
-    influence = np.where(y, n / n_pos, n / n_neg) * (placed - auc)
-    return AucParts(auc, influence, y)
+    placed -= auc
+    placed *= np.where(y, n / n_pos, n / n_neg)
+    return AucParts(auc, placed, y)
 
 
 def delong(label: Any, first: Any, second: Any, level: float = 0.95) -> AucDifference:

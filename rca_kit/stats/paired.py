@@ -94,7 +94,7 @@ def paired_mean(values: Any, clusters: Any = None, level: float = 0.95) -> Paire
     mean = float(x.mean())
     around = x - mean
     if together is None:
-        spread = float(np.sqrt((around * around).sum() / (n - 1)))
+        spread = float(np.sqrt(np.multiply(around, around, out=around).sum() / (n - 1)))
         if spread <= ROUNDING * abs(mean) and x.min() == x.max():
             spread = 0.0  # the residue of a constant is rounding, not noise
         se, df = spread / np.sqrt(n), float(n - 1)

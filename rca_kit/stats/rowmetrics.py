@@ -55,7 +55,10 @@ def ratio_metric(numerator: Floats, denominator: Floats) -> RowMetric:
     if below == 0:
         return RowMetric(float("nan"), np.zeros(len(numerator)))
     value = float(numerator.mean()) / below
-    return RowMetric(value, (numerator - value * denominator) / below)
+    influence = denominator * -value
+    influence += numerator
+    influence /= below
+    return RowMetric(value, influence)
 
 
 def auc(label: Any, score: Floats, ranked: Ranks | None = None) -> RowMetric:
@@ -83,16 +86,16 @@ def average_precision_metric(label: Any, score: Floats, ranked: Ranks | None = N
     if positives == 0:
         return RowMetric(float("nan"), np.zeros(n))
     ranked = ranks(score) if ranked is None else ranked
-    order, group = ranked.order, ranked.group
+    order = ranked.order
     hit = y[order]
-    hits = np.bincount(group, hit)
+    hits = ranked.sums(hit)
     above, hits_above = np.cumsum(ranked.sizes[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
     precision, share = hits_above / above, hits / above
     value = float((hits * precision).sum()) / positives
     of_rows = np.cumsum(share * precision)
     of_hits = precision - value + np.cumsum(share)
     lean = np.empty(n)
-    lean[order] = (np.where(hit, of_hits[group], 0.0) - of_rows[group]) * (n / positives)
+    lean[order] = (np.where(hit, ranked.spread(of_hits), 0.0) - ranked.spread(of_rows)) * (n / positives)
     if positives < n:
         up = float(lean[y].mean())
         lean -= np.where(y, up, -up * positives / (n - positives))
@@ -177,7 +180,10 @@ def equal_count_bins(probability: Floats, bins: int = CALIBRATION_BINS) -> Bins:
     """
     drawn = probability[:: max(1, len(probability) // EDGE_ROWS)]
     edges = np.unique(np.quantile(drawn, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, probability, side="right"), len(edges) + 1
+    code = np.zeros(len(probability), dtype=np.intp)
+    for edge in edges:  # nine edges are compared faster than searched for
+        code += probability >= edge
+    return code, len(edges) + 1
 
 
 def calibration_bins(label: Any, probability: Floats, bins: int = CALIBRATION_BINS, binned: Bins | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -62,8 +62,7 @@ def label_effects(
     seed: int = 0,
 ) -> tuple[list[Effect], list[str]]:
     """Give every metric of the task as an effect (second less first), and the names of those that decide."""
-    first, second = _metrics(data, 0), _metrics(data, 1)
-    effects = [_effect(data, name, first[name], second[name], margin, seed) for name in first if name in second]
+    effects = list(_effects(data, margin, seed))
     names = [e.metric for e in effects]
     if decide_by:
         for wanted in decide_by:
@@ -113,37 +112,41 @@ def _decide(data: Labelled, answers: Any, threshold: float | None) -> Any:
     return (answers >= threshold).astype(np.float64) if threshold is not None else answers
 
 
-def _metrics(data: Labelled, side: int) -> dict[str, list[rm.RowMetric]]:
-    """Each metric of one version once per repeat."""
-    out: dict[str, list[rm.RowMetric]] = {}
-    answers = (data.first, data.second)[side]
-    binned = data.bins[side] if data.probabilities and len(answers) == 1 else None
-    for a in answers:
-        for name, value in _once(data, a, data.thresholds[side], binned).items():
-            out.setdefault(name, []).append(value)
-    return out
+def _effects(data: Labelled, margin: float | Mapping[str, float] | None, seed: int) -> Iterator[Effect]:
+    """Give one metric after the other, so that the rows of one are gone before those of the next are made."""
+    single = data.probabilities and len(data.first) == len(data.second) == 1
+    binned = data.bins if single else (None, None)
+    sides = ((data.first, data.thresholds[0], binned[0]), (data.second, data.thresholds[1], binned[1]))
+    runs = [_once(data, a, threshold, of) for answers, threshold, of in sides for a in answers]
+    for found in zip(*runs, strict=False):  # a version without a threshold has no metrics of decisions, which come last
+        values = [value for _, value in found]
+        yield _effect(data, found[0][0], values[: len(data.first)], values[len(data.first) :], margin, seed)
 
 
-def _once(data: Labelled, a: Any, threshold: float | None, binned: rm.Bins | None) -> dict[str, rm.RowMetric]:
+def _once(data: Labelled, a: Any, threshold: float | None, binned: rm.Bins | None) -> Iterator[tuple[str, rm.RowMetric]]:
+    """Give each metric of the task of one run of one version."""
     y = data.label
     if data.task == "regression":
         error = a - y
-        return {"mae": rm.mean_metric(np.abs(error)), "rmse": rm.rmse(y, a), "bias": rm.mean_metric(error)}
+        yield "mae", rm.mean_metric(np.abs(error))
+        yield "rmse", rm.rmse(y, a)
+        yield "bias", rm.mean_metric(error)
+        return
     if data.task != "binary":
-        return {"accuracy": rm.mean_metric(np.asarray(a == y, dtype=np.float64))}
-    out: dict[str, rm.RowMetric] = {}
+        yield "accuracy", rm.mean_metric(np.asarray(a == y, dtype=np.float64))
+        return
     if data.continuous:
         ranked = ranks(a)
-        out["auc"] = rm.auc(y, a, ranked)
-        out["average_precision"] = rm.average_precision_metric(y, a, ranked)
+        yield "auc", rm.auc(y, a, ranked)
+        yield "average_precision", rm.average_precision_metric(y, a, ranked)
+        del ranked
         if data.probabilities:
-            out["log_loss"] = rm.mean_metric(rm.log_losses(y, a))
-            out["brier"] = rm.mean_metric((a - y) ** 2)
-            out["calibration_error"] = rm.calibration_metric(y, a, binned=binned)
-        out["score_mean"] = rm.mean_metric(np.asarray(a, dtype=np.float64))
+            yield "log_loss", rm.mean_metric(rm.log_losses(y, a))
+            yield "brier", rm.mean_metric((a - y) ** 2)
+            yield "calibration_error", rm.calibration_metric(y, a, binned=binned)
+        yield "score_mean", rm.mean_metric(np.asarray(a, dtype=np.float64))
     if threshold is not None or not data.continuous:
-        out.update(rm.decision_metrics(y, _decide(data, a, threshold)))
-    return out
+        yield from rm.decision_metrics(y, _decide(data, a, threshold)).items()
 
 
 def _effect(
@@ -157,7 +160,9 @@ def _effect(
     v1, v2 = float(np.mean([m.value for m in first])), float(np.mean([m.value for m in second]))
     i1, i2 = ((r[0].influence if len(r) == 1 else np.mean([m.influence for m in r], axis=0)) for r in (first, second))
     n = len(i1)
-    mean = mean_interval(i2 - i1 + (v2 - v1), data.clusters, seed=seed)
+    apart = i2 - i1
+    apart += v2 - v1
+    mean = mean_interval(apart, data.clusters, seed=seed)
     run = _run_variance(first) + _run_variance(second)
     if run > 0:
         mean = _widen(mean, run)
@@ -204,7 +209,8 @@ def _bonett_price(lost: int, gained: int, n: int) -> PairedMean:
 def _interval(value: float, influence: Floats, clusters: Any) -> tuple[float, float] | None:
     if not np.isfinite(value):
         return None
-    return mean_interval(influence + value, clusters).interval
+    low, high = mean_interval(influence, clusters).interval
+    return low + value, high + value
 
 
 def _direction(e: Effect) -> Effect:

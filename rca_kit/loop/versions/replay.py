@@ -122,8 +122,7 @@ def replay(
     runs: dict[str, Run] = {}
     mark = ""
     if record:  # only a recording needs it
-        values = samples.frame.select(samples.features).hash_rows(seed=0).to_numpy().tobytes()
-        mark = fingerprint(samples.ids.bytes(), samples.features, [name_of(models[v], v) for v in models], values)
+        mark = fingerprint(samples.hashes(), samples.features, [name_of(models[v], v) for v in models])
     with Recording(Path(record) if record is not None else None, mark) as recording:
         for version in ("previous", "current"):
             runs[version] = run_model(
@@ -172,6 +171,13 @@ class Samples:
     features: list[str]
     unlabelled: int
     duplicates: int
+
+    def hashes(self) -> bytes:
+        """One number per sample, of its id and its features."""
+        named = self.frame.select(self.features)
+        if self.ids.column is not None:
+            named = named.with_columns(self.ids.column.alias("\0id"))
+        return named.hash_rows(seed=0).to_numpy().tobytes()
 
 
 def _model(given: Any, version: str) -> Model:

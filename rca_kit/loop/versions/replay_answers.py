@@ -31,15 +31,6 @@ class Ids(Sequence[str]):
         value = None if self.column is None else self.column[int(at)]
         return f"row {int(at)}" if value is None else str(value)
 
-    def bytes(self) -> bytes:
-        """All of them, to be hashed."""
-        if self.column is None:
-            return str(self.size).encode()
-        try:
-            return str(self.column.cast(pl.String).fill_null("\0").str.join("\n").item()).encode()
-        except pl.exceptions.PolarsError:  # structs and the like have no text of their own
-            return "\n".join(map(str, self.column.to_list())).encode()
-
 
 @dataclass(frozen=True)
 class Answered:
@@ -60,8 +51,9 @@ def read_labels(
     a: Answered, rows: Any, task: str | None, threshold: float | Mapping[str, float] | None, notes: list[str]
 ) -> Labelled:
     """Read labels and answers of some rows by their task; `notes` gains what was assumed."""
-    column = a.frame[a.label][rows]
-    first, second = tuple(x[rows] for x in a.previous), tuple(x[rows] for x in a.current)
+    whole = len(rows) == a.frame.height  # nothing to leave out, and so nothing to copy
+    column = a.frame[a.label] if whole else a.frame[a.label][rows]
+    first, second = (tuple(x if whole else x[rows] for x in side) for side in (a.previous, a.current))
     numeric = all(x.dtype != object for x in (*first, *second))
     task = task or _task(column, first + second, numeric)
     clusters = None if a.cluster is None else a.frame[a.cluster][rows].rank("dense").fill_null(0).to_numpy().astype(np.int64)
@@ -71,7 +63,7 @@ def read_labels(
         return Labelled("regression", numbers(column), first, second, clusters=clusters)
     if task == "binary" and numeric:
         y = _zero_one(column, a.label)
-        decisions = all(np.isin(x, (0.0, 1.0)).all() for x in (*first, *second))
+        decisions = all(_zeros_and_ones(x) for x in (*first, *second))
         probabilities = not decisions and all(len(x) == 0 or (x.min() >= 0 and x.max() <= 1) for x in (*first, *second))
         cut = _thresholds(threshold, y, first, decisions, probabilities, notes)
         return Labelled("binary", y, first, second, probabilities, not decisions, cut, clusters)
@@ -96,17 +88,21 @@ def _task(column: pl.Series, answers: Sequence[Any], numeric: bool) -> str:
         return "binary"
     if not column.dtype.is_numeric():
         return "binary" if {str(v).lower() for v in column.unique().to_list()} in YES else "multiclass"
-    values = np.unique(numbers(column))
+    values = np.sort(numbers(column.unique()))
     if np.isin(values, (0.0, 1.0)).all():
         return "binary"
     whole = bool((values == np.round(values)).all()) and len(values) <= MAX_CLASSES
     return "multiclass" if whole and all(np.isin(x, values).all() for x in answers) else "regression"
 
 
+def _zeros_and_ones(values: Any) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
 def _zero_one(column: pl.Series, name: str) -> Any:
     if column.dtype == pl.Boolean or column.dtype.is_numeric():
         y = numbers(column)
-        if np.isin(y, (0.0, 1.0)).all():
+        if _zeros_and_ones(y):
             return y
     else:
         text = [str(v).lower() for v in column.to_list()]

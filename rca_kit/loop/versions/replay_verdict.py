@@ -93,9 +93,8 @@ def _flips(a: Answered, rows: Any, data: Labelled) -> ReplayFlips | NotApplicabl
         return NotApplicable("no sample was answered by both versions")
     right_before, right_after = ([d == data.label for d in side] for side in (before, after))
     pairs = list(zip(right_before, right_after, before, after, strict=True))
-    lost = np.mean([b & ~c for b, c, _, _ in pairs], axis=0)
-    gained = np.mean([~b & c for b, c, _, _ in pairs], axis=0)
-    changed = np.mean([x != y for _, _, x, y in pairs], axis=0)
+    lost, gained = _share([b & ~c for b, c, _, _ in pairs]), _share([~b & c for b, c, _, _ in pairs])
+    changed = _share([x != y for _, _, x, y in pairs])
     own = [_own(before), _own(after)]
     excess = changed - (own[0] + own[1]) / 2 if own[0] is not None and own[1] is not None else changed
     mean = mean_interval(excess, data.clusters)
@@ -126,6 +125,11 @@ def _flips(a: Answered, rows: Any, data: Labelled) -> ReplayFlips | NotApplicabl
         examples(lost),
         examples(gained),
     )
+
+
+def _share(flags: Sequence[Any]) -> Any:
+    """Share of runs in which a row's flag is set."""
+    return np.asarray(flags[0], dtype=np.float64) if len(flags) == 1 else np.mean(flags, axis=0)
 
 
 def _own(decisions: Sequence[Any]) -> Any:

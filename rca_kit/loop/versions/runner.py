@@ -16,7 +16,7 @@ from rca_kit.models.answers import Answers, call, to_answers
 
 Take = Callable[[Places], Any]
 
-CHUNK = 50_000  # rows per call of an in-process model: as fast as all at once, by any vectorised code
+CHUNK = 100_000  # rows per call of an in-process model: as fast as all at once, by any vectorised code
 STEPS = (16, 128, 1024, 8192, CHUNK)  # rows per call where answers are kept or progress is shown: the most for CALL_SECONDS
 CALL_SECONDS = 10.0  # work that an interruption may cost, and how long a line of progress may stand still
 HOPELESS = 50  # single rows that failed in a row: the model itself is broken, and trying each of the rest would take for ever
