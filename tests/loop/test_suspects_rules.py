@@ -18,7 +18,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks.downstream import downstream
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import components, failing_stage, metric_kind
-from rca_kit.loop.s4_suspects.checks.traffic import _announced
+from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
@@ -279,3 +279,14 @@ def test_scores_on_another_scale_are_told_from_another_model(change: Any, says: 
     before, after = (np.random.default_rng(i).beta(2, 5, 3000) for i in (1, 2))
     frames = [pl.DataFrame({"s": x}) for x in (before, change(after))]
     assert _scale(SimpleNamespace(before=frames[0], after=frames[1], columns=SimpleNamespace(score="s"))) == says  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("after", "kept"), [
+    ({"none": 820.0, "silver": 50.0, "gold": 105.0}, True),  # silver became none
+    ({"none": 586.0, "silver": 50.0, "gold": 110.0}, False),  # silver is gone
+    ({"none": 615.0, "silver": 50.0, "gold": 115.0}, False),  # ... on a day with 5 % more requests
+    ({"none": 586.0, "silver": 1500.0, "gold": 110.0}, False),  # silver came
+])
+def test_requests_that_became_others_are_not_lost(after: dict[str, float], kept: bool) -> None:
+    before = {"none": 586.0, "silver": 303.0, "gold": 111.0}
+    assert _kept_whole({v: (before[v], after[v]) for v in before}, "silver") is kept

@@ -29,6 +29,7 @@ MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
+WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
@@ -152,7 +153,7 @@ def segment_volume(room: Room) -> Outcome:
             # a mix that moves takes from some values what others gain; a loss or a surge does not
             moves = [y - x * rest for v, (x, y) in volumes.items() if v != value]
             gap = a - b * rest
-            if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap):
+            if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap) or _kept_whole(volumes, value):
                 continue
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / max(picture.noise.get("volume", 1.0), 1.0) ** 0.5
             if z < 8:
@@ -178,6 +179,15 @@ def segment_volume(room: Room) -> Outcome:
                     )
                 )
     return Outcome("segment_volume", title, "data", "free", as_clues(clues), "no segment lost or gained requests on its own")
+
+
+def _kept_whole(volumes: dict[str | None, tuple[float, float]], value: str) -> bool:
+    """Whether all requests together stayed nearer to what they were than those without the value did: who asks has changed."""
+    ratios = []
+    for some in (volumes, {v: n for v, n in volumes.items() if v != value}):
+        before, after = (sum(n[i] for n in some.values()) for i in (0, 1))
+        ratios.append(abs(np.log(max(after, 0.5) / max(before, 0.5))))
+    return bool(ratios[0] < ratios[1] / 2 and ratios[1] > WHOLE_LEAST)
 
 
 def _volumes(room: Room, column: str) -> dict[str | None, tuple[float, float]]:
