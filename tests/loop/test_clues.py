@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,12 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import scan
 from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
+from rca_kit.loop.s4_suspects.checks.model import _unfollowed
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.values import _filled, _swapped, values
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
 from rca_kit.loop.s4_suspects.units import converted, transformed
 from rca_kit.sources import to_lazy
@@ -221,3 +225,47 @@ def test_a_value_that_nearly_all_requests_share_went_still(escapes: float) -> No
     calmer = x.copy()
     calmer[300:] = np.round(rng.gamma(4.0, 0.6, (100, 40)))  # half the spread is no standstill
     assert _turn(n, calmer.sum(1), (calmer**2).sum(1), np.arange(400) % 24) is None
+
+
+def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
+    """Labels of four features; `change` is given the features, labels and generator of after and gives both as served."""
+    frames = []
+    for seed, after in ((1, False), (2, True)):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(4000, 4))
+        y = x @ np.array([1.0, 0.8, -0.7, 0.5]) + rng.normal(size=4000)
+        y = (y > 0).astype(float) if binary else y
+        if after:
+            x, y = change(x, y, rng)
+        frames.append(pl.DataFrame({**{f"f{i}": x[:, i] for i in range(4)}, "y": y}))
+    plan = SimpleNamespace(label_kind="binary" if binary else "number")
+    return SimpleNamespace(
+        before=frames[0], after=frames[1], compared={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
+        moved=lambda *_: ["mae"] if quality else [],
+        columns=Columns("ts", "binary", label="y", features=("f0", "f1", "f2", "f3")))
+
+
+def aged(x: Any, y: Any, rng: Any) -> Any:
+    return np.column_stack([rng.permutation(x[:, 0]), x[:, 1:]]), y
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: bool) -> None:
+    names = ["f0", "f1", "f2", "f3"]
+    (clue,) = _unfollowed(followed_room(aged, binary), names)
+    assert clue.subject == "feature:f0" and clue.signature == "stale" and "as much as before" in clue.says
+    assert clue.facts["part"] == pytest.approx(0.0, abs=0.06)
+    some = followed_room(lambda x, y, r: (np.where(r.random((4000, 1)) < 0.5, aged(x, y, r)[0], x), y), binary)
+    (half,) = _unfollowed(some, names)
+    assert half.subject == "feature:f0" and half.facts["part"] == pytest.approx(0.5, abs=0.12)
+    noisy = followed_room(lambda x, y, r: (x, np.where(r.random(4000) < 0.5, r.permutation(y), y)), binary)
+    assert not _unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
+    assert not _unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
+    assert not _unfollowed(followed_room(aged, binary, quality=False), names)
+
+
+def test_stale_values_explain_that_labels_differ() -> None:
+    concept = Clue("concept", "population", "concept", "labels differ", 1.0)
+    stale = Clue("relation", "feature:f0", "stale", "labels follow f0 40% as much", 0.8, facts={"labels": 1.0})
+    assert explained_away([concept, stale]) == [stale]
+    assert explained_away([concept, replace(stale, facts={"z": 9.0})])[0] == concept

@@ -142,6 +142,56 @@ def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
+class Slopes:
+    """How y follows each column: z of its slope before, part of the slope that is left after, z of what was lost."""
+
+    z: Floats
+    part: Floats
+    lost: Floats
+
+
+def followed(xb: Floats, yb: Floats, xa: Floats, ya: Floats) -> Slopes:
+    """Compare the slopes of two least-squares fits of y on all columns together, before and after.
+
+    Parameters
+    ----------
+    xb, xa : (rows, columns) array of float
+        NaN is taken for the mean; values beyond the 1st and 99th percentile of before for these.
+    yb, ya : (rows,) array of float
+        Rows without a value are left out.
+
+    Returns
+    -------
+    Slopes
+        Each of shape (columns,).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(4000, 2)); y = x[:, 0] + x[:, 1] + rng.normal(size=4000)
+    >>> stale = np.column_stack([rng.permutation(x[2000:, 0]), x[2000:, 1]])
+    >>> followed(x[:2000], y[:2000], stale, y[2000:]).part.round(1).tolist()
+    [0.0, 1.0]
+    """
+    low, high = np.nanquantile(xb, [0.01, 0.99], axis=0)
+    middle = np.nanmean(np.clip(xb, low, high), axis=0)
+    spread = np.maximum(np.nanstd(np.clip(xb, low, high), axis=0), 1e-12)
+    fits = []
+    for x, y in ((xb, yb), (xa, ya)):
+        known = np.isfinite(y)
+        design = np.column_stack([np.ones(int(known.sum())), np.nan_to_num((np.clip(x, low, high) - middle) / spread)[known]])
+        inverse = np.linalg.pinv(design.T @ design)
+        slope = inverse @ (design.T @ y[known])
+        rest = y[known] - design @ slope
+        noise = float(rest @ rest) / max(len(rest) - design.shape[1], 1)
+        fits.append((slope[1:], np.sqrt(np.maximum(np.diag(inverse)[1:] * noise, 1e-300))))
+    (b, eb), (a, ea) = fits
+    sign = np.where(b < 0, -1.0, 1.0)
+    part = sign * a / np.maximum(np.abs(b), 1e-300)
+    return Slopes(b / eb, part, (np.abs(b) - sign * a) / np.hypot(eb, ea))
+
+
+@dataclass(frozen=True)
 class Link:
     """A pair of features whose correlation was lost."""
 
