@@ -13,10 +13,12 @@ from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
     WINDOWS,
+    Badness,
     badness_of,
     badness_where,
     dimensions,
@@ -32,6 +34,7 @@ from rca_kit.stats.mixrate import decompose
 
 WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
+OUTSIDE_MOST = 0.5  # part of a version's harm outside its worst segments from which all of its requests are hit, some harder
 LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
@@ -110,6 +113,8 @@ def scope_of(
                 segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
                 because="",
             )
+        if clue.signature == "mix" and clue.where["column"] in columns:
+            continue  # all of its rows bear the mark, and it tells of no harm
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
             there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
             return replace(main, is_global=False, segments=(Segment(where=there),), because="")
@@ -125,10 +130,32 @@ def scope_of(
             return replace(sharper, singles=main.singles, metric=main.metric)
     if main.is_global and best is not None:
         main = _where_it_moved(room, {best.subject}, schema, main)
+    if main.is_global:
+        brought = _brought(prepared, picture, outcomes, badness_of(picture, room.main, schema), columns)
+        if brought is not None:
+            return replace(main, is_global=False, segments=(brought,), because="")
     if main.is_global and not marked:
         named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
+
+
+def _brought(
+    prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...], bad: Badness | None, columns: list[str]
+) -> Segment | None:
+    """The value that became frequent and brought the metric's change with it."""
+    came = [
+        c
+        for o in outcomes
+        for c in o.clues
+        if c.signature in ("mix", "new_category", "segment_surge") and c.where and c.where.get("grown", True)
+    ]
+    for clue in sorted(came, key=lambda c: -c.strength) if bad is not None else ():
+        assert clue.where is not None and bad is not None
+        column, value = clue.where["column"], str(clue.where["values"][0])
+        if column in columns and brings_change(picture, prepared.frame, bad, column, value):
+            return _named_segment(picture, column, [value])
+    return None
 
 
 def _column(picture: Picture, metric: str) -> str:
@@ -226,7 +253,7 @@ def _version_scope(
     share = float(shares[0] or 0.0)
     own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
     bad = badness_of(picture, metric, dict(own.collect_schema()))
-    inside = scope(picture, own, bad, metric, dimensions(prepared.aggregates.plan))
+    inside = scope(picture, own, bad, metric, dimensions(prepared.aggregates.plan), whole=OUTSIDE_MOST)
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
     where = {column: _in_own_type(version, dict(own.collect_schema())[column])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,9 @@ from rca_kit.aggregates.rows import as_number, as_text, outcome_columns
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s3_scope.clumped import clumps_of
 from rca_kit.loop.s3_scope.localize import as_segment
+from rca_kit.loop.s3_scope.rest import rest_of
 from rca_kit.stats.segments import Counts, Means, Measure, Totals
 from rca_kit.stats.segments.found import SearchResult
 from rca_kit.stats.segments.search import search
@@ -30,6 +33,7 @@ SLOW_QUANTILE = 0.9  # a request slower than nine in ten before is slow: enough 
 MOST_SEGMENTS = 4  # more than four are better told as "many"
 MOST_SINGLES = 40
 MARK, WINDOWS = "bad", ("before", "after")  # names of the sums
+FLOW_LEAST = 0.7  # part of a change of traffic that a single value must hold to be named alone
 WHOLE = 0.97  # a segment that is nearly all traffic is global
 
 
@@ -145,9 +149,12 @@ def leaves(frame: nw.LazyFrame[Any], picture: Picture, columns: Sequence[str], b
     return found if len(found.codes) else None
 
 
-def measure_of(table: Leaves, bad: Badness) -> Counts | Means:
-    """Give the leaves' badness as what the search compares: events of requests when it is 0/1, means otherwise."""
-    s = table.sums
+def measure_of(table: Leaves, bad: Badness, clumps: float = 1.0) -> Counts | Means:
+    """Give the leaves' badness as what the search compares: events of requests when it is 0/1, means otherwise.
+
+    Rows that come in `clumps` of so many that tell the same count as one: all sums are divided by it.
+    """
+    s = {name: total / clumps for name, total in table.sums.items()} if clumps > 1 else table.sums
     (k0, n0), (k1, n1) = ((s[f"{MARK}_{w}"], s[f"{MARK}_n_{w}"]) for w in WINDOWS)
     if not bad.binary:
         return Means(k0, s[f"{MARK}_sq_before"], n0, k1, s[f"{MARK}_sq_after"], n1)
@@ -171,11 +178,18 @@ def look_for(table: Leaves, measure: Measure, direction: str, *, max_depth: int 
 
 
 def scope(
-    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, columns: Sequence[str], partial: bool = False
+    picture: Picture,
+    frame: nw.LazyFrame[Any],
+    bad: Badness | None,
+    metric: str,
+    columns: Sequence[str],
+    partial: bool = False,
+    whole: float = 0.0,
 ) -> Scope:
     """Name the segments that carry the change of one badness; global when none stands out.
 
     Where the frame holds a `partial` draw of the log's rows and shows nothing, the sums of all rows by single values decide.
+    With `whole`, it is global too where more than that part of the change lies outside the segments that stand out.
     """
     if bad is None:
         return Scope(
@@ -186,6 +200,14 @@ def scope(
         return Scope(is_global=True, segments=(), metric=public(metric), because="There is no segment column to slice by.")
     result = look_for(table, measure_of(table, bad), bad.direction)
     segments = segments_of(result, table)
+    clumps = clumps_of(frame, picture, bad.row) if segments else 1.0
+    if clumps > 1:
+        result = look_for(table, measure_of(table, bad, clumps), bad.direction)
+        segments = tuple(_in_rows(s, clumps) for s in segments_of(result, table))
+    if whole and segments:
+        rest = rest_of(table, measure_of(table, bad, clumps), segments)
+        if rest.share > whole and rest.log_p < math.log(ALPHA):
+            segments = ()
     if partial and not segments:
         segments = tuple(_counted(s, table) for s in in_cubes(picture, bad, columns))
     singles = tuple(as_segment(f, table) for f in result.singles[:MOST_SINGLES])
@@ -206,6 +228,15 @@ def in_cubes(picture: Picture, bad: Badness, columns: Sequence[str]) -> tuple[Se
         if segments and gain > best[0]:
             best = gain, segments
     return best[1]
+
+
+def _in_rows(segment: Segment, clumps: float) -> Segment:
+    """Count a segment's rows, where the search counted clumps of them."""
+    return replace(
+        segment,
+        n_before=round((segment.n_before or 0) * clumps),
+        n_after=round((segment.n_after or 0) * clumps),
+    )
 
 
 def _counted(segment: Segment, table: Leaves) -> Segment:
@@ -256,8 +287,21 @@ def flow_scope(picture: Picture, frame: nw.LazyFrame[Any], columns: Sequence[str
     if table is None:
         return Scope(is_global=True, segments=(), metric="volume", because="There is no segment column to slice by.")
     measure = Totals(table.sums[f"{MARK}_after"], table.sums[f"{MARK}_before"] * usual_requests(picture))
-    segments = segments_of(look_for(table, measure, direction), table)
+    result = look_for(table, measure, direction)
+    segments = segments_of(result, table) or _flowing(result, table, direction)
     return Scope(is_global=not segments, segments=segments, metric="volume", because="" if segments else "All segments alike.")
+
+
+def _flowing(result: SearchResult, table: Leaves, direction: str) -> tuple[Segment, ...]:
+    """The one value that carries a change of traffic, where the leaves are too thin to tell: a request or two in most of them."""
+    sign = 1.0 if direction == "increase" else -1.0
+    known = [
+        f
+        for f in result.singles
+        if f.q_value <= ALPHA and f.share_of_impact >= FLOW_LEAST and sign * ((f.after or 0.0) - (f.before or 0.0)) > 0
+    ]
+    best = max(known, key=lambda f: abs((f.after or 0.0) - (f.before or 0.0)) / math.sqrt((f.before or 0.0) + 1.0), default=None)
+    return segments_of(replace(result, found=(best,)), table) if best else ()
 
 
 def segments_of(result: SearchResult, table: Leaves) -> tuple[Segment, ...]:
