@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from rca_kit.aggregates.leaves import Leaves
 from rca_kit.aggregates.rows import as_number
@@ -15,10 +16,13 @@ from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s3_scope.clumped import clumps_of
+from rca_kit.loop.s3_scope.localize import as_segment
 from rca_kit.loop.s3_scope.rest import rest_of
 from rca_kit.loop.s3_scope.search import Badness, leaves, look_for, measure_of, segments_of
 from rca_kit.sources.collect import collect
 from rca_kit.stats.segments import Counts, Means
+from rca_kit.stats.segments.evidence import sum_columns
+from rca_kit.stats.segments.found import Found
 
 # A feature's values grade nearly every outcome (a score is made of them), so a range counts only where it holds practically the
 # whole change, or all of it but what chance moves outside, and is not most of the traffic.
@@ -26,6 +30,7 @@ IMPACT_LEAST, TRAFFIC_MOST = 0.9, 0.6
 DRIFT_MOST = 0.25  # change per row outside, as part of that inside
 STILL = math.log(0.05)  # log chance from which the rest stood still
 SURE_Q = 1e-4
+BINS = 20  # of a numeric feature: fine enough for a border, each with rows enough to move
 BAND = math.sqrt(3.0)  # standard deviations from the middle of a uniform spread to its ends
 
 
@@ -44,21 +49,55 @@ def among_features(
     best: tuple[float, Segment] | None = None
     clumps: float | None = None
     for column in columns:
-        table = leaves(frame, picture, [column], bad)
+        table = leaves(frame, picture, [column], bad, bins=BINS)
         if table is None:
             continue
         clumps = clumps_of(frame, picture, bad.row) if clumps is None else clumps
         measure = measure_of(table, bad, clumps)
-        result = look_for(table, measure, bad.direction, max_depth=1)
-        named = segments_of(result, table)
-        if len(named) != 1 or (named[0].q_value or 0.0) > SURE_Q:
+        if isinstance(table.values[0][0], dict):
+            found = best_range(table, measure, bad.direction)
+        else:
+            result = look_for(table, measure, bad.direction, max_depth=1)
+            found = (result.found[0].score, segments_of(result, table)) if result.found else None
+        if found is None or len(found[1]) != 1 or (found[1][0].q_value or 0.0) > SURE_Q:
             continue
-        s = named[0]
-        if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s):
-            gain = result.found[0].score
-            if best is None or gain > best[0]:
-                best = gain, s
+        gain, (s,) = found
+        if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s) and (best is None or gain > best[0]):
+            best = gain, s
     return Scope(is_global=False, segments=(best[1],), metric=public(metric)) if best else None
+
+
+def best_range(table: Leaves, measure: Counts | Means, direction: str) -> tuple[float, tuple[Segment, ...]] | None:
+    """Scan all unbroken runs of a numeric column's bins for the one whose shared effect fits best, with its evidence.
+
+    Bins that a border cuts through moved by half: alone they prove little, beside the others they do.
+    """
+    fitted = measure.fitted(table.codes, table.cardinalities)
+    evidence, parts, weight = fitted.evidence(direction), fitted.parts(), fitted.weight()
+    codes, known = table.codes[:, 0], sum(isinstance(v, dict) for v in table.values[0])
+    each = evidence.by_group(codes, None, table.cardinalities[0])
+    gains = np.vstack([np.zeros(len(evidence.effects)), np.cumsum(each, axis=0)])
+    runs = [(i, j) for i in range(known) for j in range(i + 1, known + 1) if j - i < known]
+    if not runs:
+        return None
+    score = [float((gains[j] - gains[i]).max()) for i, j in runs]
+    low, high = runs[int(np.argmax(score))]
+    inside = (codes >= low) & (codes < high)
+    own, rest = sum_columns(parts, inside), sum_columns(parts, ~inside)
+    moved, impact = fitted.contrast(own, rest, fitted.unrest(~inside)), fitted.impact()
+    found = Found(
+        ((0, tuple(range(low, high))),),
+        max(score),
+        float(weight[inside].sum() / max(weight.sum(), 1e-300)),
+        float(impact[inside].sum() / (impact.sum() or 1.0)),
+        moved.before,
+        moved.after,
+        moved.interval,
+        math.exp(min(moved.log_p + math.log(len(runs)), 0.0)),
+        moved.n_before,
+        moved.n_after,
+    )
+    return (found.score, (as_segment(found, table),)) if found.score > 0 else None
 
 
 def _alone(table: Leaves, measure: Counts | Means, segment: Segment) -> bool:

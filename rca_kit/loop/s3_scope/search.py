@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from rca_kit.aggregates.coding import QUANTILE_BINS
 from rca_kit.aggregates.cube import VALUE
 from rca_kit.aggregates.leaves import Leaves
 from rca_kit.aggregates.leaves import leaves as sum_leaves
@@ -138,14 +139,18 @@ def dimensions(plan: Plan) -> list[str]:
     return [p.column for p in plan.segments if p.column != plan.columns.model_version]
 
 
-def leaves(frame: nw.LazyFrame[Any], picture: Picture, columns: Sequence[str], bad: Badness | None) -> Leaves | None:
+def leaves(
+    frame: nw.LazyFrame[Any], picture: Picture, columns: Sequence[str], bad: Badness | None, bins: int = QUANTILE_BINS
+) -> Leaves | None:
     """Sum the badness (or only count, when None) by leaf and window in one scan; None when there is nothing to sum."""
     if not columns:
         return None
     windows = tuple((w.start, w.end) for w in picture.windows)
     row = bad.row if bad else nw.lit(1.0)
     time = picture.aggregates.plan.columns.time
-    found = sum_leaves(frame, columns, measures={MARK: row}, time=time, windows=(windows[0], windows[1]), squares=True)
+    found = sum_leaves(
+        frame, columns, measures={MARK: row}, time=time, windows=(windows[0], windows[1]), squares=True, bins=bins
+    )
     return found if len(found.codes) else None
 
 
