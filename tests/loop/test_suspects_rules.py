@@ -22,7 +22,7 @@ from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
-from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, probabilities
+from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain
 from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
@@ -290,3 +290,14 @@ def test_scores_on_another_scale_are_told_from_another_model(change: Any, says: 
 def test_requests_that_became_others_are_not_lost(after: dict[str, float], kept: bool) -> None:
     before = {"none": 586.0, "silver": 303.0, "gold": 111.0}
     assert _kept_whole({v: (before[v], after[v]) for v in before}, "silver") is kept
+
+
+def test_a_version_that_served_alone_before_the_symptom_is_believed_less() -> None:
+    def blamed(alone_since: float) -> Hypothesis:
+        facts = {"alone_since": alone_since, "share": 1.0}
+        clue = Clue("version", "model:v12", "version", "version v12: 0.0% -> 100.0% of requests", 0.65, 8, 1.0, facts=facts)
+        found = hypotheses([clue], [], Scene("quality", 20, (), calm=14))
+        return next(h for h in found if h.category == "model")
+
+    assert "served_well" in blamed(10.0).x and "served_well" not in blamed(15.0).x
+    assert any("served alone before" in e.says and e.weight < 0 for e in evidence(blamed(10.0)))

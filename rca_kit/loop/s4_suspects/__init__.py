@@ -47,8 +47,9 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     components = tuple(dict.fromkeys(str(s.column) for s in room.picture.series.values() if s.family == "component"))
     day = max(DAY_S // picture.grid.width_s, 1)
     version, features = _current_version(room), room.columns.features
-    scene = Scene(family, onset, scope.segments, version, components, features, day)
     grid = picture.grid
+    calm = grid.index(interval[0]) - grid.coarse
+    scene = Scene(family, onset, scope.segments, version, components, features, day, calm)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

@@ -46,6 +46,7 @@ class Scene:
     components: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     day: int | None = None  # fine buckets in a day
+    calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
 
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
@@ -155,6 +156,8 @@ def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], sce
             x["harm"] = max(x.get("harm", 0.0), min(max(c.harm, 0.0), 1.0))
             if c.harm < 0.1:
                 x["harmless"] = 1.0
+        if c.signature == "version" and c.facts.get("alone_since", scene.calm) < scene.calm:
+            x["served_well"] = 1.0
         if "side_by_side_z" in c.facts:
             z = c.facts["side_by_side_z"]
             x["side_by_side"] = min(max(z, -3.0), 8.0) / 4

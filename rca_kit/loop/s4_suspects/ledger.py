@@ -118,6 +118,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         ("starts:before", "it began before the symptom"),
         ("starts:after", "it began after the symptom"),
         ("starts:apart", "it began more than a day from the symptom"),
+        ("served_well", "it served alone before the symptom, and nothing was wrong"),
     ):
         if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
             out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))

@@ -175,6 +175,7 @@ OTHERS: dict[str, float] = {
     "harm": 1.0,
     "harmless": -1.0,
     "side_by_side": 1.5,
+    "served_well": -1.2,  # it served alone for a while, and nothing was wrong
     "starts:with": 0.5,
     "starts:before": -0.2,
     "starts:after": -0.8,

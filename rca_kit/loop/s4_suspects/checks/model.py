@@ -24,6 +24,7 @@ STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristi
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
 FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+ALL_OF_IT = 0.98  # share from which a version serves alone
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
 
@@ -61,6 +62,10 @@ def versions(room: Room) -> Outcome:
         facts = {"hours_before_onset": late, "share": float(share_a)}
         if share_b >= KNOWN_SHARE:
             facts["known"] = float(share_b)
+        part = n / np.maximum(np.sum(list(counts.values()), axis=0), 1)
+        partly = np.flatnonzero((part < ALL_OF_IT) & (np.sum(list(counts.values()), axis=0) > 0))
+        if partly.size and partly[-1] + 1 < n.size:  # since when nothing else served
+            facts["alone_since"] = float((partly[-1] + 1) * grid.coarse)
         if harm is not None:
             text += (
                 f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
