@@ -163,7 +163,7 @@ def read_decisions(entries: Iterable[JournalEntry]) -> Decisions:
             continue
         try:
             out = reader(out, entry)
-        except (KeyError, TypeError, ValueError, AttributeError, BadInput):
+        except (LookupError, TypeError, ValueError, AttributeError, BadInput):
             continue
     return out
 

@@ -19,6 +19,8 @@ NEWEST_ROWS, NOT_YET = 10, 0.5  # of at least these newest rows, the part that l
 LIKE_SCORES = 20  # groups of like score
 BEYOND_CHANCE = 5.0  # standard errors: as many columns as a log has are looked at
 LASTING = 0.3  # autocorrelation from one request to the next that only the calendar, a queue or a rollout has
+MIN_PARTS = 2  # one part alone is told by correlation, which any feature that slows the service has too
+NEAR_ONE, SUMS_UP = 0.25, 0.8  # distance of a part's weight from 1; part of the variance of a sum that its parts explain
 DETERMINED = 0.97  # rank separation from which one column is a threshold on the other
 
 
@@ -144,6 +146,24 @@ class Evidence:
         """Rank correlation of a part with a whole; 1 when there are too few rows to tell."""
         known = ~(np.isnan(self.numbers(part)) | np.isnan(self.numbers(whole)))
         return self.correlation(part, whole) if known.sum() >= MIN_PAIRS else 1.0
+
+    def parts_of(self, whole: str, candidates: Sequence[str]) -> tuple[str, ...]:
+        """Columns that the whole is the sum of: least squares gives each of them a weight near 1; empty when there are none."""
+        left = list(candidates)
+        while len(left) >= MIN_PARTS:
+            columns = np.column_stack([self.numbers(n) for n in left])
+            total = self.numbers(whole)
+            known = ~(np.isnan(columns).any(axis=1) | np.isnan(total))
+            if known.sum() < MIN_PAIRS:
+                return ()
+            x, y = columns[known] - columns[known].mean(axis=0), total[known] - total[known].mean()
+            weights = np.linalg.lstsq(x, y, rcond=None)[0]
+            worst = int(np.argmax(np.abs(weights - 1)))
+            if abs(weights[worst] - 1) <= NEAR_ONE:
+                told = 1 - float(((y - x @ weights) ** 2).sum()) / max(float((y**2).sum()), 1e-12)
+                return tuple(left) if told >= SUMS_UP else ()
+            del left[worst]
+        return ()
 
     def lasting(self, name: str, time: str) -> bool:
         """Whether a two-valued column keeps its value from one request to the next, as a weekend does and a click does not."""

@@ -112,6 +112,7 @@ def infer_roles(
     kpi, kpi_why = _kpis(incident, wanted, free(), single, evidence)
     why.update(kpi_why)
     behind = {n for n in free() if _after_the_answer(n, single["score"], evidence)}
+    behind |= {n for n in free() if _comes_with_label(n, single["label"], time, evidence)}
     rest = [n for n in free(also_listed=True) if n not in kpi and n not in behind]
     slices, inputs = given.segments or (), given.features or ()
     if given.segments is None and "segments" not in given.declined:
@@ -192,6 +193,13 @@ def _after_the_answer(name: str, score: str | None, evidence: Evidence) -> bool:
         return False
     missing = evidence.columns[score].null_rate
     return missing > 0 and evidence.columns[name].null_rate > 0 and evidence.null_together(name, score) == 1.0
+
+
+def _comes_with_label(name: str, label: str | None, time: str, evidence: Evidence) -> bool:
+    """Whether a column is missing exactly where a label is that arrives late: it arrived with it, and is no input."""
+    if label is None or not evidence.columns[label].null_rate or not evidence.columns[name].null_rate:
+        return False
+    return evidence.null_together(label, name) == 1.0 and evidence.late_nulls(label, time)
 
 
 def _yes_no(c: ColumnSummary) -> bool:

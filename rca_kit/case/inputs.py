@@ -11,14 +11,18 @@ from rca_kit.case.vocabulary import (
     CONTEXT,
     DURATION_HINTS,
     DURATION_UNITS,
+    DURATIONS,
     HIGHER,
+    HIGHER_STEMS,
     LATENCY,
     LOWER,
+    LOWER_STEMS,
     NOT_AMOUNT,
     NOT_KPI,
     NOT_SERVING,
     OUTCOME_PREFIX,
     PAST,
+    WHOLE_REQUEST,
 )
 
 MAX_SEGMENT_VALUES = 200  # beyond this a column has too few rows per value to slice by
@@ -26,6 +30,8 @@ MAX_NUMERIC_SEGMENT = 12  # whole numbers with up to this many values are codes:
 PART_OF_WHOLE = 0.95  # share of rows in which a stage is no longer than the whole request
 _VERSIONED = words("version ver sdk firmware release build app os client")
 ADDS_TO_WHOLE = 0.02  # rank correlation with the whole that even a short stage reaches; the wind in m/s does not
+FEW_SIZES = 50  # distinct values up to which positive fractions may be settings or counts, not measured times
+LAST_LATITUDE = 90.0  # beyond it `lat` is no latitude
 _CODES = words("zone cluster tier level band bucket group grade class segment cohort category type code region store shop plan")
 
 
@@ -59,10 +65,14 @@ def latency_and_stages(free: list[str], evidence: Evidence, total: str | None) -
         total, why = _total(timed, evidence)
     timed = [n for n in timed if n != total]
     loose = [n for n in free if n not in timed and n != total and _may_be_duration(evidence.columns[n])] if total else []
-    stages = tuple(
+    stages = [
         n for n in (*timed, *loose)
         if total is None or (evidence.at_most(n, total) >= PART_OF_WHOLE and evidence.adds_to(n, total) > ADDS_TO_WHOLE)
-    )
+    ]
+    if total is not None:
+        sizes = [n for n in free if n != total and _measurement(evidence.columns[n])]
+        shorter = [n for n in sizes if evidence.at_most(n, total) >= PART_OF_WHOLE]
+        stages += [n for n in evidence.parts_of(total, shorter) if n not in stages]
     return total, tuple(sorted(stages, key=list(evidence.columns).index)), why
 
 
@@ -85,9 +95,16 @@ def _total(timed: list[str], evidence: Evidence) -> tuple[str | None, str]:
 
 def _is_duration(c: ColumnSummary) -> bool:
     parts = set(tokens(c.name))
-    named = bool(parts & DURATION_UNITS) or joined(c.name) in LATENCY.exact
+    named = bool(parts & DURATION_UNITS) or joined(c.name) in LATENCY.exact or bool(parts & DURATIONS and parts & WHOLE_REQUEST)
+    named = named or ("lat" in parts and isinstance(c.max, (int, float)) and c.max > LAST_LATITUDE)
     positive = isinstance(c.min, (int, float)) and c.min >= 0
     return c.kind == "numeric" and c.n_unique > 2 and named and positive and not parts & NOT_SERVING
+
+
+def _measurement(c: ColumnSummary) -> bool:
+    """Whether values are positive fractions of many sizes, as measured times are."""
+    positive = isinstance(c.min, (int, float)) and c.min >= 0
+    return c.kind == "numeric" and "Float" in c.dtype and c.n_unique > FEW_SIZES and positive
 
 
 def _may_be_duration(c: ColumnSummary) -> bool:
@@ -114,9 +131,9 @@ def kpi_direction(column: ColumnSummary) -> str | None:
     amount = named or (parts & AMOUNTS and not parts & NOT_AMOUNT and not _of_past(parts))
     if column.kind == "numeric" and column.n_unique > 2 and not amount:
         return None
-    if parts & LOWER:
+    if parts & LOWER or any(p.startswith(LOWER_STEMS) for p in parts):
         return "lower"
-    return "higher" if parts & HIGHER else None
+    return "higher" if parts & HIGHER or any(p.startswith(HIGHER_STEMS) for p in parts) else None
 
 
 def _of_past(parts: set[str]) -> bool:

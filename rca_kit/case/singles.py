@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import Evidence
-from rca_kit.case.names import AGAINST_POINTS, EXACT_POINTS, tokens
-from rca_kit.case.vocabulary import ERROR, LABEL_TIME, MODEL_VERSION, REQUEST_ID, SUCCESS_VALUES, TIME
+from rca_kit.case.names import AGAINST_POINTS, EXACT_POINTS, STRONG_POINTS, tokens, without_accents
+from rca_kit.case.vocabulary import ERROR, FAILURE_VALUES, LABEL_TIME, MODEL_VERSION, REQUEST_ID, SUCCESS_VALUES, TIME
 from rca_kit.errors import BadInput
 
+FOLLOWS = 4.0  # points of a time that is missing in some rows, and never before one that is not
 EQUAL = 0.5  # points by which candidates must differ to be told apart by name
 FEW_VERSIONS = 60  # model versions a log can hold; more is something else
 _VERSION = re.compile(r"^(?:[a-z]+[-_ .]?)*v?\d+(?:[._-]\d+)*(?:[-_.]?[a-z0-9]+)*$", re.IGNORECASE)
+MOSTLY_EMPTY = 0.8  # part of the rows in which a service that works has no error
 ENOUGH_POINTS = 3.5
 DEPLOYED_POINTS = 4.0  # a model deploy in the change log names one of the values: as clear as a word in the name
 ONE_PER_ROW = 0.99  # distinct values per row from which a column identifies the request, whatever its name
@@ -36,6 +38,10 @@ def find_time(evidence: Evidence, taken: list[str], detected_at: datetime, file:
     if len(candidates) == 1:
         return candidates[0].name, f"`{candidates[0].name}`: the only column of times"
     points = {c.name: _time_points(c, detected_at) for c in candidates}
+    whole = [c.name for c in candidates if c.null_rate == 0]
+    for c in candidates:  # what comes after the request, and not after each
+        if c.null_rate > 0 and any(evidence.not_before(c.name, o) > 0.98 for o in whole):
+            points[c.name] -= FOLLOWS
     best = max(points.values())
     close = [n for n, p in points.items() if best - p <= EQUAL]
     if len(close) == 1:
@@ -61,11 +67,11 @@ def _time_points(c: ColumnSummary, detected_at: datetime) -> float:
 
 def find_error(free: list[str], evidence: Evidence) -> tuple[str | None, str, list[str]]:
     """Choose the column of errors: empty, or a word of success, when the request went well."""
-    return _best(free, _error_points, evidence, "error", "its name, and mostly empty or a word of success")
+    return _best(free, _error_points, evidence, "error", "its name or values, and mostly empty or a word of success")
 
 
 def _error_points(c: ColumnSummary) -> float:
-    points = ERROR.points(c.name)
+    points = ERROR.points(c.name) + (STRONG_POINTS if _tells_failures(c) else 0.0)
     if points <= 0 or c.kind in ("time", "text", "id"):
         return AGAINST_POINTS
     if c.kind == "category":
@@ -76,6 +82,15 @@ def _error_points(c: ColumnSummary) -> float:
         codes = isinstance(c.min, (int, float)) and isinstance(c.max, (int, float)) and c.min >= 100 and c.max < 600
         return points + (2.0 if (codes and c.n_unique <= 50) or c.null_rate > 0.5 else AGAINST_POINTS - 2.0)
     return points
+
+
+def _tells_failures(c: ColumnSummary) -> bool:
+    """Whether a column is empty in nearly all rows, and else says in half its words or more that something failed."""
+    if c.kind != "category" or c.null_rate < MOSTLY_EMPTY or not c.values:
+        return False
+    said = [" ".join(tokens(str(v))) for v in c.values]
+    failures = sum(any(f" {word}" in f" {text}" for word in FAILURE_VALUES) for text in said)
+    return 2 * failures >= len(said)
 
 
 COMPOUNDS, COMPOUND_POINTS = ("modell", "model", "modele", "modelo"), 2.0
@@ -96,7 +111,7 @@ def _version_points(c: ColumnSummary, logged: frozenset[str]) -> float:
     texts = [str(v) for v in c.values]
     if {t.lower() for t in texts} <= {"0", "1", "0.0", "1.0", "true", "false", "yes", "no"} and points < EXACT_POINTS:
         return AGAINST_POINTS  # yes or no is no version
-    versions = sum(bool(_VERSION.match(t)) and any(ch.isdigit() for ch in t) for t in texts)
+    versions = sum(bool(_VERSION.match(without_accents(t))) and any(ch.isdigit() for ch in t) for t in texts)
     return points + (1.5 if texts and versions >= len(texts) / 2 else 0.0 if points >= EXACT_POINTS or deployed else -1.0)
 
 

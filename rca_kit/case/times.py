@@ -14,7 +14,7 @@ EPOCH_UNITS: tuple[tuple[str, float, float], ...] = tuple(
     (unit, EARLIEST.timestamp() * per_second, LATEST.timestamp() * per_second)
     for unit, per_second in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
 )
-_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _FORMATS = (
     "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y%m%d", "%d %b %Y %H:%M", "%b %d %Y %H:%M",
@@ -102,4 +102,4 @@ def _read(value: object) -> tuple[datetime | None, bool]:
 
 def _from_epoch(number: float) -> datetime | None:
     unit = epoch_unit(number)
-    return None if unit is None else datetime.fromtimestamp(number / _PER_SECOND[unit], tz=UTC)
+    return None if unit is None else datetime.fromtimestamp(number / PER_SECOND[unit], tz=UTC)

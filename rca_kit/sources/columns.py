@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from rca_kit.case.columns import MAX_LISTED_VALUES, ColumnSummary, Kind
 from rca_kit.case.names import ID_WORDS, tokens
+from rca_kit.case.times import PER_SECOND, epoch_unit
 from rca_kit.sources.times import read_time
 
 EAGER_ROWS = 3_000_000  # up to here a log fits in memory many times over, and is read once
@@ -18,6 +20,7 @@ ID_SHARE = 0.95  # distinct values per row from which text or whole numbers iden
 MIN_ID_ROWS = 50  # below this, distinct values say nothing
 TEXT_LENGTH = 40  # mean characters from which a column is prose
 TEXT_WORDS = 4.0  # mean words, likewise
+DAYS_BEFORE, DAYS_AFTER = 400, 60  # a log goes back from its incident by a year at most; labels arrive some weeks after
 _HEX = re.compile(r"^[0-9a-fA-F-]{16,}$")
 
 
@@ -37,8 +40,14 @@ def sample_rows(frame: pl.LazyFrame, rows: int) -> pl.DataFrame:
     return pl.concat(pl.collect_all([frame.slice(start, length) for start in starts]))
 
 
-def summarise(sample: pl.DataFrame) -> tuple[ColumnSummary, ...]:
+def summarise(sample: pl.DataFrame, near: datetime | None = None) -> tuple[ColumnSummary, ...]:
     """Summarise every column of a sample.
+
+    Parameters
+    ----------
+    sample : polars.DataFrame
+    near : datetime, optional
+        When the incident was noticed; numbers that are epochs of about then are times, whatever their column is called.
 
     Examples
     --------
@@ -46,7 +55,7 @@ def summarise(sample: pl.DataFrame) -> tuple[ColumnSummary, ...]:
     >>> c.kind, c.n_unique, c.null_rate, c.values
     ('category', 2, 0.25, ('a', 'b'))
     """
-    return tuple(_one(sample[name]) for name in sample.columns)
+    return tuple(_one(sample[name], near) for name in sample.columns)
 
 
 def is_nested(dtype: pl.DataType) -> bool:
@@ -60,13 +69,13 @@ def is_nested(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or dtype in (pl.Binary, pl.Object)
 
 
-def _one(values: pl.Series) -> ColumnSummary:
+def _one(values: pl.Series, near: datetime | None = None) -> ColumnSummary:
     dtype = values.dtype
     numbers = dtype.is_float()
     known = values.drop_nulls().drop_nans() if numbers else values.drop_nulls()
     null_rate = 1 - len(known) / len(values) if len(values) else 0.0
     n_unique = known.n_unique() if len(known) else 0
-    kind = _kind(values.name, known, n_unique)
+    kind = _kind(values.name, known, n_unique, near)
     low: Any = known.min() if kind != "category" and dtype != pl.String and len(known) else None
     high: Any = known.max() if low is not None else None
     listed = tuple(known.unique().sort().to_list()) if 0 < n_unique <= MAX_LISTED_VALUES and not dtype.is_temporal() else ()
@@ -75,7 +84,7 @@ def _one(values: pl.Series) -> ColumnSummary:
     return ColumnSummary(values.name, kind, str(dtype), n_unique, null_rate, low, high, listed)
 
 
-def _kind(name: str, known: pl.Series, n_unique: int) -> Kind:
+def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> Kind:
     dtype = known.dtype
     if dtype == pl.Boolean:
         return "bool"
@@ -84,7 +93,7 @@ def _kind(name: str, known: pl.Series, n_unique: int) -> Kind:
     identifies = len(known) >= MIN_ID_ROWS and n_unique >= ID_SHARE * len(known)
     named_id = bool(ID_WORDS & set(tokens(name)))
     if dtype.is_numeric():
-        if _looks_like_epoch(name, known):
+        if _looks_like_epoch(name, known) or (near is not None and n_unique > 1 and _epochs_near(known, near)):
             return "time"
         whole = dtype.is_integer()
         named_number = named_id and n_unique > MAX_LISTED_VALUES
@@ -119,6 +128,16 @@ def _looks_like_epoch(name: str, known: pl.Series) -> bool:
     if not len(known) or {"ms", "seconds", "minutes", "min", "s", "of", "latency"} & words:
         return False
     return read_time(known.head(2_000)) is not None
+
+
+def _epochs_near(known: pl.Series, near: datetime) -> bool:
+    """Whether numbers are epochs of the months around a moment: a band too narrow for numbers of anything else to fall into."""
+    low, high = (known.quantile(q, "nearest") for q in (0.01, 0.99))
+    unit = None if low is None else epoch_unit(float(low))
+    if unit is None or low is None or high is None:
+        return False
+    seconds = [float(v) / PER_SECOND[unit] - near.timestamp() for v in (low, high)]
+    return seconds[0] >= -DAYS_BEFORE * 86_400 and seconds[1] <= DAYS_AFTER * 86_400
 
 
 def _is_time_text(head: pl.Series) -> bool:

@@ -209,7 +209,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
     casts, notes = numbers_in_text(raw, file, must, outcomes)
     warnings += notes
     frame, sample = (prepared.frame.with_columns(casts) if casts else prepared.frame), raw.with_columns(casts)
-    summaries = summarise(sample)
+    summaries = summarise(sample, incident.detected_at)
     kinds = {c.name: c.kind for c in summaries}
     if given.time:
         kinds[given.time] = "time"
