@@ -191,17 +191,23 @@ def test_a_bucket_that_the_log_covers_in_part_has_lost_no_requests() -> None:
 
 def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerted_input() -> None:
     def told(name: str, family: str, start: int, z: float, **more: Any) -> Any:
-        s = SimpleNamespace(name=name, family=family, quantile=None, column=None, good="lower", log=False)
+        over = SimpleNamespace(n_coarse=100)
+        s = SimpleNamespace(name=name, family=family, quantile=None, column=None, good="lower", log=False, grid=over)
         for key, value in more.items():
             setattr(s, key, value)
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
-        return SimpleNamespace(series=s, fit=fit, moved=True, reach=lambda: (start, start + 1))
+        scan, at = SimpleNamespace(profile=np.array([z * z])), more.get("at", 0.0)  # z of a step elsewhere
+        return SimpleNamespace(series=s, fit=fit, moved=True, scan=scan, reach=lambda: (start, start + 1), z_at=lambda _: at)
 
     half, tail = told("latency_p50", "service", 60, 20, quantile=0.5), told("latency_p95", "service", 50, 30, quantile=0.95)
     assert told_earlier(half, {"a": half, "b": tail}) is tail
     assert told_earlier(tail, {"a": half, "b": tail}) is tail
     drift, errors = told("mean:gps", "input", 60, 23), told("error_rate", "service", 30, 9)
     assert told_earlier(drift, {"a": drift, "b": errors}) is errors
+    edge = told("error_rate", "service", 9, 9)
+    assert told_earlier(drift, {"a": drift, "b": edge}) is drift
+    blurred = told("error_rate", "service", 30, 9, at=8.9)  # as well explained by a step with the drift
+    assert told_earlier(drift, {"a": drift, "b": blurred}) is drift
     late = told("error_rate", "service", 61, 9)
     assert told_earlier(drift, {"a": drift, "b": late}) is drift
     better = told("error_rate", "service", 30, -9)

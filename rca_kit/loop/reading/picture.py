@@ -15,7 +15,18 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import OUTCOMES, Move, clumping, observe, scan_all, season_of, together, weekend, worse
+from rca_kit.loop.reading.detect import (
+    OUTCOMES,
+    SHARED_DROP,
+    Move,
+    clumping,
+    observe,
+    scan_all,
+    season_of,
+    together,
+    weekend,
+    worse,
+)
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.stats.rates import Difference, difference, overdispersion
@@ -39,6 +50,7 @@ STANDING = {
 }
 MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
+EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 CIRCUMSTANCES = ("component", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
@@ -262,9 +274,10 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
     elif anchor.series.family in ("input", "mix", "volume"):
         able = [m for m in moves.values() if m.moved and m.series.family in OUTCOMES and worse(m.series, m.fit.height) is True]
+        able = [m for m in able if m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP]  # not blurred
     else:
         able = []
-    earlier = [m for m in able if m.reach()[1] < start]
+    earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]
     return max(earlier, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
 
 
