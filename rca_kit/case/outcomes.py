@@ -9,7 +9,7 @@ from itertools import product
 from rca_kit.case.columns import ColumnSummary
 from rca_kit.case.evidence import DETERMINED, Evidence
 from rca_kit.case.names import AGAINST_POINTS, STRONG_POINTS, tokens, words
-from rca_kit.case.vocabulary import DECISION, HIGHER, INPUT_PREFIX, LABEL, LABEL_TIME, LOWER, OUTCOME_PREFIX, PAST, SCORE
+from rca_kit.case.vocabulary import COUNTS, DECISION, HIGHER, INPUT_PREFIX, LABEL, LABEL_TIME, LOWER, OUTCOME_PREFIX, PAST, SCORE
 
 MANY = 20  # distinct values from which a number is a measurement rather than a code
 MAX_CLASSES = 1_000  # a class label with more values is an identifier
@@ -30,7 +30,7 @@ TOO_CLOSE = 0.3  # points between two candidates that are as good as equal
 CLASS_METRICS = ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
 ERROR_METRICS = ("mae", "rmse")
 _TIME_UNITS = words("days hours min")
-_UNITS = _TIME_UNITS | words("total sum count num n")
+_UNITS = _TIME_UNITS | COUNTS | words("total sum count num n")
 """Words of PAST that are also units: `actual_total` is a label, `orders_total` is an input."""
 
 ROLES = ("score", "label", "decision")

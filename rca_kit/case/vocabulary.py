@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from rca_kit.case.names import Vocabulary, words
 
-PAST = words("avg mean prev previous last past hist history historical count cnt num n total sum ratio rate median std max min "
-             "7d 14d 28d 30d 90d 1h 24h days hours lifetime ever since ago prior trailing rolling frequency freq")
+COUNTS = words("aantal anzahl nombre nb cantidad sayisi liczba pocet antal antall maara conteggio quantidade")
+PAST = COUNTS | words("vorig vorige eerder afgelopen laatste gemiddeld gemiddelde sinds letzte letzter letzten seit vorher "
+                      "durchschnitt precedent precedents precedente precedenti dernier derniers derniere moyenne taux depuis "
+                      "anterior anteriores ultimo ultimos ultimi promedio tasa tasso storico onceki gecmis ortalama orani "
+                      "poprzedni poprzednie ostatni ostatnie srednia predchozi posledni prumer tidigare senaste snitt "
+                      "tidligere seneste siste edellinen viime keskiarvo avg mean prev previous last past hist history "
+                      "historical count cnt num n total sum ratio rate median std max min 7d 14d 28d 30d 90d 1h 24h days hours "
+                      "lifetime ever since ago prior trailing rolling frequency freq")
 """Words of aggregates over the past: such a column is an input, never what happened now."""
 
 TIME = Vocabulary(
@@ -19,13 +25,15 @@ TIME = Vocabulary(
           "occurred received served scored anfrage tijdstip tijd aanvraag zaman tarih istek czas zapytania cas pozadavku "
           "tidpunkt tidspunkt tidsstampel tidsstempel aikaleima pyynto richiesta ora stamp"),
     words("date at when dt datum data event request"),
-    words("click clicked label labelled labeled feedback outcome settled delivered delivery completed finished end ended "
-          "closed resolved updated modified expires expiry birth dob signup registered registration joined last first due "
-          "deploy deployed release chargeback paid response responded ready feature refreshed snapshot partition confirmed "
-          "reviewed truth arrival arrived dropoff scheduled promised estimated eta computed ingested loaded processed churned "
-          "etikettiert bewertet bevestigd beoordeeld afgerond label_ontvangen bestatigt abgeschlossen onay onaylandi sonuc "
-          "potwierdzenia potwierdzono zakonczenia potvrzeno uzavreno bekraftad avslutad bekraeftet afsluttet vahvistettu "
-          "paattynyt confirme confirmee cloture confirmado cerrado confermato chiuso fechado"),
+    words("geburt geboorte nascita urodzenia narozeni dogum fodsel fodelse syntyma naissance nacimiento nascimento registratie "
+          "rejestracji registrace kayit inscription click clicked label labelled labeled feedback outcome settled delivered "
+          "delivery completed finished end ended closed resolved updated modified expires expiry birth dob signup registered "
+          "registration joined last first due deploy deployed release chargeback paid response responded ready feature "
+          "refreshed snapshot partition confirmed reviewed truth arrival arrived dropoff scheduled promised estimated eta "
+          "computed ingested loaded processed churned etikettiert bewertet bevestigd beoordeeld afgerond label_ontvangen "
+          "bestatigt abgeschlossen onay onaylandi sonuc potwierdzenia potwierdzono zakonczenia potvrzeno uzavreno bekraftad "
+          "avslutad bekraeftet afsluttet vahvistettu paattynyt confirme confirmee cloture confirmado cerrado confermato chiuso "
+          "fechado"),
 )
 LABEL_TIME = Vocabulary(
     words("label_time label_ts labelled_at labeled_at label_at label_timestamp truth_time outcome_time feedback_time "
@@ -67,8 +75,9 @@ ERROR = Vocabulary(
     words("error err exception failure fault fehler erreur errore erro fallo crash fail fout storing hata hatasi blad bledu "
           "chyba chyby fel fejl feil falha guasto echec awaria exc excp"),
     words("status failed http"),
-    words("rate squared abs mae rmse margin payment order marital employment account loan count cnt pct percent claim residual "
-          "mean prediction membership subscription forecast pred predicted detected login logins retries days since"),
+    words("sayisi aantal anzahl liczba pocet antal nombre numero hist prev rate squared abs mae rmse margin payment order "
+          "marital employment account loan count cnt pct percent claim residual mean prediction membership subscription "
+          "forecast pred predicted detected login logins retries days since"),
     ("fehlerm", "fehlerc", "fehlert", "fehlera", "fehlerk", "fehlerg", "foutm", "foutc", "foutt", "foutr", "foutk", "felkod",
      "felmedd", "feltyp", "fejlk", "fejlm", "fejlt", "feilk", "feilm", "feilt", "virhe"),
 )
@@ -189,27 +198,27 @@ HIGHER_STEMS = (
     "resuelt", "conversi", "conversao", "konversi", "konwersj", "konverz", "klikni", "kliknu", "klikat", "zamowion",
     "sprzeda", "przychod", "rozwiazan", "vyresen", "zaplacon", "zaplacen", "objednan", "comprad", "acquist",
 )
-LOWER = words("lost stress estres cancel cancelled canceled cancellation complaint complained complaints refund refunded "
-              "returned return churn churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic "
-              "reported retry retried dispute disputed loss handover reopened dislike disliked skip skipped downvote missed "
-              "late overturned appeal appealed hidden rerouted rework fallback storniert storno stornierung beschwerde "
-              "reklamation erstattung abgebrochen retoure gekundigt eskaliert annule annulation plainte reclamation "
-              "remboursement rembourse abandonne cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato "
-              "reclamo rimborso reso reclamacao devolvido claim claims repacked waste wasted rejected_by_user escalations "
-              "rollback failed_delivery hide unfollow uninstall uninstalled expired stockout scrapped scrap rescheduled "
-              "undelivered delayed again misrouted corrected reversal reversed derrochado derrochada desperdiciado gaspille "
-              "sprecato verschwendet needless unneeded unnecessary avoidable unplanned downtime outage breakdown stoppage "
-              "overdue penalty waiting emergency readmitted readmission relapse spoiled spoilage shortage mispicked unresolved "
-              "unnotig ausfall stillstand inutile panne innecesario averia guasto falha wrong wrongly incorrect handoff "
-              "takeover afgebroken geannuleerd annulering klacht klachten terugbetaling terugbetaald doorverbonden opgezegd "
-              "verkeerd onjuist iptal sikayet iade yanlis hatali skarga skargi zwrot zruseno stiznost vraceno avbruten avbokad "
-              "klagomal aterbetald annulleret afbrudt klage klagesag peruttu valitus hyvitys sbagliato errato falsch felaktig "
-              "forkert konsultanta")
+LOWER = words("lost cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return "
+              "churn churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry "
+              "retried dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned "
+              "appeal appealed hidden rerouted rework fallback storniert storno stornierung beschwerde reklamation erstattung "
+              "abgebrochen retoure gekundigt eskaliert annule annulation plainte reclamation remboursement rembourse abandonne "
+              "cancelado cancelada queja reclamacion reembolso devuelto abandonado annullato reclamo rimborso reso reclamacao "
+              "devolvido claim claims repacked waste wasted rejected_by_user escalations rollback failed_delivery hide "
+              "unfollow uninstall uninstalled expired stockout scrapped scrap rescheduled undelivered delayed again misrouted "
+              "corrected reversal reversed derrochado derrochada desperdiciado gaspille sprecato verschwendet needless "
+              "unneeded unnecessary avoidable unplanned downtime outage breakdown stoppage overdue penalty waiting emergency "
+              "readmitted readmission relapse spoiled spoilage shortage mispicked unresolved unnotig ausfall stillstand "
+              "inutile panne innecesario averia guasto falha wrong wrongly incorrect handoff takeover afgebroken geannuleerd "
+              "annulering klacht klachten terugbetaling terugbetaald doorverbonden opgezegd verkeerd onjuist iptal sikayet "
+              "iade yanlis hatali skarga skargi zwrot zruseno stiznost vraceno avbruten avbokad klagomal aterbetald annulleret "
+              "afbrudt klage klagesag peruttu valitus hyvitys sbagliato errato falsch felaktig forkert konsultanta")
 LOWER_STEMS = (
-    "eskal", "escal", "toxi", "toksi", "toksy", "tossic", "anulow", "annull", "cancelad", "storn", "reklamac", "reclam",
-    "reklamation", "rezygn", "reembols", "rimbors", "rembours", "aterbetal", "terugbetal", "przerwan", "prerusen",
-    "interrott", "interromp", "abgebroch", "abbruch", "afgebrok", "keskeyt", "peruut", "insatisf", "insoddisf", "unzufried",
-    "ontevred", "niezadowol", "nespokoj", "memnuniyetsiz", "sikayet", "bledn", "chybn", "blednie", "devolucion", "geannul",
+    "eskal", "escal", "toxic", "toxiq", "toxisk", "toxisch", "toksi", "toksy", "tossic", "anulow", "annull", "cancelad",
+    "storn", "reklamac", "reclam", "reklamation", "rezygn", "reembols", "rimbors", "rembours", "aterbetal", "terugbetal",
+    "przerwan", "prerusen", "interrott", "interromp", "abgebroch", "abbruch", "afgebrok", "keskeyt", "peruut", "insatisf",
+    "insoddisf", "unzufried", "ontevred", "niezadowol", "nespokoj", "memnuniyetsiz", "sikayet", "bledn", "chybn", "blednie",
+    "devolucion", "geannul",
 )
 """Beginnings of words of business outcomes, for languages that inflect; what is lower is good wins over what is higher."""
 AMOUNTS = words("wasted waste derrochado derrochada desperdiciado sprecato verschwendet gaspille verspild omzet ciro gelir "
@@ -217,10 +226,12 @@ AMOUNTS = words("wasted waste derrochado derrochada desperdiciado sprecato versc
                 "receita profit ertrag spend sales nps csat rating watch dwell tip engagement note bewertung stars")
 """KPI words that may be amounts rather than yes or no."""
 
-NOT_KPI = PAST | words("probability prob score predicted pred policy type reason expected budget bid price threshold limit "
-                       "method channel eligible can allowed has enabled flex flexible flexibility terms fee fees window "
-                       "deadline option protection insurance guarantee free refundable nonrefundable politique politica "
-                       "voorwaarden")
+NOT_KPI = PAST | words("kanal kanali canal canale kanaal tipo typ tip reden neden motivo raison grund powod duvod orsak "
+                       "politikasi polityka index level hour app profil profiel profile noktasi temsilcisi bedrag terminal "
+                       "quote rate probability prob score predicted pred policy type reason expected budget bid price "
+                       "threshold limit method channel eligible can allowed has enabled flex flexible flexibility terms fee "
+                       "fees window deadline option protection insurance guarantee free refundable nonrefundable politique "
+                       "politica voorwaarden")
 NOT_AMOUNT = words("item seller driver restaurant user customer product merchant co genre")
 """An amount of these is something known before the request: the rating of a driver."""
 

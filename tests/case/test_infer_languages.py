@@ -63,13 +63,14 @@ def test_directions_of_business_outcomes_in_many_languages():
 
 def test_words_that_only_look_alike_are_inputs():
     inputs = ("cancelFlex", "cancel_policy", "refundable", "refund_window", "klachten_30d", "returns_prev", "conversation_turns",
-              "sales_channel", "free_cancellation", "iptal_90d")
+              "sales_channel", "free_cancellation", "iptal_90d", "satış_kanalı",
+              "tevreden_vorig_jaar", "aantal_klachten", "poprzednie_reklamacje", "stress_index", "toxin")
     assert {n: kpi_direction(yes_no(n)) for n in inputs} == dict.fromkeys(inputs)
     assert LABEL.points("real_estate") < STRONG_POINTS > LABEL.points("act_type")
     assert SCORE.points("confidence_interval_of_vendor") < STRONG_POINTS > SCORE.points("temp_forecast")
     assert SCORE.points("score_threshold") < STRONG_POINTS > ERROR.points("forecast_error")
     assert MODEL_VERSION.points("app_version") < STRONG_POINTS > MODEL_VERSION.points("car_model")
-    assert LATENCY.points("lat") == 0.0
+    assert LATENCY.points("lat") == 0.0 and ERROR.points("hata_sayısı") < STRONG_POINTS
 
 
 def test_letters_without_marks():
