@@ -32,6 +32,7 @@ RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their sprea
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and parts of a standard deviation or level, that no weekend makes of these
+COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
 
@@ -195,9 +196,13 @@ def scan_all(
         first = last = fixed
     outcomes = max(sum(s.family in OUTCOMES for s in chosen), 1)
     others = max(sum(s.family not in (*OUTCOMES, "helper") for s in chosen), 1)
+    volume = next((s for s in chosen if s.name == "volume"), None)
+    partial = volume.coarse_weights(volume.covered()) < COVERED_LEAST if volume is not None else np.zeros(grid.n_coarse, bool)
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
+        if s.family in ("input", "mix"):  # part of an hour is not like the whole hour on other days
+            error = np.where(partial, np.nan, error)
         phase, day = season_for(s, grid)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
         if day is not None and s.family in WEEKLY and lone_weekend(grid):
