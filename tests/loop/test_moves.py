@@ -233,3 +233,16 @@ def test_no_weekend_makes_so_large_a_change_and_an_ordinary_one_is_excused() -> 
     assert lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=6)))
     assert not lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=4)))
     assert not lone_weekend(TimeGrid.over(MONDAY, MONDAY + timedelta(days=13)))
+
+
+def test_two_failed_searches_in_a_small_segment_are_no_change() -> None:
+    over = grid(14)
+    k, n = np.zeros(over.n), np.full(over.n, 2.0)
+    at = int(0.9 * over.n)
+    n[at : at + 4], k[at : at + 2] = 10.0, 8.0  # all that ever failed here: two searches of eight rows
+    few = series("segment:error_rate|locale=es", "segment", k, n, over)
+    assert scan_all([few], over, over.time(over.n), ())[few.name].moved
+    assert not scan_all([few], over, over.time(over.n), (), clumps={few.name: np.sqrt(8.0)})[few.name].moved
+    k[at:] = 0.5 * n[at:]
+    many = series("segment:error_rate|locale=es", "segment", k, n, over)
+    assert scan_all([many], over, over.time(over.n), (), clumps={many.name: np.sqrt(8.0)})[many.name].moved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -181,11 +181,13 @@ def _roughness(value: Floats) -> float:
 
 
 def scan_all(
-    series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...], fixed: int | None = None
+    series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...], fixed: int | None = None,
+    clumps: Mapping[str, float] | None = None,
 ) -> dict[str, Move]:
     """Scan every series for a change that begins before the alert.
 
-    `fixed` is the coarse bucket of an onset given by the user; then only that start is looked at.
+    `fixed` is the coarse bucket of an onset given by the user; then only that start is looked at. `clumps` tells by name how
+    overdispersed the events of a series are at least, where it holds too few of them to tell by itself.
     """
     chosen = list(series)
     last = min(grid.index(detected_at) // grid.coarse, grid.n_coarse - 1)
@@ -214,7 +216,7 @@ def scan_all(
             alpha = ALPHA_ALERT / len(alerts)
         moved = found.best is not None and found.log_p < math.log(alpha)
         if moved and s.counts:
-            moved = binomial_log_p(s, found, last - first + 1) < math.log(alpha)
+            moved = binomial_log_p(s, found, last - first + 1, (clumps or {}).get(s.name, 1.0)) < math.log(alpha)
         if moved and s.quantile is not None:
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
@@ -227,11 +229,11 @@ def scan_all(
     return out
 
 
-def binomial_log_p(series: Series, scan: StepScan, looks: int) -> float:
+def binomial_log_p(series: Series, scan: StepScan, looks: int, clump: float = 1.0) -> float:
     """Corrected p value of a change of a rate by its binomial deviance: few events are skewed, and z overstates them."""
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
-    return _deviance_log_p(k, n, scan, looks, scan.phi)
+    return _deviance_log_p(k, n, scan, looks, max(scan.phi, clump))
 
 
 def event_log_p(value: Floats, scan: StepScan, looks: int) -> float:

@@ -202,6 +202,15 @@ def look(
     return _laid_out(aggregates, series, moves, alerts, detected_at, given)
 
 
+def _whole_clump(series: dict[str, Series], name: str) -> float:
+    """How clumped the events of a segment's metric are in all traffic: a segment holds too few to tell."""
+    whole = series.get(name.removeprefix("segment:").partition("|")[0])
+    if whole is None or not whole.counts:
+        return 1.0
+    k, n = (whole.coarse_sum(i) for i in (0, 1))
+    return clumping(k, n, np.ones(k.size, bool))
+
+
 def without(picture: Picture, doubted: tuple[str, ...]) -> Picture:
     """The picture as it is when some series are taken not to have moved."""
     doubted = (*picture.doubted, *doubted)
@@ -224,7 +233,7 @@ def _laid_out(
     if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
         odd = {n.partition("|")[0] for n in doubted}  # a metric odd in one segment is so in the next
         inner = {s.name: s for s in segment_series(aggregates, series) if s.name.partition("|")[0] not in odd}
-        inside = scan_all(inner.values(), grid, detected_at, (), fixed)
+        inside = scan_all(inner.values(), grid, detected_at, (), fixed, {n: _whole_clump(series, n) for n in inner})
         hurt = choose_anchor(inside, (), grid, detected_at)
         if hurt is not None:
             moves, series, anchor = {**moves, hurt.series.name: hurt}, {**series, hurt.series.name: hurt.series}, hurt
