@@ -17,7 +17,7 @@ from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks.downstream import downstream
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
-from rca_kit.loop.s4_suspects.checks.service import components, failing_stage, metric_kind
+from rca_kit.loop.s4_suspects.checks.service import _error_kind, _part_of_failures, components, failing_stage, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -301,3 +301,20 @@ def test_a_version_that_served_alone_before_the_symptom_is_believed_less() -> No
 
     assert "served_well" in blamed(10.0).x and "served_well" not in blamed(15.0).x
     assert any("served alone before" in e.says and e.weight < 0 for e in evidence(blamed(10.0)))
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("upstream timeout", "timeout"), ("DeadlineExceeded", "timeout"), ("tijdslimiet", "timeout"), ("tempo limite scaduto", "timeout"),
+    ("Zeitüberschreitung", "timeout"), ("RateLimitExceeded", "limit"), ("429", "limit"), ("504", "upstream"),
+    ("RuntimeError: value", "code"), ("KeyError", "code"), ("OOMKilled", "memory"), ("geen_antwoord", "other"),
+])
+def test_errors_are_told_by_their_names(name: str, kind: str) -> None:
+    assert _error_kind(name) == kind
+
+
+def test_a_kind_of_error_answers_for_its_part_of_the_error_rate() -> None:
+    room: Any = SimpleNamespace(main="error_rate", readings={"error_rate": SimpleNamespace(change=0.04)})
+    assert _part_of_failures(room, 0.03) == pytest.approx(0.75)
+    assert _part_of_failures(room, 0.09) == 1.0
+    room.main = "latency_p95"
+    assert _part_of_failures(room, 0.03) is None

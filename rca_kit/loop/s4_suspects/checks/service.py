@@ -88,12 +88,18 @@ def errors(room: Room) -> Outcome:
                     float(z / (z + 5)),
                     None,
                     float(ka / max(na, 1)),
-                    None,
+                    _part_of_failures(room, ka / max(na, 1) - kb / max(nb, 1)),
                     {"column": c.error, "op": "in", "values": [str(kind)]},
                     {"kind_share": ka},
                 )
             )
     return Outcome("error_types", title, "infra", "free", as_clues(clues), "no error type became more frequent")
+
+
+def _part_of_failures(room: Room, gain: float) -> float | None:
+    """Part of the rise of the error rate that one kind of error is; None where another metric is the symptom."""
+    whole = room.readings["error_rate"].change
+    return float(min(gain / whole, 1.0)) if room.main == "error_rate" and whole is not None and whole > 0 else None
 
 
 def _slowed(room: Room) -> bool:
@@ -118,15 +124,21 @@ def failing_stage(room: Room, kind: str) -> str | None:
     return best[1] if best else None
 
 
+# words in the names of errors, also as teams in other languages write them; the first that fits tells
+ERROR_WORDS = (
+    ("timeout", ("timeout", "time_out", "time out", "timed", "deadline", "tijdslim", "zeitüber", "zeitlimit", "délai", "tempo lim")),
+    ("timeout", ("tempo_lim", "tempo scad", "tiempo", "przekrocz", "zaman aş", "vypršel", "aikakat")),
+    ("limit", ("quota", "rate_limit", "ratelimit", "limit", "throttl", "429", "too_many")),
+    ("timeout", ("time", "slow")),
+    ("memory", ("memory", "oom", "killed", "restart", "crash", "speicher", "geheugen", "mémoire", "memoria", "pamię", "bellek")),
+    ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
+    ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index")),
+)
+
+
 def _error_kind(name: str) -> str:
-    text = name.lower()
-    for kind, words in (
-        ("limit", ("quota", "rate_limit", "ratelimit", "limit", "throttl", "429", "too_many")),
-        ("timeout", ("time", "deadline", "slow")),
-        ("memory", ("memory", "oom", "killed", "restart", "crash")),
-        ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
-        ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index")),
-    ):
+    text = name.lower().replace("runtime", "")
+    for kind, words in ERROR_WORDS:
         if any(w in text for w in words):
             return kind
     return "other"
