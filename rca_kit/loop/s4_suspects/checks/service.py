@@ -126,8 +126,8 @@ def failing_stage(room: Room, kind: str) -> str | None:
 
 # words in the names of errors, also as teams in other languages write them; the first that fits tells
 ERROR_WORDS = (
-    ("timeout", ("timeout", "time_out", "time out", "timed", "deadline", "tijdslim", "zeitüber", "zeitlimit", "délai", "tempo lim")),
-    ("timeout", ("tempo_lim", "tempo scad", "tiempo", "przekrocz", "zaman aş", "vypršel", "aikakat")),
+    ("timeout", ("timeout", "time_out", "time out", "timed", "deadline", "tijdslim", "zeitüber", "zeitlimit", "délai")),
+    ("timeout", ("tempo lim", "tempo_lim", "tempo scad", "tiempo", "przekrocz", "zaman aş", "vypršel", "aikakat")),
     ("limit", ("quota", "rate_limit", "ratelimit", "limit", "throttl", "429", "too_many")),
     ("timeout", ("time", "slow")),
     ("memory", ("memory", "oom", "killed", "restart", "crash", "speicher", "geheugen", "mémoire", "memoria", "pamię", "bellek")),
