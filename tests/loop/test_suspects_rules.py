@@ -306,7 +306,8 @@ def test_a_version_that_served_alone_before_the_symptom_is_believed_less() -> No
 @pytest.mark.parametrize(("name", "kind"), [
     ("upstream timeout", "timeout"), ("DeadlineExceeded", "timeout"), ("tijdslimiet", "timeout"),
     ("tempo limite scaduto", "timeout"), ("Zeitüberschreitung", "timeout"), ("RateLimitExceeded", "limit"), ("429", "limit"),
-    ("504", "upstream"), ("RuntimeError: value", "code"), ("KeyError", "code"), ("OOMKilled", "memory"), ("geen_antwoord", "other"),
+    ("504", "upstream"), ("RuntimeError: value", "code"), ("KeyError", "code"), ("OOMKilled", "memory"),
+    ("geen_antwoord", "other"),
 ])
 def test_errors_are_told_by_their_names(name: str, kind: str) -> None:
     assert _error_kind(name) == kind
