@@ -31,6 +31,7 @@ RIDGE = 0.3
 SHRINK = 0.5
 # These mirror how our generator writes change logs (innocent entries say little, guilty ones tell a scope), not how people do.
 KEPT_AT_PRIOR = (
+    "sign:labels_moved",
     "change:words",
     "change:words_elsewhere",
     "change:scope_silent",

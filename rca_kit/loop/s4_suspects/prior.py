@@ -59,7 +59,7 @@ SIGN: dict[str, float] = {
     "mix": 1.0,
     "drift": 0.5,
     "labels_lost": 1.5,
-    "labels_moved": 3.0,
+    "labels_moved": 2.0,  # a world that changed its mind looks the same until somebody asks the labellers
     "label_rate": 0.5,
     "truncated": 2.5,
     "injected": 4.0,
