@@ -109,7 +109,8 @@ def _measurement(c: ColumnSummary) -> bool:
 
 def _may_be_duration(c: ColumnSummary) -> bool:
     parts = set(tokens(c.name))
-    return c.kind == "numeric" and "Float" in c.dtype and bool(parts & DURATION_HINTS) and not parts & (NOT_SERVING | CALENDAR)
+    measured = c.kind == "numeric" and "Float" in c.dtype and c.n_unique > 2
+    return measured and bool(parts & DURATION_HINTS) and not parts & (NOT_SERVING | CALENDAR)
 
 
 def kpi_direction(column: ColumnSummary) -> str | None:

@@ -63,9 +63,10 @@ MODEL_VERSION = Vocabulary(
           "recommender weights checkpoint champion detector modeli modelu modellen mallin malli"),
     words("version ver release revision champion challenger weights checkpoint tag surum surumu versie wersja verze versao "
           "versione versjon versio utgave build"),
-    words("app client os sdk browser firmware user schema api device phone car vehicle product catalog feature make brand "
-          "handset camera kamera tokenizer library lib score cost ms uygulama applicatie aplikacja aplikacji aplikace "
-          "aplicacion aplicativo appli cihaz urzadzenie toestel plan pricing year arac auto samochod voiture coche"),
+    words("machine maschine motor truck app client os sdk browser firmware user schema api device phone car vehicle product "
+          "catalog feature make brand handset camera kamera tokenizer library lib score cost ms uygulama applicatie aplikacja "
+          "aplikacji aplikace aplicacion aplicativo appli cihaz urzadzenie toestel plan pricing year arac auto samochod "
+          "voiture coche"),
 )
 ERROR = Vocabulary(
     words("error error_type error_code error_class error_name err err_type exception exception_type failure failure_reason "
