@@ -22,6 +22,7 @@ KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the on
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
 STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
+SAME_LABELS = 0.1  # standard deviations by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
 FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
 ALL_OF_IT = 0.98  # share from which a version serves alone
@@ -258,6 +259,9 @@ def _unfollowed(room: Room, names: list[str]) -> list[Clue]:
         for f in (room.before, room.after)
     ]
     if min(int(np.isfinite(y).sum()) for _, y in sides) < FOLLOW_ROWS:
+        return []
+    level = abs(float(np.nanmean(sides[1][1]) - np.nanmean(sides[0][1]))) / max(float(np.nanstd(sides[0][1])), 1e-12)
+    if level > SAME_LABELS:  # what is served to the model does not move the truth
         return []
     slopes = followed(*sides[0], *sides[1])
     told = np.abs(slopes.z) >= FOLLOWED
