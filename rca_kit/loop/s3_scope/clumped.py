@@ -8,11 +8,13 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from rca_kit.findings.base import Window
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.sources.collect import collect
 
 MOST_ROWS = 200_000  # the last of the before window: enough to see how rows hang together
 LEAST_ROWS = 1_000  # fewer show no correlation of the size that matters
+CALM = 0.8  # part of the before window in which no fault is at work yet
 MOST_LAGS = 64  # longest clump looked for; what is left at twice that lag is trend, season or load, no clump
 LEAST_CORRELATION, SURE_Z, END_Z = 0.05, 5.0, 2.0  # of neighbours, to be a clump at all; standard errors at which it is, and ends
 
@@ -53,14 +55,18 @@ def design_effect(values: NDArray[np.float64]) -> float:
 
 
 def clumps_of(frame: nw.LazyFrame[Any], picture: Picture, row: nw.Expr) -> float:
-    """Design effect of a badness per row, from the last rows before: a fault may come in bursts that are no clumps."""
+    """Design effect of a badness per row, from rows before: a fault comes in bursts that are no clumps.
+
+    The last part of before is left out, since a fault may have begun there unseen.
+    """
     time, before, grid = nw.col(picture.aggregates.plan.columns.time), picture.windows[0], picture.grid
-    counts = picture.aggregates.cubes["time"].dense("n", grid.n) * grid.inside(before)
+    end = before.start + CALM * (before.end - before.start)
+    counts = picture.aggregates.cubes["time"].dense("n", grid.n) * grid.inside(Window(before.start, end))
     held = np.flatnonzero(counts)
     if not held.size:
         return 1.0
     since = min(int(np.count_nonzero(np.cumsum(counts[::-1]) > MOST_ROWS)), int(held[-1]))  # earlier buckets are not asked
-    own = frame.filter((time >= max(before.start, grid.time(since))) & (time < before.end))
+    own = frame.filter((time >= max(before.start, grid.time(since))) & (time < end))
     rows = collect(own.select(time.alias("t"), row.cast(nw.Float64).alias("x")))
     values = rows.sort("t", maintain_order=True)["x"].drop_nulls().to_numpy()
     return design_effect(values[np.isfinite(values)])
