@@ -158,9 +158,24 @@ def test_rubbish_answers_are_failures():
     got = replay(golden(1000), current=rubbish, previous=good)
     assert got.errors.current == 200
     assert got.verdict == "same"
+    assert "200 of 1,000 samples have no answer of the current version (most often" in got.says()
     got = replay(golden(1000), current=lambda f: good(f)[:-1], previous=good, chunk=100)
     assert got.errors.current == 1000
     assert got.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0.15, "same"), (0.4, "inconclusive")])
+@pytest.mark.parametrize("side", ["current", "previous"])
+def test_no_gate_passes_on_a_part_of_the_answers(side, lost, verdict):
+    def partly(frame):
+        return np.where(np.arange(len(frame)) < lost * len(frame), np.nan, good(frame))
+
+    versions = {"current": good, "previous": good, side: partly}
+    got = replay(golden(2000), **versions)
+    assert got.verdict == verdict and f"{int(lost * 2000):,} of 2,000 samples have no answer of the {side} version" in got.says()
+    # what is found worse on the rest stays worse
+    worse = {**versions, "current": lambda f: 1 - np.asarray(versions["current"](f))}
+    assert replay(golden(2000), **worse).verdict == "worse"
 
 
 def test_a_model_that_is_broken_altogether_is_not_tried_for_ever():

@@ -249,7 +249,8 @@ def canary_case(
     # before the candidate's first request there is nothing to compare
     start = seen.filter(pl.col("_name") == new)["_first"][0]
     columns = (roles.time, version, roles.score, roles.decision, roles.label, roles.error, roles.latency_ms)
-    part = opened.predictions.filter(nw.col(roles.time) >= nw.lit(start))
+    both = seen.filter(pl.col("_name").is_in([new, old]))[version].to_list()
+    part = opened.predictions.filter(nw.col(roles.time) >= nw.lit(start), nw.col(version).is_in(both))
     part = part.select([c for c in dict.fromkeys(columns) if c is not None])
     log: pl.DataFrame = collect(part).with_columns(pl.col(version).cast(pl.String))
     for role, column in (("decision", roles.decision), ("label", roles.label)):

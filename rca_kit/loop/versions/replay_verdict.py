@@ -22,6 +22,9 @@ from rca_kit.stats.rowmetrics import calibration_bins
 
 ALPHA = 0.04  # of the 5 % false alarms; the rest is for segments
 ALPHA_SEGMENTS = 0.01
+# share of samples without an answer above which no gate may pass on the rest: the 5-and-20 rule for subjects who are lost
+# (under 5 % little bias, over 20 % a threat to validity; Sackett and others, Evidence-Based Medicine, 2000)
+MOST_UNANSWERED = 0.2
 EXAMPLES = 20  # flips shown each way
 FEATURE_ROWS = 20_000  # rows on which the features of two preprocessing steps are compared
 
@@ -59,6 +62,7 @@ def judge_replay(
             "without one of the previous"
         )
     verdict, because, needed = _verdict(effects, deciders, segments, len(rows))
+    verdict, because = _with_failures(verdict, because, errors, len(rows), a.frame.height)
     return Replay(
         verdict=verdict,
         because=because,
@@ -228,6 +232,19 @@ def _same_feature(column: pl.Series) -> FeatureDifference:
     missing = column.null_count() + (int(column.is_nan().sum() or 0) if column.dtype.is_float() else 0)
     rate = missing / max(len(column), 1)
     return FeatureDifference(column.name, rate, rate, 0.0, 0.0, str(column.dtype), str(column.dtype))
+
+
+def _with_failures(verdict: str, because: str, errors: ReplayErrors, answered: int, asked: int) -> tuple[str, str]:
+    """Say how many samples have no answer and why; many of them, and nobody knows that the versions are alike."""
+    if not errors.count:
+        return verdict, because
+    counts = ((v, n) for v, n in (("current", errors.current), ("previous", errors.previous)) if n)
+    left_out = " and ".join(f"{n:,} of {asked:,} samples have no answer of the {v} version" for v, n in counts)
+    version, reason, count = errors.reasons[0]
+    because += f" {left_out} (most often, {count:,} of the {version}: {reason})."
+    if verdict in ("same", "better") and asked - answered > MOST_UNANSWERED * asked:
+        return "inconclusive", f"Too many answers are missing to call it {verdict}. {because}"
+    return verdict, because
 
 
 def _verdict(
