@@ -269,3 +269,11 @@ def test_stale_values_explain_that_labels_differ() -> None:
     stale = Clue("relation", "feature:f0", "stale", "labels follow f0 40% as much", 0.8, facts={"labels": 1.0})
     assert explained_away([concept, stale]) == [stale]
     assert explained_away([concept, replace(stale, facts={"z": 9.0})])[0] == concept
+
+
+def test_grades_on_another_scale_are_no_default() -> None:
+    rng = np.random.default_rng(8)
+    before, after = (rng.choice([2.0, 3.0, 4.0, 5.0], 3000, p=[0.1, 0.4, 0.4, 0.1]) for _ in range(2))
+    assert _filled("stars", before, np.round(after * 0.577, 2)) is None
+    told = _filled("stars", before, np.where(rng.random(3000) < 0.3, 0.0, after))
+    assert told is not None and told[0].signature == "default"

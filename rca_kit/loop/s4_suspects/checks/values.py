@@ -23,6 +23,8 @@ MOST_SWAPS = 12
 CLIP_LEFT = 0.05  # of the share at the edge, that may still lie beyond it: some requests go another way
 SATURATED = 0.1  # spreads (90 % - 10 %) by which the other values must have moved towards the heap
 CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
+FEW_VALUES, STILL_THERE = 50, 0.5  # values of a column of grades; part of the others that are still among them
+NEWCOMERS = 1.3  # times the share of before from which a segment holds requests that it did not hold before
 ALL_ROWS = 0.98  # share of rows from which a mark is one of all requests
 
 
@@ -95,7 +97,9 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
         return None
     x, y, clump = b[here.before], a[here.after], room.clumps.get(column, 1.0)
     found = converted(column, x, y, clump) or transformed(column, x, y, told=False) or _filled(column, x, y, clump)
-    found = found or _out_of_range(column, x, y, clump) or transformed(column, x, y, told=True)
+    grown = float(here.after.mean()) > NEWCOMERS * float(here.before.mean())
+    if found is None and not grown:  # who has just come brings values of her own
+        found = _out_of_range(column, x, y, clump) or transformed(column, x, y, told=True)
     if found is None:
         return None
     clue, _, bad = found
@@ -148,6 +152,10 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
     z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
     if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
         return None
+    known = np.unique(x)
+    others = y[y != value[top]]
+    if known.size <= FEW_VALUES and others.size and np.isin(others, known).mean() < STILL_THERE:
+        return None  # all values are others than before: another scale, and no default among the old ones
     kind = "zeroed" if value[top] == 0 and share_after > 0.9 else ("frozen" if share_after > 0.9 else "default")
     edge = float(value[top])
     above = float((y > edge).mean()) <= CLIP_LEFT * share_after
