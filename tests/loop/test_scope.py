@@ -132,9 +132,10 @@ def test_no_range_is_named_when_all_were_hit(rows: int) -> None:
 
 
 def newcomers(badly: bool, share: float = 0.2) -> pl.DataFrame:
-    """A country whose requests are hardly there before and many after, all of them scored badly or none."""
-    new = pl.col("u") < pl.when(made.AFTER).then(share).otherwise(0.003)
-    frame = made.log(rows=20_000).with_columns(country=pl.when(new).then(pl.lit("VN")).otherwise("country"))
+    """A country whose requests are hardly there before and many after, on top of the others, all of them scored badly or none."""
+    new = pl.col("u") < pl.when(made.AFTER).then(share).otherwise(share * 0.02)
+    kept = made.AFTER | (pl.col("u") < 0.02 * share) | (pl.col("u") >= share)
+    frame = made.log(rows=25_000).filter(kept).with_columns(country=pl.when(new).then(pl.lit("VN")).otherwise("country"))
     wrong = pl.when(pl.col("country") == "VN").then(1 - pl.col("score")).otherwise(pl.col("score"))
     return frame.with_columns(score=wrong) if badly else frame
 
@@ -151,6 +152,14 @@ def test_a_value_that_came_and_does_badly_brings_the_change() -> None:
     assert not brought(newcomers(badly=True), "DE")
     assert not brought(newcomers(badly=False), "VN")
     assert not brought(newcomers(badly=True), "nowhere")
+
+
+def test_a_value_that_others_turned_into_did_not_come() -> None:
+    turned = made.AFTER & (pl.col("u") < 0.2)  # as many requests as ever: an outcome, say, that is read as a segment
+    frame = made.log(rows=20_000).with_columns(
+        country=pl.when(turned | (pl.col("u") < 0.004)).then(pl.lit("VN")).otherwise("country"))
+    wrong = pl.when(pl.col("country") == "VN").then(1 - pl.col("score")).otherwise(pl.col("score"))
+    assert not brought(frame.with_columns(score=wrong), "VN")
 
 
 def test_what_everybody_lost_is_not_brought_by_who_came() -> None:

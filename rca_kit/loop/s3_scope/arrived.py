@@ -9,18 +9,19 @@ import narwhals as nw
 import numpy as np
 
 from rca_kit.loop.reading.picture import Picture
-from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, leaves
+from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, leaves, usual_requests
 
 LEFT_MOST = 0.3  # part of the change that may be left when the value's rows are left out
 BESIDE_Z = 5.0  # standard errors by which its rows must do worse than the others at the same time
+OTHERS_LEAST = 0.9  # of the others' usual requests: where they became fewer, they turned into these, as an outcome does
 LEAST_ROWS = 30
 
 
 def brings_change(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness, column: str, value: str) -> bool:
     """Whether a value that became frequent brought a metric's change with it.
 
-    Its rows do worse than the others at the same time, and without them the metric is what it was before. How they did before
-    does not matter: there may have been too few to know.
+    Its rows do worse than the others at the same time, without them the metric is what it was before, and they came on top.
+    How they did before does not matter: there may have been too few to know.
     """
     table = leaves(frame, picture, [column], bad)
     if table is None:
@@ -37,7 +38,14 @@ def brings_change(picture: Picture, frame: nw.LazyFrame[Any], bad: Badness, colu
     sign = {"increase": 1.0, "decrease": -1.0}.get(bad.direction, math.copysign(1.0, change))
     (m, v), (rest, rest_v) = (_mean(s1[k].sum(), squares[k].sum(), n1[k].sum()) for k in (inside, ~inside))
     beside = sign * (m - rest) / math.sqrt(max(v + rest_v, 1e-300))
-    return sign * change > 0 and sign * left <= LEFT_MOST * abs(change) and beside >= BESIDE_Z
+    if not (sign * change > 0 and sign * left <= LEFT_MOST * abs(change) and beside >= BESIDE_Z):
+        return False
+    rows = leaves(frame, picture, [column], None)
+    if rows is None:
+        return False
+    others = ~np.isin(rows.codes[:, 0], [i for i, v in enumerate(rows.values[0]) if str(v) == value])
+    before, after = (float(rows.sums[f"{MARK}_{w}"][others].sum()) for w in WINDOWS)
+    return after >= OTHERS_LEAST * before * usual_requests(picture)
 
 
 def _mean(total: float, squares: float, n: float) -> tuple[float, float]:

@@ -51,7 +51,8 @@ def scope_of(
         return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
     schema = dict(prepared.frame.collect_schema())
     columns = dimensions(prepared.aggregates.plan)
-    main = scope(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, columns, min(prepared.share) < 1)
+    bad_row = badness_of(picture, room.main, schema)
+    main = scope(picture, prepared.frame, bad_row, room.main, columns, min(prepared.share) < 1)
     if verdict.verdict == "benign_shift":
         shifted = grown(picture, outcomes, main)
         drifted = {c.subject for o in outcomes for c in o.clues if c.signature == "drift"}
@@ -113,8 +114,8 @@ def scope_of(
                 segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
                 because="",
             )
-        if clue.signature == "mix" and clue.where["column"] in columns:
-            continue  # all of its rows bear the mark, and it tells of no harm
+        if clue.signature == "mix" and main.is_global and (own := _brought(prepared, picture, outcomes, bad_row, columns)):
+            return replace(main, is_global=False, segments=(own,), because="")
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
             there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
             return replace(main, is_global=False, segments=(Segment(where=there),), because="")
@@ -131,11 +132,11 @@ def scope_of(
     if main.is_global and best is not None:
         main = _where_it_moved(room, {best.subject}, schema, main)
     if main.is_global:
-        brought = _brought(prepared, picture, outcomes, badness_of(picture, room.main, schema), columns)
+        brought = _brought(prepared, picture, outcomes, bad_row, columns)
         if brought is not None:
             return replace(main, is_global=False, segments=(brought,), because="")
     if main.is_global and not marked:
-        named = among_features(picture, prepared.frame, badness_of(picture, room.main, schema), room.main, {*columns, *told})
+        named = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
 
