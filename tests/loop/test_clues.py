@@ -16,7 +16,7 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import scan
 from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
-from rca_kit.loop.s4_suspects.checks.model import _unfollowed
+from rca_kit.loop.s4_suspects.checks.model import _scores_alone, _unfollowed
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.values import _filled, _swapped, values
@@ -277,3 +277,18 @@ def test_grades_on_another_scale_are_no_default() -> None:
     assert _filled("stars", before, np.round(after * 0.577, 2)) is None
     told = _filled("stars", before, np.where(rng.random(3000) < 0.3, 0.0, after))
     assert told is not None and told[0].signature == "default"
+
+
+@pytest.mark.parametrize(("change", "effect", "mix", "told"), [
+    (-0.3, 0.0, [], True), (-0.3, 0.4, [], False), (-0.3, 0.0, ["share:a"], False), (-0.02, 0.0, [], False)])
+def test_scores_that_moved_alone_accuse_the_scorer(change: float, effect: float, mix: list[str], told: bool) -> None:
+    rng = np.random.default_rng(1)
+    reading = SimpleNamespace(moved=True, change=change, before=0.8, after=0.8 + change)
+    room: Any = SimpleNamespace(
+        readings={"score_mean": reading}, columns=Columns("ts", "multiclass", score="s"), clocks=(), onset=lambda _: 7,
+        before=pl.DataFrame({"s": np.clip(rng.normal(0.8, 0.15, 2000), 0, 1)}), moved=lambda *families: mix,
+        compared={"x": SimpleNamespace(changed=effect > 0, effect=effect)})
+    clue = _scores_alone(room)
+    assert (clue is not None) is told
+    if clue is not None:
+        assert clue.signature == "score_function" and clue.subject == "model:" and clue.strength > 0.8

@@ -21,6 +21,7 @@ INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world t
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
 STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
+ALONE_LEAST = 0.2  # standard deviations by which scores must move by themselves
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 SAME_LABELS = 0.1  # standard deviations by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
@@ -145,6 +146,9 @@ def scoring(room: Room) -> Outcome:
     if gap is None:
         return Outcome("score_function", title, "model", "seconds", not_applicable="too few scored rows before or after")
     if gap.fidelity < LEAST_FIDELITY:
+        alone = _scores_alone(room)
+        if alone is not None:
+            return Outcome("score_function", title, "model", "seconds", (alone,))
         return Outcome(
             "score_function",
             title,
@@ -165,6 +169,25 @@ def scoring(room: Room) -> Outcome:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
     clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
     return Outcome("score_function", title, "model", "seconds", (clue,))
+
+
+def _inputs_moved(room: Room) -> bool:
+    """Whether any feature moved by an amount that may move scores, or the mix of requests did."""
+    changed = [c for n, c in room.compared.items() if n not in room.clocks and c.changed and abs(c.effect) >= INPUT_MOVED]
+    return bool(changed or room.moved("mix", "nulls"))
+
+
+def _scores_alone(room: Room) -> Clue | None:
+    """Scores that moved while no feature did, where the features say too little of a score for a surrogate."""
+    r = room.readings.get("score_mean")
+    if r is None or not r.moved or r.change is None or _inputs_moved(room):
+        return None
+    spread = float(np.nanstd(numbers(room.before, room.columns.score or "")))
+    moved = abs(r.change) / spread if spread > 0 else 0.0
+    if moved < ALONE_LEAST:
+        return None
+    text = f"scores moved by {moved:.1f} s.d. ({r.before:.3g} -> {r.after:.3g}) while no feature did"
+    return Clue("score_function", "model:", "score_function", text, float(moved / (moved + 0.3)), room.onset("score_mean"))
 
 
 def _scale(room: Room) -> str:
@@ -194,6 +217,8 @@ def concept(room: Room) -> Outcome:
     classes = room.picture.aggregates.plan.label_kind == "class"
     if c.label is None or (classes and c.decision is None) or len(c.features) < 2:
         return Outcome("concept", title, "external", "seconds", not_applicable="needs labels and features")
+    if classes and room.moved("output"):  # a class that is wrong more often says nothing of the world when scores moved too
+        return Outcome("concept", title, "external", "seconds", not_applicable="the scores moved, and right or wrong with them")
     y = [_agreed(f, c) if classes else numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
     gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
     if gap is None:
@@ -207,8 +232,7 @@ def concept(room: Room) -> Outcome:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
     kpis = [r for n, r in room.readings.items() if room.picture.series[n].family == "kpi"]
-    inputs = [c for n, c in room.compared.items() if n not in room.clocks and c.changed and abs(c.effect) >= INPUT_MOVED]
-    if kpis and not any(r.moved for r in kpis) and not room.moved("output") and not inputs:
+    if kpis and not any(r.moved for r in kpis) and not room.moved("output") and not _inputs_moved(room):
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
