@@ -323,7 +323,7 @@ class _System:
 @lru_cache(maxsize=4)
 def _lengths(n: int) -> Floats:
     """Buckets from each start to each end, shape (n, n + 1)."""
-    return np.subtract.outer(np.arange(n + 1.0), np.arange(n)).T
+    return np.arange(n + 1.0)[None, :] - np.arange(n)[:, None]
 
 
 @lru_cache(maxsize=4)

@@ -111,16 +111,16 @@ class _Layout:
     def of(cls, bins: Bins, codes: Codes) -> _Layout:
         size = bins.most + 1
         flat = np.ascontiguousarray(codes + np.arange(codes.shape[1]) * size)
-        counts = np.bincount(flat.ravel(), minlength=codes.shape[1] * size).astype(np.float64).reshape(1, -1, size)
+        counts: Floats = np.bincount(flat.ravel(), minlength=codes.shape[1] * size).astype(np.float64).reshape(1, -1, size)
         return cls(codes, np.asarray(bins.categorical, bool), size, flat, np.empty_like(flat), np.empty(codes.shape), counts)
 
     def root(self, weights: Sequence[Floats]) -> list[Floats]:
         """Histograms of all rows: of each of the weights, with the counts after the first."""
-        out = []
+        out: list[Floats] = []
         for w in weights:
             self.spread[:] = w[:, None]
             got = np.bincount(self.flat.ravel(), self.spread.ravel(), self.counts.size)
-            out.append(got.reshape(self.counts.shape))
+            out.append(got.astype(np.float64, copy=False).reshape(self.counts.shape))
         return [out[0], self.counts, *out[1:]]
     def histograms(self, rows: Codes, slot: Codes, slots: int, weights: Sequence[Floats | None]) -> list[Floats]:
         """Sum each of the weights (None: count) by slot, column and code; shape (slots, columns, codes)."""

@@ -14,7 +14,7 @@ from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
 from rca_kit.loop.s4_suspects.checks.values import _inside
 from rca_kit.loop.s4_suspects.inside import moved_inside
 from rca_kit.sources import to_lazy
-from rca_kit.stats.clumps import design_effect
+from rca_kit.stats.clumps import rows_per_value
 
 ROWS = 6000
 KINDS = ("billing", "login", "cancel", "other", "howto")
@@ -60,7 +60,7 @@ def searches(seed: int) -> pl.DataFrame:
 
 def test_rows_of_one_search_count_for_one() -> None:
     features, segments = ["amount", "age", "kind"], ["country", "device"]
-    effect = design_effect(searches(0)["age"].rank("dense").to_numpy().astype(np.intp), np.arange(ROWS) // 8 * 30.0)
+    effect = rows_per_value(searches(0)["age"].rank("dense").to_numpy().astype(np.intp), np.arange(ROWS) // 8 * 30.0)
     assert effect == pytest.approx(8.0, rel=0.1)
     clumped = dict.fromkeys(features, effect)
     naive = [moved_inside(searches(2 * s), searches(2 * s + 1), features, segments) for s in range(20)]

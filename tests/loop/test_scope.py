@@ -11,11 +11,11 @@ import pytest
 from rca_kit.findings.scope import Scope
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.s3_scope.arrived import brings_change
-from rca_kit.loop.s3_scope.clumped import design_effect
 from rca_kit.loop.s3_scope.hurt import HURT_Q
 from rca_kit.loop.s3_scope.ranges import among_features
 from rca_kit.loop.s3_scope.search import badness_of, flow_scope, leaves, look_for, measure_of, scope, segments_of
 from rca_kit.sources import to_lazy
+from rca_kit.stats.clumps import design_effect
 
 from . import made
 

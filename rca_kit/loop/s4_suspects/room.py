@@ -20,7 +20,7 @@ from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
-from rca_kit.stats.clumps import NEAR_S, design_effect
+from rca_kit.stats.clumps import NEAR_S, rows_per_value
 from rca_kit.stats.drift import ColumnChange
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ class Room:
             return {}
         names = [f for f in dict.fromkeys((*self.columns.features, *self.columns.segments)) if f in self.before.columns]
         codes = {f: self.before[f].rank("dense").fill_null(0).to_numpy().astype(np.intp) for f in names}
-        return {f: design_effect(c, seconds) for f, c in codes.items()}
+        return {f: rows_per_value(c, seconds) for f, c in codes.items()}
 
     @cached_property
     def dates(self) -> tuple[str, ...]:
