@@ -18,12 +18,14 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing the locked dependencies into $(VENV) (a few minutes the first time) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q rca_kit
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@echo "installing the locked development dependencies into $(VENV) ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q rca_kit
 	@touch $@ $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## install, investigate a sample incident, say where the report lies
