@@ -32,6 +32,8 @@ SHRINK = 0.5
 # These mirror how our generator writes change logs (innocent entries say little, guilty ones tell a scope), not how people do.
 KEPT_AT_PRIOR = (
     "sign:labels_moved",
+    "category:config|frozen",
+    "category:data|frozen",
     "change:words",
     "change:words_elsewhere",
     "change:scope_silent",

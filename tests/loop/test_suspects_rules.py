@@ -15,7 +15,8 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.changes import Fit, fits
-from rca_kit.loop.s4_suspects.checks.downstream import downstream
+from rca_kit.loop.s4_suspects.checks.categories import _category, same_under_mapping
+from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import _error_kind, _part_of_failures, components, failing_stage, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
@@ -249,12 +250,12 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
 
 
-def outcome_room(moved: dict[str, str], worse: tuple[str, ...]) -> Any:
+def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:
     """A room in which these series (name: family) moved."""
     readings = {n: SimpleNamespace(moved=True, worse=n in worse, before=0.4, after=0.2) for n in moved}
     picture = SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in moved.items()})
     return SimpleNamespace(
-        readings=readings, picture=picture, strength=lambda _: 0.8, onset=lambda _: 7,
+        readings=readings, picture=picture, strength=lambda _: 0.8, onset=lambda _: 7, columns=SimpleNamespace(score=score),
         moved=lambda *families: [n for n, f in moved.items() if f in families])
 
 
@@ -265,7 +266,10 @@ def test_a_business_outcome_that_fell_alone_has_suspects() -> None:
     (clue,) = downstream(outcome_room({"segment:kpi:paid|channel=sms": "segment"}, ("segment:kpi:paid|channel=sms",))).clues
     assert clue.signature == "downstream_here" and "kpi:paid in channel=sms" in clue.says
     assert CATEGORIES_OF["downstream_here"][0] == "code"
-    for more in ("input", "output", "service", "nulls", "component"):
+    for more in ("output", "service", "version", "component"):
+        assert not downstream(outcome_room({"kpi:paid": "kpi", "x": more}, ("kpi:paid",))).clues
+    for more in ("input", "nulls"):  # a drift that left the scores alone did not do it; without scores it may have
+        assert downstream(outcome_room({"kpi:paid": "kpi", "x": more}, ("kpi:paid",), score="s")).clues
         assert not downstream(outcome_room({"kpi:paid": "kpi", "x": more}, ("kpi:paid",))).clues
     assert not downstream(outcome_room({"kpi:paid": "kpi", "auc": "quality"}, ("kpi:paid", "auc"))).clues
     assert not downstream(outcome_room({"kpi:paid": "kpi"}, ())).clues
@@ -319,3 +323,40 @@ def test_a_kind_of_error_answers_for_its_part_of_the_error_rate() -> None:
     assert _part_of_failures(room, 0.09) == 1.0
     room.main = "latency_p95"
     assert _part_of_failures(room, 0.03) is None
+
+
+def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() -> None:
+    rng = np.random.default_rng(0)
+
+    def told(column: str, before: list[str], after: list[str]) -> Clue | None:
+        frames = [pl.DataFrame({column: rng.choice(v, 2000)}) for v in (before, after)]
+        columns = SimpleNamespace(segments=(column,))
+        room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={})
+        return _category(room, column)
+
+    arm = told("test.arm", ["A", "B"], ["A", "B", "C"])
+    assert arm is not None and (arm.subject, arm.signature) == ("routing", "rerouted")
+    app = told("client", ["web", "app", "app"], ["web", "app9", "app9", "app9", "app9", "app9", "app9", "app"])
+    assert app is not None and app.signature == "new_category"
+    assert same_under_mapping(("app", "DE"), ("app9", "de")) == [("DE", "de")]
+
+
+def test_quality_that_fell_by_itself_has_suspects() -> None:
+    room = outcome_room({"auc": "quality", "label_share": "labels"}, ("auc",))
+    room.columns = Columns("ts", "binary", label="y")
+    nothing = (Outcome("concept", "Labels", "external", "seconds", clear="as before"),)
+    assert {c.subject for c in unexplained(room, nothing)} == {"label", "population"}
+    found = (Outcome("x", "X", "data", "free", (Clue("x", "feature:a", "nulls", "nulls", 0.9),)),)
+    assert unexplained(room, found) == ()
+    moved = outcome_room({"auc": "quality", "score_mean": "output"}, ("auc",))
+    moved.columns = room.columns
+    assert unexplained(moved, nothing) == ()
+
+
+def test_scores_on_another_scale_in_some_requests() -> None:
+    rng = np.random.default_rng(2)
+    before, after = (rng.beta(2, 5, 3000) for _ in range(2))
+    mixed = np.where(rng.random(3000) < 0.4, after * 100, after)
+    frames = [pl.DataFrame({"s": x}) for x in (before, mixed)]
+    said = _scale(SimpleNamespace(before=frames[0], after=frames[1], columns=SimpleNamespace(score="s")))  # type: ignore[arg-type]
+    assert said.startswith("scores after are x100 those before, in ") and 0.37 <= int(said[-15:-13]) / 100 <= 0.43

@@ -277,6 +277,6 @@ def _in_own_type(text: str, dtype: Any) -> Any:
 
 
 def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
-    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    plan = next(p for p in (*picture.aggregates.plan.segments, *picture.aggregates.plan.features) if p.column == column)
     typed = [plan.values.get(v, v) for v in values]
     return Segment(where={column: typed[0] if len(typed) == 1 else typed})

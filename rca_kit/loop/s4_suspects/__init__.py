@@ -5,6 +5,8 @@ One file per kind of check in `checks/`; `hypotheses` writes down what could be;
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.case.decisions import NOTHING, Decisions
 from rca_kit.findings.base import Window
@@ -13,6 +15,7 @@ from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, D
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
+from rca_kit.loop.s4_suspects.checks.downstream import unexplained
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
@@ -33,7 +36,9 @@ __all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "
 
 def run_checks(room: Room) -> tuple[Outcome, ...]:
     """Run every check on the room, in a fixed order."""
-    return tuple(check(room) for check in CHECKS)
+    outcomes = tuple(check(room) for check in CHECKS)
+    left = unexplained(room, outcomes)
+    return tuple(replace(o, clues=left, not_applicable="", clear="") if o.code == "concept" and left else o for o in outcomes)
 
 
 def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom) -> list[Hypothesis]:

@@ -59,7 +59,7 @@ SIGN: dict[str, float] = {
     "mix": 1.0,
     "drift": 0.5,
     "labels_lost": 1.5,
-    "labels_moved": 2.0,  # a world that changed its mind looks the same until somebody asks the labellers
+    "labels_moved": 1.7,  # a world that changed its mind looks the same until somebody asks the labellers
     "label_rate": 0.5,
     "truncated": 2.5,
     "injected": 4.0,
@@ -70,9 +70,9 @@ SIGN: dict[str, float] = {
 CATEGORY: dict[str, dict[str, float]] = {
     "nulls": {"data": 0.3, "upstream": 0.3, "config": 0.2, "code": 0.1, "infra": 0.1},
     "default": {"data": 0.25, "upstream": 0.15, "config": 0.25, "code": 0.25, "infra": 0.1},
-    "clipped": {"config": 0.4, "code": 0.4, "data": 0.15, "upstream": 0.05},
+    "clipped": {"config": 0.3, "code": 0.3, "data": 0.35, "upstream": 0.05},
     "swapped": {"code": 0.7, "data": 0.25, "upstream": 0.05},
-    "frozen": {"data": 0.55, "upstream": 0.15, "config": 0.1, "code": 0.1, "infra": 0.1},
+    "frozen": {"data": 0.4, "config": 0.25, "upstream": 0.15, "code": 0.1, "infra": 0.1},
     "stale": {"data": 0.55, "config": 0.15, "code": 0.1, "upstream": 0.1, "infra": 0.1},
     "range": {"data": 0.5, "upstream": 0.25, "code": 0.25},
     "unit": {"code": 0.6, "upstream": 0.3, "data": 0.1},

@@ -22,6 +22,7 @@ KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the on
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
 STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristic", "rules", "champion-old", "legacy")
 ALONE_LEAST = 0.2  # standard deviations by which scores must move by themselves
+SCALED_PART = 0.05  # part of the requests that must have the other scale
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 SAME_LABELS = 0.1  # standard deviations by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
@@ -207,6 +208,12 @@ def _scale(room: Room) -> str:
     for factor in (100.0, 1000.0, 0.01, 0.001):
         if np.abs(now / factor - was).max() < SAME_SCALE * spread:
             return f"scores after are x{factor:g} those before"
+    part = a[a > b[-1] + spread]  # a part of the requests only: a rollout, one client
+    if part.size >= ROW_MIN and part.size >= SCALED_PART * a.size:
+        then = part[(at * (part.size - 1)).astype(int)]
+        for factor in (100.0, 1000.0):
+            if np.abs(then / factor - was).max() < 2 * SAME_SCALE * spread:
+                return f"scores after are x{factor:g} those before, in {part.size / a.size:.0%} of requests"
     turned = np.abs(1 - now[::-1] - was).max() < SAME_SCALE * spread and np.abs(was - now).max() > spread / 2
     return "scores after are 1 less those before" if turned and b[0] >= 0 and b[-1] <= 1 else ""
 

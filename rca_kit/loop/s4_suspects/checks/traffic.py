@@ -139,10 +139,13 @@ def segment_volume(room: Room) -> Outcome:
     title = "Volume by segment"
     clues = []
     picture = room.picture
-    for plan in picture.aggregates.plan.segments:
-        if plan.column == room.columns.model_version or plan.keep is not None:
+    plan_of = picture.aggregates.plan
+    named = {p.column: "feature" for p in plan_of.features if not p.numeric and p.keep is None}
+    named |= {p.column: "segment" for p in plan_of.segments if p.keep is None}
+    for column, kind in named.items():
+        if column == room.columns.model_version:
             continue
-        volumes = _volumes(room, plan.column)
+        volumes = _volumes(room, column, kind)
         for value, (b, a) in volumes.items():
             others = [(x, y) for v, (x, y) in volumes.items() if v != value and x >= LEAST_VOLUME]
             if value is None or b < LEAST_VOLUME or not others:
@@ -158,8 +161,8 @@ def segment_volume(room: Room) -> Outcome:
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / max(picture.noise.get("volume", 1.0), 1.0) ** 0.5
             if z < 8:
                 continue
-            where = {"column": plan.column, "op": "in", "values": [value], "grown": own > rest}
-            text = f"{plan.column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
+            where = {"column": column, "op": "in", "values": [value], "grown": own > rest}
+            text = f"{column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
             if own < LOST * min(rest, 1.0):
                 clues.append(
                     Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where)
@@ -190,13 +193,13 @@ def _kept_whole(volumes: dict[str | None, tuple[float, float]], value: str) -> b
     return bool(ratios[0] < ratios[1] / 2 and ratios[1] > WHOLE_LEAST)
 
 
-def _volumes(room: Room, column: str) -> dict[str | None, tuple[float, float]]:
+def _volumes(room: Room, column: str, kind: str = "segment") -> dict[str | None, tuple[float, float]]:
     """Requests by value before and after, in the same weighting of hours."""
     picture = room.picture
     volume = picture.series["volume"]
     weights = [volume.coarse_weights(w) for w in (picture.before, picture.after)]
     scale = weights[1].sum() / max(weights[0].sum(), 1e-9)
-    counts = picture.aggregates.cubes[f"segment:{column}"].by_value("n", picture.grid.n_coarse)
+    counts = picture.aggregates.cubes[f"{kind}:{column}"].by_value("n", picture.grid.n_coarse)
     return {v: (float((n * weights[0]).sum() * scale), float((n * weights[1]).sum())) for v, n in counts.items()}
 
 
