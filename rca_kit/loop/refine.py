@@ -17,7 +17,7 @@ from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.detect import Move, scan_all, together
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
-from rca_kit.loop.reading.picture import Picture, choose_anchor, weigh
+from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression
@@ -36,6 +36,7 @@ SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they
 MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
 SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep for them to date it instead
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
+BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
 
@@ -81,7 +82,13 @@ def date_again(
         anchor = first
     if anchor is None:
         return None
-    return joint_onset(together(anchor, moves.values()), grid, moves.values())
+    anchor = told_earlier(anchor, moves)
+    found_again = joint_onset(together(anchor, moves.values()), grid, moves.values())
+    was = picture.onset
+    if was is not None and found_again.low <= was.low and was.high <= found_again.high:
+        if found_again.high - found_again.low > BLURRED * (was.high - was.low + 1):
+            return None  # these rows are too few, or come at other hours: the whole knew it better
+    return found_again
 
 
 def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:

@@ -73,7 +73,7 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     weight = np.exp(total - total.max())
     weight /= weight.sum()
     cumulative = np.cumsum(weight)
-    best = int(np.argmax(total))
+    best = total.size - 1 - int(np.argmax(total[::-1]))  # of buckets without rows in between the last: the first that shows it
     lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
     lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
     return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)

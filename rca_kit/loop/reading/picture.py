@@ -51,6 +51,7 @@ STANDING = {
 MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
+CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
 CIRCUMSTANCES = ("component", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
@@ -284,6 +285,10 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     elif anchor.series.family in ("input", "mix", "volume"):
         able = [m for m in moves.values() if m.moved and m.series.family in OUTCOMES and worse(m.series, m.fit.height) is True]
         able = [m for m in able if m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP]  # not blurred
+    elif anchor.series.family == "quality":  # of several measures of the same mistakes the one that stands out most
+        able = [m for m in moves.values() if m.moved and m.series.family == "quality" and worse(m.series, m.fit.height) is True]
+        able = [m for m in able if abs(m.fit.z) >= CLEARER * abs(anchor.fit.z)]
+        able = [m for m in able if m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP]
     else:
         able = []
     earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]
