@@ -85,10 +85,10 @@ def date_again(
     anchor = told_earlier(anchor, moves)
     found_again = joint_onset(together(anchor, moves.values()), grid, moves.values())
     was = picture.onset
-    if was is not None and found_again.low <= was.low and was.high <= found_again.high:
-        if found_again.high - found_again.low > BLURRED * (was.high - was.low + 1):
-            return None  # these rows are too few, or come at other hours: the whole knew it better
-    return found_again
+    if was is None or found_again.low > was.low or was.high > found_again.high:
+        return found_again
+    blurred = found_again.high - found_again.low > BLURRED * (was.high - was.low + 1)
+    return None if blurred else found_again  # rows that are few, or come at other hours, know it less well than the whole
 
 
 def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:
