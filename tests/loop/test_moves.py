@@ -246,3 +246,17 @@ def test_two_failed_searches_in_a_small_segment_are_no_change() -> None:
     k[at:] = 0.5 * n[at:]
     many = series("segment:error_rate|locale=es", "segment", k, n, over)
     assert scan_all([many], over, over.time(over.n), (), clumps={many.name: np.sqrt(8.0)})[many.name].moved
+
+
+def test_a_change_in_a_gap_is_dated_by_the_first_bucket_that_shows_it() -> None:
+    over = grid(4)
+    rng = np.random.default_rng(3)
+    n = np.full(over.n, 40)
+    at = int(0.7 * over.n)
+    n[at - 60 : at] = 0  # a night without requests
+    rate = np.where(np.arange(over.n) < at - 30, 0.05, 0.4)
+    s = series("null_rate:x", "nulls", rng.binomial(n, rate), n, over)
+    (move,) = scan_all([s], over, over.time(over.n), ()).values()
+    found = joint_onset([move], over)
+    assert move.moved and found.index == at
+    assert found.low <= at - 30 <= found.high
