@@ -17,7 +17,7 @@ TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_of
 
 def text_content(room: Room) -> Outcome:
     """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    from rca_kit.loop.s5_samples.text_detectors import INJECTION, any_of, text_measures
+    from rca_kit.loop.s5_samples.text_detectors import text_measures
 
     title, texts = "Content of text columns", _texts(room)
     if not texts:
@@ -42,10 +42,18 @@ def text_content(room: Room) -> Outcome:
                         float(z / (z + 5)),
                         None,
                         float(a.mean() - b.mean()),
-                        where={"column": name, "op": "matches", "pattern": any_of(INJECTION)} if kind == "injected" else None,
+                        where={"column": name, "op": "matches", "pattern": _seen(room, name)} if kind == "injected" else None,
                     )
                 )
     return Outcome("text_content", title, "external", "seconds", as_clues(clues), "texts say what they said before")
+
+
+def _seen(room: Room, name: str) -> str:
+    """Pattern of the injections that the sample shows: all families at once would take seconds on each look at the log."""
+    from rca_kit.loop.s5_samples.text_detectors import INJECTION, any_of
+
+    texts = room.after[name].drop_nulls().head(TEXT_ROWS)
+    return any_of(tuple(p for p in INJECTION if texts.str.contains(any_of((p,))).any()) or INJECTION)
 
 
 def _texts(room: Room) -> list[str]:
