@@ -19,7 +19,7 @@ from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.model import _scores_alone, _unfollowed
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
-from rca_kit.loop.s4_suspects.checks.values import _filled, _swapped, values
+from rca_kit.loop.s4_suspects.checks.values import _filled, _settled, _swapped, values
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
@@ -81,7 +81,7 @@ def test_a_default_filled_in_is_named_before_an_odd_scale() -> None:
     frames = [pl.DataFrame({"x": before}), pl.DataFrame({"x": np.where(rng.random(ROWS) < 0.12, 0.0, after)})]
     room: Any = SimpleNamespace(
         before=frames[0], after=frames[1], compared={"x": SimpleNamespace(changed=True, effect=0.3)},
-        clocks=(), clumps={}, inside={},
+        clocks=(), clumps={}, readings={}, inside={},
         columns=Columns("ts", "binary", features=("x",)), moved=lambda *_: [], harm=lambda *_: None,
         picture=SimpleNamespace(series={}))
     assert [c.signature for c in values(room).clues] == ["default"]
@@ -292,3 +292,11 @@ def test_scores_that_moved_alone_accuse_the_scorer(change: float, effect: float,
     assert (clue is not None) is told
     if clue is not None:
         assert clue.signature == "score_function" and clue.subject == "model:" and clue.strength > 0.8
+
+
+@pytest.mark.parametrize(("growth", "told"), [(1.0, True), (1.1, True), (1.4, False)])
+def test_a_part_that_may_have_just_come_was_not_converted(growth: float, told: bool) -> None:
+    clue = Clue("unit_factor", "feature:x", "unit", "x: values after are x100 those before, in 24% of requests", 0.95, share=0.24)
+    found = (clue, np.zeros(3, bool), np.ones(3, bool))
+    assert (_settled(found, growth) is not None) is told
+    assert _settled(None, growth) is None

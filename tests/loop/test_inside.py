@@ -74,7 +74,7 @@ def test_rows_of_one_search_count_for_one() -> None:
 def room(change: pl.Expr) -> Any:
     before, after = side(0), side(1).with_columns(change)
     inside = moved_inside(before, after, ["amount", "kind"], ["country", "device"])
-    return SimpleNamespace(before=before, after=after, inside=inside, clumps={}, harm=lambda *_: None)
+    return SimpleNamespace(before=before, after=after, inside=inside, clumps={}, readings={}, harm=lambda *_: None)
 
 
 def test_a_unit_that_changed_in_one_segment_is_named_with_it() -> None:
@@ -111,7 +111,7 @@ def test_values_of_newcomers_are_no_fault_of_their_segment() -> None:
     more = pl.concat([spoilt, spoilt.filter(AUSTRIA)])  # twice as many Austrians
     for rows, told in ((spoilt, True), (more, False)):
         inside = moved_inside(before, rows, ["age"], ["country"])
-        here: Any = SimpleNamespace(before=before, after=rows, inside=inside, clumps={}, harm=lambda *_: None)
+        here: Any = SimpleNamespace(before=before, after=rows, inside=inside, clumps={}, readings={}, harm=lambda *_: None)
         assert "age" in inside
         found = _inside(here, "age", before["age"].to_numpy(), rows["age"].to_numpy())
         assert (found is not None) is told

@@ -24,6 +24,7 @@ CLIP_LEFT = 0.05  # of the share at the edge, that may still lie beyond it: some
 SATURATED = 0.1  # spreads (90 % - 10 %) by which the other values must have moved towards the heap
 CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share that used to lie beyond it: values were clipped
 FEW_VALUES, STILL_THERE = 50, 0.5  # values of a column of grades; part of the others that are still among them
+CAME = 1.4  # times the part of the requests that has come, up to which that part may be what differs
 NEWCOMERS = 1.3  # times the share of before from which a segment holds requests that it did not hold before
 ALL_ROWS = 0.98  # share of rows from which a mark is one of all requests
 
@@ -68,7 +69,7 @@ def values(room: Room) -> Outcome:
             told = column in room.compared and room.compared[column].changed
             clump = room.clumps.get(column, 1.0)
             found = (
-                converted(column, same_mix, a, clump)
+                _settled(converted(column, same_mix, a, clump), _growth(room))
                 or transformed(column, same_mix, a, told=False)
                 or _filled(column, b, a, clump)
                 or _out_of_range(column, b, a, clump)
@@ -96,8 +97,10 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
     if here is None:
         return None
     x, y, clump = b[here.before], a[here.after], room.clumps.get(column, 1.0)
-    found = converted(column, x, y, clump) or transformed(column, x, y, told=False) or _filled(column, x, y, clump)
-    grown = float(here.after.mean()) > NEWCOMERS * float(here.before.mean())
+    more = float(here.after.mean()) / max(float(here.before.mean()), 1e-9)
+    found = _settled(converted(column, x, y, clump), more * _growth(room))
+    found = found or transformed(column, x, y, told=False) or _filled(column, x, y, clump)
+    grown = more > NEWCOMERS
     if found is None and not grown:  # who has just come brings values of her own
         found = _out_of_range(column, x, y, clump) or transformed(column, x, y, told=True)
     if found is None:
@@ -108,6 +111,18 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
     share = float(marked.sum() / max(np.isfinite(a).sum(), 1))
     where = {**(clue.where or {}), "segment": here.where}
     return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where), np.zeros(b.size, bool), marked
+
+
+def _growth(room: Room) -> float:
+    """Requests after for each before."""
+    r = room.readings.get("volume")
+    return r.after / r.before if r is not None and r.moved and r.before and r.after else 1.0
+
+
+def _settled(found: Found | None, growth: float) -> Found | None:
+    """What was found in a part of the requests, unless that part may be those who have just come: others, not converted."""
+    share = found[0].share if found else None
+    return None if share is not None and share <= CAME * (1 - 1 / max(growth, 1.0)) else found
 
 
 def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
