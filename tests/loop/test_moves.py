@@ -12,6 +12,7 @@ import pytest
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.detect import (
     Move,
+    beyond_a_weekend,
     clumping,
     event_log_p,
     lone_weekend,
@@ -260,3 +261,15 @@ def test_a_change_in_a_gap_is_dated_by_the_first_bucket_that_shows_it() -> None:
     found = joint_onset([move], over)
     assert move.moved and found.index == at
     assert found.low <= at - 30 <= found.high
+
+
+def test_a_bias_about_zero_is_not_beyond_a_weekend_because_it_is_many_times_itself() -> None:
+    over = TimeGrid.over(MONDAY + timedelta(days=2), MONDAY + timedelta(days=5.6))
+    rng = np.random.default_rng(6)
+    late = np.arange(over.n_coarse) >= 0.8 * over.n_coarse
+    value = np.where(late, -0.2, -0.03) + rng.normal(0, 0.02, over.n_coarse)
+    error, n = np.full(over.n_coarse, 0.1), np.full(over.n_coarse, 100.0)  # of one request: 1
+    bias = Series("bias", "quality", "zero", over, True, (value,), lambda x: (x, error, n))
+    scan = step_scan(value, error)
+    assert scan.best is not None and not beyond_a_weekend(bias, scan, value, error, n)
+    assert beyond_a_weekend(bias, step_scan(4 * value, error), 4 * value, error, n)

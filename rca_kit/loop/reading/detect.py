@@ -31,7 +31,7 @@ STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # familie
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
-BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and parts of a standard deviation or level, that no weekend makes of these
+BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
 
@@ -115,7 +115,7 @@ def lone_weekend(grid: TimeGrid) -> bool:
 
 
 def beyond_a_weekend(series: Series, scan: StepScan, value: Floats, error: Floats, n: Floats) -> bool:
-    """Whether a step is larger than weekends make: odds trebled, numbers by half a standard deviation or half of themselves."""
+    """Whether a step is larger than weekends make: odds trebled, times by half, other numbers by half a standard deviation."""
     if scan.best is None or scan.kind == "ramp":
         return False
     ok, inside = np.isfinite(value) & np.isfinite(error) & (n > 0), _inside(scan, value.size)
@@ -127,9 +127,7 @@ def beyond_a_weekend(series: Series, scan: StepScan, value: Floats, error: Float
         return abs(math.log(q / (1 - q) * (1 - p) / p)) >= math.log(BOLD_ODDS)
     if series.log:
         return abs(a - b) >= math.log1p(BOLD)
-    if series.family == "input":
-        return abs(a - b) >= BOLD * float(np.median(error[ok] * np.sqrt(n[ok])))
-    return abs(a - b) >= BOLD * abs(1 - b if series.good == "higher" and 0 < b < 1 else b)
+    return abs(a - b) >= BOLD * float(np.median(error[ok] * np.sqrt(n[ok])))
 
 
 def season_for(series: Series, grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
