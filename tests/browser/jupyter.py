@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TOKEN = "for-tests-only"
 START_SECONDS = 90  # on a busy machine; the loop below ends as soon as the server answers
@@ -69,3 +70,16 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def brush(page: Any) -> None:
+    """Drag over a part of the chart of the metric, as one sets a window by hand."""
+    plot = page.locator(".rk-chart .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    y = box["y"] + box["height"] * 0.3
+    page.mouse.move(box["x"] + box["width"] * 0.6, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.68, y + 10, steps=6)
+    page.mouse.move(box["x"] + box["width"] * 0.75, y + 20, steps=6)
+    page.mouse.up()

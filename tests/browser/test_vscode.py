@@ -131,15 +131,7 @@ def test_explorers_answer_and_a_reload_loses_nothing(browser, server, folder):
     open_step(page, "Since when?")
     page.get_by_role("button", name="Half a day around").click()
     page.wait_for_function("() => document.querySelector('.rk-chart')?.layout?.xaxis?.range?.[0]?.startsWith('2026-03-01')")
-    plot = page.locator(".rk-chart .nsewdrag").first
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    y = box["y"] + box["height"] * 0.3
-    page.mouse.move(box["x"] + box["width"] * 0.6, y)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.68, y + 10, steps=6)
-    page.mouse.move(box["x"] + box["width"] * 0.75, y + 20, steps=6)
-    page.mouse.up()
+    jupyter.brush(page)
     page.get_by_text("(set by hand)").wait_for()
     open_step(page, "Why?")
     page.get_by_role("textbox", name="reason").first.fill("rolled back, no effect")

@@ -198,6 +198,7 @@ def scan_all(
     others = max(sum(s.family not in (*OUTCOMES, "helper") for s in chosen), 1)
     volume = next((s for s in chosen if s.name == "volume"), None)
     partial = volume.coarse_weights(volume.covered()) < COVERED_LEAST if volume is not None else np.zeros(grid.n_coarse, bool)
+    lone = lone_weekend(grid)
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
@@ -205,7 +206,7 @@ def scan_all(
             error = np.where(partial, np.nan, error)
         phase, day = season_for(s, grid)
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
-        if day is not None and s.family in WEEKLY and lone_weekend(grid):
+        if day is not None and s.family in WEEKLY and lone:
             plain = step_scan(value, error, phase=phase, first=first, last=last)
             if beyond_a_weekend(s, plain, value, error, seen.n):
                 found = plain

@@ -277,18 +277,21 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     Half of the requests must be slow before the median is, a twentieth before the 95th percentile: of quantiles the one that
     stands out most. An outcome that got worse before the alerted input moved did so for another reason, and is what matters.
     """
-    start = anchor.reach()[0]
+    start, family, z = anchor.reach()[0], anchor.series.family, abs(anchor.fit.z)
+    moved = [m for m in moves.values() if m.moved]
+    # worse, and not as well explained by a step that began with the anchor
+    apart = [
+        m for m in moved
+        if worse(m.series, m.fit.height) is True and m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP
+    ]
     if anchor.series.quantile is not None:
-        column, z, up = anchor.series.column, abs(anchor.fit.z), anchor.fit.height > 0
-        able = [m for m in moves.values() if m.moved and m.series.quantile is not None and m.series.column == column]
+        column, up = anchor.series.column, anchor.fit.height > 0
+        able = [m for m in moved if m.series.quantile is not None and m.series.column == column]
         able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
-    elif anchor.series.family in ("input", "mix", "volume"):
-        able = [m for m in moves.values() if m.moved and m.series.family in OUTCOMES and worse(m.series, m.fit.height) is True]
-        able = [m for m in able if m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP]  # not blurred
-    elif anchor.series.family == "quality":  # of several measures of the same mistakes the one that stands out most
-        able = [m for m in moves.values() if m.moved and m.series.family == "quality" and worse(m.series, m.fit.height) is True]
-        able = [m for m in able if abs(m.fit.z) >= CLEARER * abs(anchor.fit.z)]
-        able = [m for m in able if m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP]
+    elif family in ("input", "mix", "volume"):
+        able = [m for m in apart if m.series.family in OUTCOMES]
+    elif family == "quality":  # of several measures of the same mistakes the one that stands out most
+        able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]
     else:
         able = []
     earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]

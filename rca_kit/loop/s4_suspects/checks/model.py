@@ -42,8 +42,8 @@ def versions(room: Room) -> Outcome:
     grid = room.picture.grid
     counts = cube.by_value("n", grid.n_coarse)
     start = room.picture.start
-    total_a = sum(v[start:].sum() for v in counts.values())
-    total_b = sum(v[:start].sum() for v in counts.values())
+    total = np.sum(list(counts.values()), axis=0)
+    total_b, total_a = total[:start].sum(), total[start:].sum()
     clues = []
     for version, n in counts.items():
         if version is None or total_a == 0 or total_b == 0:
@@ -65,8 +65,7 @@ def versions(room: Room) -> Outcome:
         facts = {"hours_before_onset": late, "share": float(share_a)}
         if share_b >= KNOWN_SHARE:
             facts["known"] = float(share_b)
-        part = n / np.maximum(np.sum(list(counts.values()), axis=0), 1)
-        partly = np.flatnonzero((part < ALL_OF_IT) & (np.sum(list(counts.values()), axis=0) > 0))
+        partly = np.flatnonzero((n < ALL_OF_IT * total) & (total > 0))
         if partly.size and partly[-1] + 1 < n.size:  # since when nothing else served
             facts["alone_since"] = float((partly[-1] + 1) * grid.coarse)
         if harm is not None:
@@ -96,7 +95,7 @@ def versions(room: Room) -> Outcome:
         move = room.picture.moves.get(f"share:{column}={version}")
         stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
         known = (share_b >= KNOWN_SHARE or stand_in) and len(counts) > 1
-        stand_in = stand_in or (known and _always_there(n[:start], np.sum([v[:start] for v in counts.values()], axis=0)))
+        stand_in = stand_in or (known and _always_there(n[:start], total[:start]))
         if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
             clues.append(
                 Clue(
