@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, stdtr
 
+from rca_kit.stats.step_system import StepSystem
+
 Floats = NDArray[np.float64]
 
 MIN_POINTS = 12  # below this neither noise nor season can be told from a change
@@ -142,7 +144,7 @@ def step_scan(
     starts = np.arange(n)
     rho, phi = 0.0, 1.0
     for _ in range(2):
-        system = _System.of(values, design, errors, ok, rho)
+        system = StepSystem.of(values, design, errors, ok, rho)
         fits = _best(system, first, last)
         left = system.residual - _explained(fits, system)
         freedom = max(ok.sum() - design.shape[1] - 2, 3)
@@ -203,7 +205,7 @@ def gradual_profile(
     design = nuisance(n, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
-    system = _System.of(values, design, errors, ok, scan.rho)
+    system = StepSystem.of(values, design, errors, ok, scan.rho)
     # a change complete at e is the mean of the steps at s..e-1: sums over blocks give all of them at once
     c = np.concatenate([[0.0], np.cumsum(system.power)])
     gram = np.zeros((n + 1, n + 1))
@@ -246,80 +248,6 @@ def _winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats
     return out
 
 
-@dataclass(frozen=True)
-class _System:
-    """Generalised least squares of a step at each bucket, the season projected out.
-
-    Scaled by the errors and freed of AR(1), the step at measured bucket j is `enter[j]` there, `stay[t]` at each t after it and
-    zero before. Inner products of two steps, or of a step with anything, are hence sums from the end, and no matrix of steps is
-    ever made.
-
-    Attributes
-    ----------
-    at : int array, shape (n,)
-        The first measured bucket from each on, as a row; the number of rows where there is none.
-    enter, stay : array, shape (rows,)
-    basis : array, shape (rows, k)
-        Orthonormal basis of what is not a change.
-    onto : array, shape (n, k)
-        Products of each step with the basis.
-    residual : array, shape (rows,)
-        The values without what the basis explains.
-    gram : array, shape (n, n)
-    power : array, shape (n,)
-        Products of the projected steps with each other, and with the residual.
-    """
-
-    at: NDArray[np.intp]
-    enter: Floats
-    stay: Floats
-    basis: Floats
-    onto: Floats
-    residual: Floats
-    gram: Floats
-    power: Floats
-
-    @classmethod
-    def of(cls, values: Floats, design: Floats, errors: Floats, ok: NDArray[np.bool_], rho: float) -> _System:
-        """Scale by the errors, then remove AR(1) between neighbours; rows that were not measured are dropped."""
-        rows = np.flatnonzero(ok)
-        weight = 1.0 / errors[rows]
-        y, z, enter, stay = values[rows] * weight, design[rows] * weight[:, None], weight, weight
-        if rho > 0:
-            power = rho ** np.diff(rows)
-            scale = np.sqrt(1 - power**2)
-            y, stay = (np.concatenate([a[:1], (a[1:] - power * a[:-1]) / scale]) for a in (y, weight))
-            z = np.concatenate([z[:1], (z[1:] - power[:, None] * z[:-1]) / scale[:, None]])
-            enter = np.concatenate([weight[:1], weight[1:] / scale])
-        basis, _ = np.linalg.qr(z)
-        residual = y - basis @ (basis.T @ y)
-        at = np.searchsorted(rows, np.arange(values.size))
-
-        def product(a: Floats) -> Floats:
-            """Of each step with the columns of a."""
-            e, s = (enter, stay) if a.ndim == 1 else (enter[:, None], stay[:, None])
-            sums = np.cumsum((s * a)[::-1], axis=0)[::-1]
-            sums += (e - s) * a
-            return np.concatenate([sums, np.zeros_like(sums[:1])])[at]
-
-        onto = product(basis)
-        own = np.append(np.cumsum((stay**2)[::-1])[::-1] - stay**2, 0.0)
-        other = own + np.append(stay * enter, 0.0)
-        gram = np.where(_later(at.size), other[at], other[at][:, None])
-        if rho > 0:
-            own += np.append(enter**2, 0.0)
-            same = at[:, None] == at[None, :]
-            gram[same] = np.broadcast_to(own[at], gram.shape)[same]
-        gram -= onto @ onto.T
-        return cls(at, enter, stay, basis, onto, residual, gram, product(residual))
-
-    def column(self, starts: NDArray[np.intp]) -> Floats:
-        """Sum of the projected steps at these buckets."""
-        count = np.bincount(self.at[starts], minlength=self.enter.size + 1)[:-1].astype(float)
-        whole = (np.cumsum(count) - count) * self.stay + count * self.enter
-        return np.asarray(whole - self.basis @ self.onto[starts].sum(0))
-
-
 @lru_cache(maxsize=4)
 def _lengths(n: int) -> Floats:
     """Buckets from each start to each end, shape (n, n + 1)."""
@@ -333,13 +261,7 @@ def _boxes(n: int) -> NDArray[np.bool_]:
     return np.asarray((length >= MIN_BOX) & (length <= n // 2))
 
 
-@lru_cache(maxsize=4)
-def _later(n: int) -> NDArray[np.bool_]:
-    """Where the second of two steps is the later one."""
-    return np.triu(np.ones((n, n), bool))
-
-
-def _best(system: _System, first: int, last: int) -> dict[str, Fit]:
+def _best(system: StepSystem, first: int, last: int) -> dict[str, Fit]:
     gram, c, n = system.gram, system.power, system.power.size
     diagonal = np.diag(gram).copy()
     floor = 1e-9 * max(float(diagonal.max()), 1e-300)
@@ -377,7 +299,7 @@ def _best(system: _System, first: int, last: int) -> dict[str, Fit]:
     return out
 
 
-def _explained(fits: dict[str, Fit], system: _System) -> Floats:
+def _explained(fits: dict[str, Fit], system: StepSystem) -> Floats:
     """Part of the residual that the strongest fit explains, so that noise is measured without it."""
     if not fits:
         return np.zeros(system.residual.size)
