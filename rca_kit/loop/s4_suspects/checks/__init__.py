@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rca_kit.loop.s4_suspects.checks import alive, categories, clock, downstream, model, service, texts, traffic, values
+from rca_kit.loop.s4_suspects.checks import alive, categories, clock, downstream, model, recorded, service, texts, traffic, values
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
@@ -27,8 +27,8 @@ CHECKS: tuple[Callable[[Room], Outcome], ...] = (
     traffic.mix,
     traffic.alone,
     traffic.drift,
-    traffic.labels,
-    traffic.outputs,
+    recorded.labels,
+    recorded.outputs,
     texts.text_shift,
     texts.text_content,
     downstream.downstream,

@@ -1,4 +1,4 @@
-"""Checks of who comes and what is recorded: volume, duplicates, population mix, drift, labels, score gaps."""
+"""Checks of who comes: volume, duplicates, population mix, drift."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.stats.drift import ColumnChange
 from rca_kit.stats.rates import rate_z
 
@@ -24,7 +24,6 @@ _DAY_OFF = re.compile(
     r"festivo|vacaciones|puente|huelga|semana santa|feria|vacanz|sciopero|feriado|f[eé]rias|greve"
 )
 COUNTED_MORE = 1.25  # times the log's own part of its usual requests that a service may count
-DUE = 0.9  # part of their usual share at which labels have come
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
@@ -32,7 +31,6 @@ TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or l
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
-FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 DUPLICATE_LEAST = 0.005
 SEASONED_LEAST = 0.3  # sigmas by which the mean over time must move for it to overrule the comparison
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
@@ -275,128 +273,3 @@ def drift(room: Room) -> Outcome:
     return Outcome(
         "drift", "Drift of features", "external", "free", as_clues(clues), "no feature's distribution moved beyond chance"
     )
-
-
-def labels(room: Room) -> Outcome:
-    """The label pipeline: labels lost, or labels that moved while scores and KPIs did not."""
-    title, c = "Labels", room.columns
-    if c.label is None and not c.kpis:
-        return Outcome("labels", title, "data", "free", not_applicable="no label column")
-    clues = []
-    share = room.readings.get("label_share")
-    if (
-        share is not None
-        and room.picture.moves["label_share"].moved
-        and (share.change or 0) < 0
-        and share.before is not None
-        and share.after is not None
-    ):
-        clues.append(
-            Clue(
-                "label_share",
-                "label",
-                "labels_lost",
-                f"labels present for {share.before:.0%} -> {share.after:.0%} of requests",
-                room.strength("label_share"),
-                room.onset("label_share"),
-                abs(share.change or 0),
-                where={"column": c.label, "op": "null"},
-            )
-        )
-    for name, s in room.picture.series.items():
-        r = room.readings.get(name)
-        if s.family != "labels" or not name.startswith("null_rate:") or r is None or not r.moved or (r.change or 0) <= 0:
-            continue
-        clues.append(
-            Clue(
-                "label_share",
-                "label",
-                "labels_lost",
-                f"{s.column} missing in {r.before:.0%} -> {r.after:.0%} of requests",
-                room.strength(name),
-                room.onset(name),
-                r.change,
-                where={"column": s.column, "op": "null"},
-            )
-        )
-    rate = room.readings.get("label_rate")
-    score = room.readings.get("score_mean")
-    kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
-    if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
-        steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
-        calm = all(not k.moved for k in kpis)
-        text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
-        text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
-        clues.append(
-            Clue(
-                "label_rate",
-                "label",
-                "labels_moved" if steady and calm and kpis else "label_rate",
-                text,
-                room.strength("label_rate") * (1.0 if steady and calm else 0.5),
-                room.onset("label_rate"),
-                facts={"steady": float(steady), "calm": float(calm), "kpis": float(len(kpis))},
-            )
-        )
-    return Outcome("labels", title, "data", "free", as_clues(clues), "labels arrive, and mean what they meant")
-
-
-def _holds_where_due(room: Room, change: float) -> bool:
-    """Whether the label rate differs as much where most labels have come: what comes first is not what comes last."""
-    picture = room.picture
-    share, rate = picture.series["label_share"], picture.series["label_rate"]
-    seen = share.buckets(picture.grid.coarse).value
-    usual = picture.level("label_share", picture.before).value
-    due = np.repeat(np.nan_to_num(seen) >= DUE * usual, picture.grid.coarse)[: picture.grid.n]
-    b, a, there = rate.over(picture.before), rate.over(picture.after * due), share.over(picture.after * due)
-    if not np.isfinite(a.value) or not np.isfinite(there.value):
-        return False
-    open_ = max(1 - there.value / usual, 0.0)  # labels yet to come may all be of the other kind
-    worst = a.value * (1 - open_) + (open_ if change < 0 else 0.0)
-    return bool((worst - b.value) * np.sign(change) >= 2 * np.hypot(a.error, b.error))
-
-
-def outputs(room: Room) -> Outcome:
-    """Scores that are missing, constant, or moved."""
-    title, c = "Scores and decisions", room.columns
-    if c.score is None:
-        return Outcome("outputs", title, "model", "free", not_applicable="no score column")
-    clues = []
-    name = f"null_rate:{c.score}"
-    r = room.readings.get(name)
-    if r is not None and r.moved and (r.change or 0) > 0 and r.before is not None and r.after is not None:
-        clues.append(
-            Clue(
-                "score_nulls",
-                "model:",
-                "score_nulls",
-                f"scores missing: {r.before:.1%} -> {r.after:.1%}",
-                room.strength(name),
-                room.onset(name),
-                r.change,
-                None,
-                {"column": c.score, "op": "null"},
-            )
-        )
-    a, b = numbers(room.after, c.score), numbers(room.before, c.score)
-    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if min(a.size, b.size) > 200:
-        value, count = np.unique(a, return_counts=True)
-        top = float(count.max() / a.size)
-        was = float((b == value[int(np.argmax(count))]).mean())
-        z = rate_z(was * b.size, b.size, top * a.size, a.size)
-        if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top:
-            clues.append(
-                Clue(
-                    "score_constant",
-                    "model:",
-                    "fallback",
-                    f"one score ({value[int(np.argmax(count))]:.4g}) for {top:.1%} of requests, {was:.1%} before",
-                    float(z / (z + 5)),
-                    None,
-                    top - was,
-                    None,
-                    {"column": c.score, "op": "equal", "value": float(value[int(np.argmax(count))])},
-                )
-            )
-    return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")
