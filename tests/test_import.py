@@ -31,3 +31,12 @@ def test_every_public_name_is_announced():
     import rca_kit
 
     assert set(rca_kit.__all__) <= set(dir(rca_kit))
+
+
+def test_the_steps_load_what_a_case_without_models_and_texts_needs():
+    code = ("import sys, rca_kit; from rca_kit.case.bundled import sample; rca_kit.investigate(sample('desktop-auc-city')); "
+            "print(*(m for m in sys.modules if m.startswith(('rca_kit.', 'sklearn', 'statsmodels'))))")
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    unused = {"rca_kit.loop.versions.replay", "rca_kit.loop.guardrails.write", "rca_kit.loop.s5_samples.text_detectors"}
+    assert not loaded & {*unused, "sklearn", "statsmodels"}
+    assert "rca_kit.loop.s7_settle" in loaded

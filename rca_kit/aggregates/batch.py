@@ -21,7 +21,7 @@ from rca_kit.aggregates.rows import FLAGS, as_number, as_text, bucket, log_bin, 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-BLOCK = 16_384  # numbers binned at a time: a block and its counts stay in the processor's nearest cache
+BLOCK = 65_536  # numbers binned at a time: a block and its counts stay in the processor's cache
 TALL = 16_384  # rows of measures laid side by side at a time
 SPARSE = 8  # cells per row from which cells that occur are numbered first
 
@@ -71,7 +71,7 @@ def sum_batch(rows: pl.DataFrame, plan: Plan) -> dict[str, Cube]:
     fine = base[BUCKET].to_numpy()
     coarse = fine // plan.grid.coarse
     keys = {name: _binned(base[f"number:{name}"], keyed[name]) for name in numbers}
-    keys |= {name: _named(base[f"text:{name}"]) for name in texts}
+    keys |= {name: _named(base[f"text:{name}"], keyed[name]) for name in texts}
     outcomes = [c for m in measures for c in _columns(m, base[f"measure:{m}"])]
     inputs = [c for i, f in enumerate(plan.features) if f.numeric for c in _columns(f"feature{i}", base[f"number:{f.column}"])]
     for i, f in enumerate(plan.features):
@@ -120,10 +120,13 @@ def _binned(values: pl.Series, feature: FeaturePlan) -> Key:
     edges = feature.edges
     x = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
     out = np.zeros(x.size, np.uint8 if len(edges) < 255 else np.int64)
+    above = np.empty(min(BLOCK, x.size), bool)
     for start in range(0, x.size, BLOCK):
         block, count = x[start : start + BLOCK], out[start : start + BLOCK]
+        here = above[: block.size]
         for edge in edges:
-            np.add(count, block >= edge, out=count, casting="unsafe")
+            np.greater_equal(block, edge, out=here)
+            np.add(count, here.view(np.uint8), out=count)
     codes = out.astype(np.int64)
     codes[np.isnan(x)] = len(edges) + 1
     return Key(codes, pl.Series([*range(len(edges) + 1), None], dtype=pl.Int64))
@@ -135,10 +138,20 @@ def _whole(values: pl.Series) -> Key:
     return Key(values.cast(pl.Int64).fill_null(top).to_numpy(), pl.Series([*range(top), None], dtype=pl.Int64))
 
 
-def _named(values: pl.Series) -> Key:
+def _named(values: pl.Series, feature: FeaturePlan | None = None) -> Key:
+    """Codes of texts in their order. The values the plan has seen are tried first: collecting a batch's own takes as long."""
+    if feature is not None and feature.keep is None:
+        names = pl.Series(sorted(feature.values), dtype=pl.String)
+        codes = values.cast(pl.Enum(names), strict=False).to_physical()
+        if codes.null_count() == values.null_count():
+            return _coded(codes, names)
     names = values.drop_nulls().unique().sort()
-    codes = values.cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(len(names)).to_numpy()
-    return Key(codes, pl.concat([names, pl.Series([None], dtype=pl.String)]))
+    return _coded(values.cast(pl.Enum(names)).to_physical(), names)
+
+
+def _coded(codes: pl.Series, names: pl.Series) -> Key:
+    known = codes.cast(pl.Int64).fill_null(len(names)).to_numpy()
+    return Key(known, pl.concat([names, pl.Series([None], dtype=pl.String)]))
 
 
 @dataclass(frozen=True)

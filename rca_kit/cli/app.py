@@ -6,7 +6,9 @@ import sys
 import tempfile
 from contextlib import suppress
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 import typer
@@ -86,12 +88,19 @@ def findings(
     budget: Budget = None,
 ) -> None:
     """Take the seven steps without a notebook; findings as JSON."""
-    from rca_kit.loop.investigate import investigate
     from rca_kit.loop.progress import to_terminal
+    from rca_kit.sources import open_case
 
     if output is not None:
         check_writable(output)
-    text = to_json(investigate(folder, engine=engine, budget=seconds(budget), rows=to_terminal).to_dict())
+    limit = seconds(budget)
+    steps = Thread(target=import_module, args=("rca_kit.loop.investigate",))
+    steps.start()  # while the engine reads, the interpreter has time for it
+    opened = open_case(folder, engine=engine)
+    steps.join()
+    from rca_kit.loop.investigate import investigate
+
+    text = to_json(investigate(opened, budget=limit, rows=to_terminal).to_dict())
     if output is None:
         sys.stdout.write(text)
         sys.stdout.flush()

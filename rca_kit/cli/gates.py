@@ -55,7 +55,7 @@ def guardrails(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise BadInput("is not an empty folder, and nothing is overwritten", file=str(output))
     console = out()
-    for path in part("rca_kit.loop.guardrails", "write_guardrails")(folder, output, engine=engine, offline=offline):
+    for path in part("rca_kit.loop.guardrails.write", "write_guardrails")(folder, output, engine=engine, offline=offline):
         console.print(shown(path))
 
 

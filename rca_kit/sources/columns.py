@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from rca_kit.case.columns import MAX_LISTED_VALUES, ColumnSummary, Kind
 from rca_kit.case.names import ID_WORDS, tokens
-from rca_kit.case.times import PER_SECOND, epoch_unit
+from rca_kit.case.times import EPOCH_UNITS, PER_SECOND, epoch_unit
 from rca_kit.sources.times import read_time
 
 EAGER_ROWS = 3_000_000  # up to here a log fits in memory many times over, and is read once
@@ -55,7 +56,9 @@ def summarise(sample: pl.DataFrame, near: datetime | None = None) -> tuple[Colum
     >>> c.kind, c.n_unique, c.null_rate, c.values
     ('category', 2, 0.25, ('a', 'b'))
     """
-    return tuple(_one(sample[name], near) for name in sample.columns)
+    known = (cs.float().drop_nulls().drop_nans(), (~cs.float()).drop_nulls())
+    distinct = {c.name: c.item() for c in sample.select(k.n_unique() for k in known)}  # of all columns side by side
+    return tuple(_one(sample[name], distinct[name], near) for name in sample.columns)
 
 
 def is_nested(dtype: pl.DataType) -> bool:
@@ -69,12 +72,11 @@ def is_nested(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or dtype in (pl.Binary, pl.Object)
 
 
-def _one(values: pl.Series, near: datetime | None = None) -> ColumnSummary:
+def _one(values: pl.Series, n_unique: int, near: datetime | None) -> ColumnSummary:
     dtype = values.dtype
     numbers = dtype.is_float()
     known = values.drop_nulls().drop_nans() if numbers else values.drop_nulls()
     null_rate = 1 - len(known) / len(values) if len(values) else 0.0
-    n_unique = known.n_unique() if len(known) else 0
     kind = _kind(values.name, known, n_unique, near)
     low: Any = known.min() if kind != "category" and dtype != pl.String and len(known) else None
     high: Any = known.max() if low is not None else None
@@ -132,6 +134,8 @@ def _looks_like_epoch(name: str, known: pl.Series) -> bool:
 
 def _epochs_near(known: pl.Series, near: datetime) -> bool:
     """Whether numbers are epochs of the months around a moment: a band too narrow for numbers of anything else to fall into."""
+    if float(known.max()) < EPOCH_UNITS[0][1]:  # type: ignore[arg-type]  # spares most columns the quantiles
+        return False
     low, high = (known.quantile(q, "nearest") for q in (0.01, 0.99))
     unit = None if low is None else epoch_unit(float(low))
     if unit is None or low is None or high is None:

@@ -53,4 +53,13 @@ def settled(rows: pl.DataFrame, *first: str) -> pl.DataFrame:
     [1, 2]
     """
     others = [c for c, t in rows.schema.items() if c not in first and not t.is_nested() and t not in (pl.Binary, pl.Object)]
-    return rows.sort([*first, *others], nulls_last=True, maintain_order=True)
+    if not first:
+        return rows.sort(others, nulls_last=True, maintain_order=True)
+    ordered = rows.sort(first, nulls_last=True, maintain_order=True)
+    repeats = ordered.select(pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift()) for c in first).alias("r"))["r"]
+    equal = repeats | repeats.shift(-1, fill_value=False)
+    if not equal.any():
+        return ordered
+    # comparing thirty columns takes long, and few rows need it
+    sorted_out = ordered.filter(equal).sort([*first, *others], nulls_last=True, maintain_order=True)
+    return pl.concat([ordered.filter(~equal), sorted_out]).sort(first, nulls_last=True, maintain_order=True)

@@ -49,6 +49,17 @@ def test_the_kind_of_label_changes_no_sum(label_kind: str) -> None:
         assert_frame_equal(found.cubes[name].frame, expected.cubes[name].frame)
 
 
+def test_values_that_the_plan_did_not_see_are_counted_by_name() -> None:
+    log = make_log(1200)
+    plan = plan_of(log, "int")
+    text = next(p.column for p in plan.segments if not p.numeric and p.keep is None)
+    changed = log.with_columns(pl.when(pl.int_range(pl.len()) % 7 == 0).then(pl.lit("brand new")).otherwise(text).alias(text))
+    for rows in (log, changed):  # by codes known beforehand, and by codes found in the batch
+        found = scan(to_lazy(rows), plan).cubes[f"segment:{text}"].frame.group_by(VALUE).agg(pl.col("n").sum())
+        counted = rows.group_by(pl.col(text).cast(pl.String).alias(VALUE)).agg(pl.len().cast(pl.Int64).alias("n"))
+        assert_frame_equal(found, counted, check_row_order=False)
+
+
 @pytest.mark.parametrize("outcomes_only", [False, True])
 def test_few_long_queries_give_the_cubes_of_many_short_ones(outcomes_only: bool) -> None:
     """What Spark is asked, answered by Polars."""

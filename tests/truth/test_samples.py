@@ -11,7 +11,7 @@ import pytest
 
 import rca_kit
 from rca_kit.errors import BadInput
-from rca_kit.loop.guardrails import write_guardrails
+from rca_kit.loop.guardrails.write import write_guardrails
 from rca_kit.training import CaseScore, Key, score_case
 from rca_kit.training.logs import read_log
 from rca_kit.training.scoring import names_guilty

@@ -19,7 +19,6 @@ from rca_kit.loop.s5_samples.pairs import Bad, masked, pair
 from rca_kit.loop.s5_samples.redaction import find_leaks, personal_columns
 from rca_kit.loop.s5_samples.rows import HASH, INSIDE, MAX_BAD, WEIGHT, WINDOW, Sampled, fetch, mark
 from rca_kit.loop.s5_samples.rules import find_rules
-from rca_kit.loop.s5_samples.text_detectors import fitting_measures, text_measures
 from rca_kit.sources.collect import collect
 
 MAX_COLUMNS = 40  # a person compares no more; the suspects' own columns come first
@@ -179,6 +178,8 @@ def _with_measures(
     out: dict[str, pl.Series] = {}
     for name in columns:
         if name not in redact and name not in (roles.request_id, roles.error) and _is_text(frame[name]):
+            from rca_kit.loop.s5_samples.text_detectors import fitting_measures, text_measures
+
             fitting = fitting_measures(name)
             for measure, values in text_measures(frame[name]).items():
                 if measure not in fitting:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from rca_kit.errors import RcaKitError
-from rca_kit.findings.replay import Replay
 from rca_kit.findings.scope import Segment
-from rca_kit.findings.shadow import Shadow
 from rca_kit.findings.simulation import Simulation, Trial
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
@@ -20,6 +18,10 @@ from rca_kit.loop.s6_simulate.surrogate import MIN_FIDELITY, weights_like
 from rca_kit.loop.s6_simulate.thresholds import calibration_trials, threshold_trials, verdict_of
 from rca_kit.loop.s6_simulate.whatif import DECISION_METRICS, SCORE_METRICS, VALUE_METRICS, restored, rows_of, shows_in
 from rca_kit.sources.open import OpenCase
+
+if TYPE_CHECKING:
+    from rca_kit.findings.replay import Replay
+    from rca_kit.findings.shadow import Shadow
 
 MAX_SUSPECTS = 6  # features repaired: up to so many, Shapley shares are exact
 MAX_MIX = 3  # columns reweighted together: more leave no overlap
@@ -154,9 +156,6 @@ def simulate_case(
 
     Nothing that goes wrong with a model or a table stops an investigation: it is written into `needs`.
     """
-    from rca_kit.loop.versions.gates import replay_opened, shadow_opened
-    from rca_kit.models.load import load_model
-
     needs: list[str] = []
     replayed: Replay | None = None
     shadowed: Shadow | None = None
@@ -164,16 +163,22 @@ def simulate_case(
     entries = opened.case.incident.models
     for version in ("current", "previous"):
         if version in entries:
+            from rca_kit.models.load import load_model
+
             try:
                 models[version] = load_model(entries[version], trusted, opened.case.folder)
             except RcaKitError as error:
                 needs.append(f"the {version} model: {error.message}" + (f" ({error.hint})" if error.hint else ""))
     if opened.golden is not None and len(models) == 2:
+        from rca_kit.loop.versions.gates import replay_opened
+
         try:
             replayed = replay_opened(opened, trusted=trusted)[0]
         except RcaKitError as error:
             needs.append(f"the golden set: {error.message}")
     if opened.shadow is not None:
+        from rca_kit.loop.versions.gates import shadow_opened
+
         try:
             shadowed = shadow_opened(opened)[0]
         except RcaKitError as error:

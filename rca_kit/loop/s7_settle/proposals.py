@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rca_kit.findings.settlement import Guardrail
 from rca_kit.findings.suspects import Suspect
 from rca_kit.findings.symptom import MetricSeries
+from rca_kit.loop.guardrails.backtest import AlertRule, Backtest, series_of, suggest_rule
 from rca_kit.loop.s7_settle.facts import DEPLOYS, Facts, family_of, span
-
-if TYPE_CHECKING:
-    from rca_kit.loop.guardrails.backtest import AlertRule, Backtest
 
 MAX_ALERTS = 3
 MAX_INPUTS = 2
@@ -46,8 +42,6 @@ def propose(facts: Facts) -> tuple[Guardrail, ...]:
 
 def alert_rules(facts: Facts) -> list[tuple[str, AlertRule, Backtest]]:
     """Alert rules on the causal metrics and the main metric that would have fired on this incident."""
-    from rca_kit.loop.guardrails.backtest import series_of, suggest_rule  # the package's other modules need this one
-
     onset = facts.symptom.onset
     if onset is None or facts.verdict != "incident":
         return []

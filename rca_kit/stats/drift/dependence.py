@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import dct
 from scipy.special import chdtrc, digamma, fdtrc, ndtr, polygamma, stdtr
 
 from rca_kit.stats.drift.types import Floats, Ints
@@ -214,6 +213,8 @@ def _trigamma_inverse(x: float) -> float:
 def _cumulated(rest: Floats) -> Floats:
     if len(rest) < 2:
         return np.zeros(0)
+    from scipy.fft import dct
+
     squared = np.asarray(dct(rest, axis=0, norm="ortho"), float)[1:] ** 2
     return np.asarray(np.cumsum(squared if squared.ndim == 1 else squared.mean(1)), float)
 

@@ -16,11 +16,12 @@ import yaml
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
 from rca_kit.findings.symptom import MetricSeries
-from rca_kit.loop.guardrails import freshness, parity, schema, schema_file, write_guardrails
+from rca_kit.loop.guardrails import freshness, parity, schema, schema_file
 from rca_kit.loop.guardrails.backtest import AlertRule, backtest
 from rca_kit.loop.guardrails.prometheus import alert_name, rules_file
 from rca_kit.loop.guardrails.prometheus import tests_file as promtool_tests
 from rca_kit.loop.guardrails.trial import held_out, try_canary, try_schema
+from rca_kit.loop.guardrails.write import write_guardrails
 from rca_kit.loop.versions.triggers import parse_trigger
 from rca_kit.sources import open_case
 

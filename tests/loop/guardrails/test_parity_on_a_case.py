@@ -12,8 +12,8 @@ import pytest
 
 from rca_kit.errors import BadInput
 from rca_kit.findings.base import Window
-from rca_kit.loop.guardrails import write_guardrails
 from rca_kit.loop.guardrails.parity_trial import write_parity
+from rca_kit.loop.guardrails.write import write_guardrails
 from rca_kit.loop.investigate import investigate
 from rca_kit.sources import open_case
 from rca_kit.training.rows import simulate

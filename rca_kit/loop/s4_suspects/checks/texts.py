@@ -17,11 +17,11 @@ TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_of
 
 def text_content(room: Room) -> Outcome:
     """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    from rca_kit.loop.s5_samples.text_detectors import text_measures
-
     title, texts = "Content of text columns", _texts(room)
     if not texts:
         return Outcome("text_content", title, "external", "seconds", not_applicable="no free-text column")
+    from rca_kit.loop.s5_samples.text_detectors import text_measures
+
     clues = []
     for name in texts:
         sides = [text_measures(f[name].drop_nulls().head(TEXT_ROWS), only=TEXT_RATES) for f in (room.before, room.after)]

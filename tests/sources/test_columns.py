@@ -1,0 +1,36 @@
+"""What a summary of a column says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from rca_kit.sources.columns import summarise
+
+NEAR = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_missing_values_and_nans_are_no_values() -> None:
+    found = summarise(pl.DataFrame({"x": [1.0, float("nan"), None, 1.0], "t": ["a", "b", None, None], "none": [None] * 4}))
+    assert [(c.n_unique, c.null_rate) for c in found] == [(1, 0.5), (2, 0.5), (0, 1.0)]
+
+
+def test_a_table_without_columns_or_rows_is_summarised() -> None:
+    assert summarise(pl.DataFrame()) == ()
+    assert summarise(pl.DataFrame(schema={"x": pl.Float64, "t": pl.String}))[0].n_unique == 0
+
+
+@pytest.mark.parametrize("per_second", [1.0, 1e3, 1e6, 1e9])
+def test_epochs_about_the_incident_are_times_whatever_their_unit_and_name(per_second: float) -> None:
+    seconds = [(NEAR - timedelta(minutes=m)).timestamp() for m in range(200)]
+    later = [s + 20 * 365 * 86_400 for s in seconds]
+    frame = pl.DataFrame({"seen": seconds, "far": later, "small": [float(m) for m in range(200)]}) * per_second
+    assert [c.kind for c in summarise(frame, NEAR)][:2] == ["time", "numeric"]
+    assert summarise(frame, None)[0].kind == "numeric"
+
+
+def test_small_numbers_with_one_epoch_among_them_are_numbers() -> None:
+    frame = pl.DataFrame({"x": [*map(float, range(200)), NEAR.timestamp()]})
+    assert summarise(frame, NEAR)[0].kind == "numeric"
