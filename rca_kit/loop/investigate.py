@@ -22,7 +22,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_version, by_suspect, date_again, laid
+from rca_kit.loop.refine import at_version, by_age, by_suspect, date_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -174,6 +174,9 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     again = None
     if verdict.verdict == "incident" and not fixed:
         again = date_again(prepared, picture, room, outcomes, found_scope, found_symptom)
+        aged = by_age(picture, room, outcomes, found_scope, found_symptom)
+        if aged is not None and (again is None or aged.index < again.index):
+            again = aged
         if again is None and found_symptom.onset is None:
             again = by_suspect(picture, room, outcomes, found_scope, found_symptom)
     if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
@@ -198,7 +201,7 @@ def with_lost(outcomes: tuple[Outcome, ...], lost: tuple[Hurt, ...]) -> tuple[Ou
     if not lost:
         return outcomes
     says = f"in {lost[0].segment}, {lost[0].metric} tells of more missing than elsewhere at the same time"
-    clues = (Clue("label_share", "label", "labels_lost", says, LOST_HERE),)
+    clues = (Clue("label_share", "label", "labels_lost", says, LOST_HERE, lost[0].since),)
     return tuple(replace(o, clues=(*o.clues, *clues), not_applicable="") if o.code == "labels" else o for o in outcomes)
 
 

@@ -16,7 +16,7 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.detect import Move, scan_all, together
-from rca_kit.loop.reading.onset import JointOnset, joint_onset
+from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
@@ -106,6 +106,22 @@ def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scop
     return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), accused[0].best.subject)
 
 
+def by_age(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:
+    """The missed refresh that the leading suspect is about, where the symptom came of it: data grow old before it shows."""
+    accused = charges(weigh_up(room, outcomes, scope, found))
+    stale = [c for c in (accused[0].best.clues if accused else ()) if c.signature == "metric:stale" and c.strength >= MARK_LEAST]
+    ages = [
+        m
+        for c in stale
+        for m in picture.moves.values()
+        if m.moved and is_age(m.series) and c.subject == f"component:{m.series.column}"
+    ]
+    dated = [o for m in ages if (o := refresh_onset(m, picture.moves.values())) is not None]
+    was, day = picture.onset, BLIND_DAY // picture.grid.width_s
+    able = [o for o in dated if was is not None and was.low - day <= o.high and o.index < was.index]
+    return min(able, key=lambda o: (o.index, o.lead), default=None)
+
+
 def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:
     """The main metric in these rows, if it stands out there as it did in the whole; any outcome when the whole showed none."""
     main = moves.get(room.main)
@@ -139,7 +155,8 @@ def _marks(
         c
         for o in outcomes
         for c in o.clues
-        if c.where and GROUP[c.signature] in BREAKS
+        if c.where
+        and GROUP[c.signature] in BREAKS
         and ((c.strength >= MARK_LEAST and (c in leading or unhurt)) or _carries_all(c))
     ]
 

@@ -11,7 +11,7 @@ import pytest
 
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
-from rca_kit.loop.s4_suspects.checks.values import _inside
+from rca_kit.loop.s4_suspects.checks.values import _filled, _inside, _whole_or_inside
 from rca_kit.loop.s4_suspects.inside import moved_inside
 from rca_kit.sources import to_lazy
 from rca_kit.stats.clumps import rows_per_value
@@ -115,3 +115,13 @@ def test_values_of_newcomers_are_no_fault_of_their_segment() -> None:
         assert "age" in inside
         found = _inside(here, "age", before["age"].to_numpy(), rows["age"].to_numpy())
         assert (found is not None) is told
+
+
+@pytest.mark.parametrize(("part", "kind"), [(1.0, "frozen"), (0.3, "default")])
+def test_one_value_in_all_rows_of_a_segment_is_frozen_and_in_some_a_default(part: float, kind: str) -> None:
+    chosen = AUSTRIA & (pl.int_range(pl.len()) % 10 < 10 * part)
+    here = room(pl.when(chosen).then(38.7).otherwise(pl.col("amount")).alias("amount"))
+    b, a = (f["amount"].to_numpy() for f in (here.before, here.after))
+    seen = _whole_or_inside(_filled("amount", b, a), here, "amount", b, a)
+    assert seen is not None and seen[0].signature == kind
+    assert ("segment" in (seen[0].where or {})) == (kind == "frozen")

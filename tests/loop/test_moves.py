@@ -273,3 +273,21 @@ def test_a_bias_about_zero_is_not_beyond_a_weekend_because_it_is_many_times_itse
     scan = step_scan(value, error)
     assert scan.best is not None and not beyond_a_weekend(bias, scan, value, error, n)
     assert beyond_a_weekend(bias, step_scan(4 * value, error), 4 * value, error, n)
+
+
+def sparse_losses(seed: int, over: TimeGrid, later: float = 1 / 16) -> Series:
+    """Log losses of about one request an hour, one in sixteen large; from the middle on so large a part as `later`."""
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(1.3, over.n_coarse)
+    part = np.where(np.arange(n.size) < n.size // 2, 1 / 16, later)
+    losses = [np.where(rng.random(k) < p, rng.uniform(2, 4, k), 0.07) for k, p in zip(n, part, strict=True)]
+    total, squares = (np.array([float((x**p).sum()) for x in losses]) for p in (1, 2))
+    return Series("segment:log_loss|geo=GB", "segment", "lower", over, True, (total, squares, n.astype(float)), metrics.mean)
+
+
+def test_losses_that_most_hours_show_nothing_of_are_as_wide_as_all_of_them() -> None:
+    over = grid(10)
+    quiet = [scan_all([sparse_losses(s, over)], over, MONDAY + timedelta(days=10), ()) for s in range(60)]
+    assert sum(m.moved for moves in quiet for m in moves.values()) <= 1
+    hard = [scan_all([sparse_losses(s, over, 8 / 16)], over, MONDAY + timedelta(days=10), ()) for s in range(20)]
+    assert sum(m.moved for moves in hard for m in moves.values()) >= 16

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 import rca_kit
+from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, exceedance_log_p, scan_all
-from rca_kit.loop.reading.onset import joint_onset
+from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 
@@ -113,3 +116,38 @@ def test_the_newest_version_is_looked_at_where_nothing_stands_out(tmp_path: Path
     assert found.verdict == "incident"
     assert found.symptom.onset is not None
     assert abs(found.symptom.onset - made.ONSET) <= timedelta(hours=1)
+
+
+def ages(period: int, stuck: int | None, over: TimeGrid) -> Series:
+    """Age in seconds of what is refreshed every `period` buckets, and after bucket `stuck` no more."""
+    i = np.arange(over.n)
+    last = np.where(stuck is not None and i >= (stuck or 0), (stuck or 0) // period * period, i // period * period)
+    age = (i - last) * float(over.width_s) + 60.0
+    sums = (age, age**2, np.ones(over.n))
+    return Series("service:job:feature_age_s", "component", "lower", over, False, sums, _level, column="job")
+
+
+@pytest.mark.parametrize("period", [6, 18])
+def test_a_refresh_that_did_not_come_is_dated_between_the_last_one_and_when_it_was_due(period: int) -> None:
+    over = TimeGrid.over(made.T0, made.T0 + timedelta(days=6))
+    stuck = int(0.7 * over.n)
+    move = scan_all([ages(period, stuck, over)], over, made.T0 + timedelta(days=6), ())["service:job:feature_age_s"]
+    last = stuck // period * period
+    missed = missed_refresh(move)
+    assert missed is not None and missed[0] == last and last + period <= missed[1] <= last + period + 2
+    alone = refresh_onset(move, [])
+    assert alone is not None and (alone.low, alone.high) == missed and alone.low < alone.index < alone.high
+    outcome = SimpleNamespace(
+        moved=True, series=SimpleNamespace(family="quality"), scan=SimpleNamespace(kind="step"),
+        fit=SimpleNamespace(start=last // over.coarse),
+    )
+    told = refresh_onset(move, [outcome])  # type: ignore[list-item]
+    assert told is not None and told.index == last
+    late = SimpleNamespace(**{**vars(outcome), "fit": SimpleNamespace(start=over.n_coarse - 1)})
+    assert refresh_onset(move, [late]) == alone  # type: ignore[list-item]
+
+
+def test_an_age_that_comes_and_goes_as_ever_missed_nothing() -> None:
+    over = TimeGrid.over(made.T0, made.T0 + timedelta(days=6))
+    move = scan_all([ages(18, None, over)], over, made.T0 + timedelta(days=6), ())["service:job:feature_age_s"]
+    assert not move.moved

@@ -360,3 +360,32 @@ def test_scores_on_another_scale_in_some_requests() -> None:
     frames = [pl.DataFrame({"s": x}) for x in (before, mixed)]
     said = _scale(SimpleNamespace(before=frames[0], after=frames[1], columns=SimpleNamespace(score="s")))  # type: ignore[arg-type]
     assert said.startswith("scores after are x100 those before, in ") and 0.37 <= int(said[-15:-13]) / 100 <= 0.43
+
+
+def unlogged(*names: str, signature: str = "unit") -> float:
+    clues = [Clue("value_range", f"feature:{n}", signature, f"{n} broke", 0.9) for n in names]
+    found = hypotheses(clues, [Fit(change("c1", "gateway"), 0.0, 90.0, "silent", {})], Scene("quality", 10, ()))
+    return max((c.probability for c in charges(found) if c.best.change_id is None and c.best.category == "upstream"), default=0.0)
+
+
+def test_features_that_broke_in_the_same_way_are_one_suspect() -> None:
+    clues = [Clue("value_range", f"feature:{n}", "unit", f"{n} broke", 0.9) for n in ("width", "depth")]
+    found = hypotheses([*clues, Clue("drift", "feature:hue", "drift", "hue drifted", 0.6)], [], Scene("quality", 10, ()))
+    assert {h.subject: h.twins for h in found[:-1]} == {
+        "feature:width": ("feature:depth",), "feature:depth": ("feature:width",), "feature:hue": (),
+    }
+    accused = charges(found)
+    assert len([c for c in accused if c.best.subject in ("feature:width", "feature:depth")]) == 1
+    wide = next(h for h in found if h.subject == "feature:width" and h.category == "upstream")
+    assert "depth changed in the same way" in {e.says for e in evidence(wide)}
+    assert unlogged("width", "depth") > unlogged("width")
+
+
+def test_features_that_broke_in_other_ways_or_only_drifted_stay_suspects_of_their_own() -> None:
+    mixed = hypotheses(
+        [Clue("null_rate", "feature:a", "nulls", "nulls", 0.9), Clue("value_range", "feature:b", "unit", "x100", 0.9),
+         Clue("drift", "feature:c", "drift", "drifted", 0.9), Clue("drift", "feature:d", "drift", "drifted", 0.9)],
+        [], Scene("quality", 10, ()),
+    )  # fmt: skip
+    assert all(h.twins == () for h in mixed)
+    assert {c.best.subject for c in charges(mixed)} == {f"feature:{x}" for x in "abcd"}

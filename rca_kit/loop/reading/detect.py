@@ -13,6 +13,7 @@ from scipy.special import log_ndtr
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.series import Series
+from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
 from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, Season, StepScan, step_scan
 
@@ -27,6 +28,7 @@ SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared th
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
+FEW_ROWS = 30  # rows a bucket below which a skewed loss shows no spread in most buckets: then all rows' spread is pooled
 STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # families and metrics that know no weekend
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
@@ -166,6 +168,9 @@ def observe(series: Series) -> tuple[Floats, Floats, Estimate]:
         unit = float(np.median(error[ok] ** 2 * n[ok]))
         if unit <= 0:
             unit = float(np.mean(error[ok] ** 2 * n[ok]))
+        if float(np.median(n[ok])) < FEW_ROWS:
+            free = np.maximum(n[ok] - 1, 0)
+            unit = max(unit, float((error[ok] ** 2 * n[ok] * free).sum() / max(free.sum(), 1.0)))
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = np.sqrt(unit / n)
     return value, np.where(ok, pooled, np.nan), seen
@@ -216,6 +221,8 @@ def scan_all(
         moved = found.best is not None and found.log_p < math.log(alpha)
         if moved and s.counts:
             moved = binomial_log_p(s, found, last - first + 1, (clumps or {}).get(s.name, 1.0)) < math.log(alpha)
+        if moved and s.formula is metrics.mean and float(np.nanmedian(seen.n)) < FEW_ROWS:
+            moved = loss_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.quantile is not None:
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
@@ -233,6 +240,26 @@ def binomial_log_p(series: Series, scan: StepScan, looks: int, clump: float = 1.
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
     return _deviance_log_p(k, n, scan, looks, max(scan.phi, clump))
+
+
+def loss_log_p(series: Series, scan: StepScan, looks: int) -> float:
+    """Corrected p value of a change of a mean of losses of which few are large: by how many large ones it rests on.
+
+    Losses whose variance is J times their mean weigh like so many events of size J, and these are told by their Poisson
+    deviance: two large ones in an hour are a high z and no rare thing.
+    """
+    total, squares, n = (series.coarse_sum(i) for i in range(3))
+    quiet = ~_inside(scan, n.size)
+    rows, mean = float(n[quiet].sum()), float(total[quiet].sum()) / max(float(n[quiet].sum()), 1.0)
+    if scan.best is None or scan.kind == "ramp" or rows == 0 or mean <= 0 or (total < 0).any():
+        return scan.log_p
+    size = max((float(squares[quiet].sum()) / rows - mean**2) / mean, 1e-12)
+    sides = [(float(total[w].sum()) / size, float(n[w].sum())) for w in (~quiet, quiet)]
+    each = sum(k for k, _ in sides) / sum(m for _, m in sides)
+    deviance = 2 * sum(k * math.log(k / (each * m)) - (k - each * m) if k > 0 else each * m for k, m in sides)
+    looked = max(looks, 1) * (BOX_LOOKS if scan.kind == "box" else 1.0)
+    z = math.sqrt(max(deviance, 0.0)) / max(scan.phi, 1.0)
+    return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(looked), 0.0))
 
 
 def event_log_p(value: Floats, scan: StepScan, looks: int) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import Move, observe, season_for
+from rca_kit.loop.reading.detect import OUTCOMES, Move, observe, season_for
+from rca_kit.loop.reading.series import Series
 from rca_kit.stats.stepscan import gradual_profile
 
 Floats = NDArray[np.float64]
@@ -52,9 +53,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
         born = min(births)
         at = born * grid.coarse
         return JointOnset(at, at, min(at + grid.coarse - 1, grid.n - 1), anchor.series.name)
-    overdue = overdue_since(anchor)
+    overdue = refresh_onset(anchor, {m.series.name: m for m in (*group[1:], *others)}.values())
     if overdue is not None:
-        return JointOnset(overdue, max(overdue - grid.coarse, 0), min(overdue + grid.coarse, grid.n - 1), anchor.series.name)
+        return overdue
     slow = gradual_onset(group, others, grid)
     if slow is not None:
         return slow
@@ -131,10 +132,18 @@ def _log_sum(x: Floats) -> float:
     return top + math.log(float(np.exp(x - top).sum()))
 
 
-def overdue_since(move: Move) -> int | None:
-    """Fine bucket since when an age has stayed above all it reached before: a refresh that was due did not come."""
+def is_age(series: Series) -> bool:
+    """Whether a component's metric tells how old its data are."""
+    return series.family == "component" and any(w in series.name.rsplit(":", 1)[-1].lower() for w in AGE_WORDS)
+
+
+def missed_refresh(move: Move) -> tuple[int, int] | None:
+    """Fine buckets of an age's last refresh, and of the first moment at which it is older than ever: the next one did not come.
+
+    None for what is no age, and for ages that came back to what they used to be.
+    """
     s = move.series
-    if s.family != "component" or move.fit.height < 0 or not any(w in s.name.rsplit(":", 1)[-1].lower() for w in AGE_WORDS):
+    if not is_age(s) or move.fit.height < 0:
         return None
     value = s.buckets().value
     seen = np.flatnonzero(np.isfinite(value))
@@ -145,7 +154,25 @@ def overdue_since(move: Move) -> int | None:
     usual = float(value[early].max()) * (1 + AGE_MARGIN)
     within = seen[value[seen] <= usual]
     late = seen[seen > within[-1]]
-    return int(late[0]) if late.size >= 2 else None
+    if late.size < 2:
+        return None
+    falls = within[1:][np.diff(value[within]) < 0]
+    return int(falls[-1]) if falls.size else int(within[0]), int(late[0])
+
+
+def refresh_onset(age: Move, others: Iterable[Move]) -> JointOnset | None:
+    """Onset of a refresh that did not come: half-way to when it was overdue, or sooner where an outcome fell sooner.
+
+    The data grow old from the last refresh on, and are known to be older than usual only once the next one is overdue.
+    """
+    missed = missed_refresh(age)
+    if missed is None:
+        return None
+    grid = age.series.grid
+    low, high = missed
+    starts = [m.fit.start * grid.coarse for m in others if m.moved and m.series.family in OUTCOMES and m.scan.kind == "step"]
+    at = min([(low + high) // 2, *(max(s, low) for s in starts if low < s + grid.coarse <= high)])
+    return JointOnset(at, min(low, at), max(high, at), age.series.name)
 
 
 def appearance(move: Move) -> int | None:

@@ -20,6 +20,7 @@ from rca_kit.loop.s3_scope.search import (
     scope,
     segments_of,
 )
+from rca_kit.loop.s3_scope.unrecorded import missing_since
 from rca_kit.stats.segments.counts import Counts
 
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
@@ -36,6 +37,7 @@ class Hurt:
 
     metric: str
     segment: Segment
+    since: int | None = None  # fine bucket, where it is known better than the symptom's onset
 
     def __str__(self) -> str:
         s = self.segment
@@ -58,14 +60,15 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         )
         if bad is None or bad.direction == "either":
             continue
+        since = missing_since(picture, name) if records(picture, name) else None
         if records(picture, name):
-            segments = _labels_missing(prepared, _at_own_start(picture, name), bad, name)
+            segments = _labels_missing(prepared, _starting(picture, name, since), bad, name)
         else:
             segments = scope(picture, prepared.frame, bad, name, dimensions(prepared.aggregates.plan)).segments
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
         if picture.series[name].family in ("service", "stage"):
             sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
-        out += [Hurt(name, s) for s in sure[:1]]
+        out += [Hurt(name, s, None if since is None else since * picture.grid.coarse) for s in sure[:1]]
     return tuple(out)
 
 
@@ -89,7 +92,12 @@ def _labels_missing(prepared: Prepared, picture: Picture, bad: Badness, name: st
     lost = table.sums[f"{MARK}_after"]
     usual = float(lost.sum() / n.sum())
     found = segments_of(look_for(table, Counts(usual * n, n, lost, n), bad.direction), table)
-    return tuple(s for s in found if (s.after or 0.0) - usual >= LOST_LEAST)
+    most = max(float(lost.sum()), 1.0)
+    return tuple(
+        replace(s, share_of_impact=min(float(s.after or 0.0) * (s.n_after or 0) / most, 1.0))
+        for s in found
+        if (s.after or 0.0) - usual >= LOST_LEAST
+    )
 
 
 def _labels_due(picture: Picture, name: str) -> Picture | None:
@@ -107,10 +115,11 @@ def _labels_due(picture: Picture, name: str) -> Picture | None:
     return replace(picture, windows=(picture.windows[0], Window(start, max(end, start)))) if end > start else None
 
 
-def _at_own_start(picture: Picture, name: str) -> Picture:
-    """The picture with windows on either side of a series' own best start."""
+def _starting(picture: Picture, name: str, since: int | None) -> Picture:
+    """The picture with windows on either side of a coarse bucket, or of a series' own best start where none is given."""
     fit = picture.moves[name].scan.best
-    if fit is None:
+    start = since if since is not None else fit.start if fit is not None else None
+    if start is None:
         return picture
-    at = picture.grid.time(fit.start, coarse=True)
+    at = picture.grid.time(start, coarse=True)
     return replace(picture, windows=(Window(picture.grid.origin, at), Window(at, picture.grid.time(picture.grid.n))))

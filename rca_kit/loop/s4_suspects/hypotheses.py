@@ -13,6 +13,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
 
+TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
@@ -21,13 +22,17 @@ NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and st
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A subject failing in one way, for a reason of one category, brought by a change or not. `x` is its evidence by name."""
+    """A subject failing in one way, for a reason of one category, brought by a change or not. `x` is its evidence by name.
+
+    `twins` are other features that broke in the same way: one cause, whichever of them names it.
+    """
 
     category: str
     subject: str
     fit: Fit | None
     clues: tuple[Clue, ...]
     x: dict[str, float] = field(default_factory=dict)
+    twins: tuple[str, ...] = ()
 
     @property
     def change_id(self) -> str | None:
@@ -75,8 +80,13 @@ def hypotheses(
         for s, cs in by_subject.items()
         if s.startswith("feature:") and any(c.signature in FAULTS and c.strength >= FAULT_LEAST for c in cs)
     }
+    alike: dict[str, list[str]] = defaultdict(list)
+    for subject, cs in by_subject.items():
+        if (way := _broke(subject, cs)) is not None:
+            alike[way].append(subject)
     out = []
     for subject, cs in by_subject.items():
+        twins = tuple(s for s in alike.get(_broke(subject, cs) or "", ()) if s != subject)
         own = _own_onset(cs, scene)
         judged = refit(own) if own is not None and refit is not None else fits
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
@@ -100,14 +110,21 @@ def hypotheses(
                 x["owner:outside"] = 1.0
             if subject in broken and len(broken) > 1:
                 x[f"together:{category}"] = 1.0
-            out.append(Hypothesis(category, subject, None, tuple(cs), {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}))
+            unlogged = {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}
+            out.append(Hypothesis(category, subject, None, tuple(cs), unlogged, twins))
             for f in judged:
                 if lead.signature in ATTACKS and f.change.kind in GUESTS:
                     continue
                 named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
                 evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
-                out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}))
+                out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}, twins))
     return [*out, OTHER]
+
+
+def _broke(subject: str, cs: list[Clue]) -> str | None:
+    """In which way a feature broke, by its strongest sign of that."""
+    ways = [c for c in cs if c.signature in TWINS and c.strength >= FAULT_LEAST] if subject.startswith("feature:") else []
+    return max(ways, key=lambda c: (c.strength, c.signature)).signature if ways else None
 
 
 def _own_onset(cs: list[Clue], scene: Scene) -> int | None:

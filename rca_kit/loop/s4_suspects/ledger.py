@@ -28,6 +28,7 @@ KINDS = {  # kinds of change as a sentence calls them
     "other": "a change of another kind",
     "data_pipeline": "a change of a data pipeline",
 }
+TWINS_SHOWN = 3  # features named in one sentence
 SHOWN_LEAST = 0.15  # log-odds below which a piece of evidence is noise to a reader
 
 
@@ -83,8 +84,8 @@ def charges(found: Sequence[Hypothesis]) -> list[Charge]:
 
 
 def accused(h: Hypothesis) -> tuple[str, str]:
-    """Give what a hypothesis accuses: a logged change, or a subject when none is accused."""
-    return ("change", h.change_id) if h.change_id is not None else ("subject", h.subject)
+    """Give what a hypothesis accuses: a logged change, or, when none is accused, a subject and its twins (by the first name)."""
+    return ("change", h.change_id) if h.change_id is not None else ("subject", min((h.subject, *h.twins)))
 
 
 def score(h: Hypothesis) -> float:
@@ -113,6 +114,11 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
     if "category:unfit" in h.x:
         w = weight("category:unfit") * h.x["category:unfit"]
         out.append(Evidence("category", f"part of what it shows is not what {_a(h.category)} cause leaves", round(w, 3), w >= 0))
+    together = weight(f"together:{h.category}") * h.x.get(f"together:{h.category}", 0.0)
+    if h.twins and abs(together) >= SHOWN_LEAST:
+        w, more = together, len(h.twins) - TWINS_SHOWN
+        twins = ", ".join(t.partition(":")[2] for t in h.twins[:TWINS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        out.append(Evidence("together", f"{twins} changed in the same way", round(w, 3), w >= 0))
     for key, words in (
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),

@@ -71,7 +71,7 @@ def values(room: Room) -> Outcome:
             found = (
                 _settled(converted(column, same_mix, a, clump), _growth(room))
                 or transformed(column, same_mix, a, told=False)
-                or _filled(column, b, a, clump)
+                or _whole_or_inside(_filled(column, b, a, clump), room, column, b, a)
                 or _out_of_range(column, b, a, clump)
                 or _inside(room, column, b, a)
                 or (transformed(column, same_mix, a, told=True) if told else None)  # an odd scale only where nothing else tells
@@ -89,6 +89,14 @@ def values(room: Room) -> Outcome:
         as_clues(clues),
         "numeric features keep their units and ranges",
     )
+
+
+def _whole_or_inside(found: Found | None, room: Room, column: str, b: Floats, a: Floats) -> Found | None:
+    """What looks like a default in a part of all rows is a frozen feature where these are all rows of one segment."""
+    if found is None or found[0].signature != "default" or column not in room.inside:
+        return found
+    here = _inside(room, column, b, a)
+    return here if here is not None and here[0].signature in ("frozen", "zeroed") else found
 
 
 def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
