@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 RIPE = 0.98  # part of their usual share at which labels have come; where fewer have, a segment may only be a slower one
 LEAST_MORE = 0.1  # share that must be missing beyond what the segment lacks at other times
 Z_LEAST = 7.0  # some dozens of segment values times hundreds of starts, and a segment's habits wander
+LOST_ROWS = 20  # rows that must lack it: a handful in the last hour that is known may be on their way
 COMMON = 0.01  # share of the requests from which a value is looked at
 EDGE_BUCKETS = 6  # before the first start, for a segment's habits must be known; and those in which records must have come
 
@@ -58,7 +59,8 @@ def _since(missing: Floats, n: Floats, others_missing: Floats, others: Floats) -
     noise = np.where(ripe, n * np.maximum(unit, share * (1.0 - share)) * (1.0 + n / np.maximum(others, 1.0)), 0.0)
     after, rows_after, noise_after = (np.cumsum(x[::-1])[::-1] for x in (excess, weight, noise))
     before, rows_before, noise_before = (x.sum() - y for x, y in ((excess, after), (weight, rows_after), (noise, noise_after)))
-    able = (rows_after > 0) & (rows_before > 0) & (np.cumsum(ripe) > EDGE_BUCKETS)
+    lost_after = np.cumsum(np.where(ripe, missing, 0.0)[::-1])[::-1]
+    able = (lost_after >= LOST_ROWS) & (rows_before > 0) & (np.cumsum(ripe) > EDGE_BUCKETS)
     if not able.any():
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
