@@ -19,10 +19,11 @@ from rca_kit.aggregates.plan import FeaturePlan, Plan
 from rca_kit.aggregates.rows import FLAGS, as_number, as_text, bucket, log_bin, outcome_columns
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]  # as narrow as they can be: new memory costs more than the sums
 
 BLOCK = 65_536  # numbers binned at a time: a block and its counts stay in the processor's cache
 TALL = 16_384  # rows of measures laid side by side at a time
+MOST_NARROW = 2**31 - 1  # cells that 32 bits tell apart
 SPARSE = 8  # cells per row from which cells that occur are numbered first
 
 
@@ -119,7 +120,7 @@ def _binned(values: pl.Series, feature: FeaturePlan) -> Key:
     """Bins as `bin_index` gives them."""
     edges = feature.edges
     x = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    out = np.zeros(x.size, np.uint8 if len(edges) < 255 else np.int64)
+    out: Codes = np.zeros(x.size, np.uint8 if len(edges) < 255 else np.int32)
     above = np.empty(min(BLOCK, x.size), bool)
     for start in range(0, x.size, BLOCK):
         block, count = x[start : start + BLOCK], out[start : start + BLOCK]
@@ -127,15 +128,14 @@ def _binned(values: pl.Series, feature: FeaturePlan) -> Key:
         for edge in edges:
             np.greater_equal(block, edge, out=here)
             np.add(count, here.view(np.uint8), out=count)
-    codes = out.astype(np.int64)
-    codes[np.isnan(x)] = len(edges) + 1
-    return Key(codes, pl.Series([*range(len(edges) + 1), None], dtype=pl.Int64))
+    out[np.isnan(x)] = len(edges) + 1
+    return Key(out, pl.Series([*range(len(edges) + 1), None], dtype=pl.Int64))
 
 
 def _whole(values: pl.Series) -> Key:
     """Codes of whole numbers from 0."""
     top = int(values.max() if len(values) - values.null_count() else -1) + 1  # type: ignore[arg-type]
-    return Key(values.cast(pl.Int64).fill_null(top).to_numpy(), pl.Series([*range(top), None], dtype=pl.Int64))
+    return Key(values.cast(pl.Int32).fill_null(top).to_numpy(), pl.Series([*range(top), None], dtype=pl.Int64))
 
 
 def _named(values: pl.Series, feature: FeaturePlan | None = None) -> Key:
@@ -150,7 +150,7 @@ def _named(values: pl.Series, feature: FeaturePlan | None = None) -> Key:
 
 
 def _coded(codes: pl.Series, names: pl.Series) -> Key:
-    known = codes.cast(pl.Int64).fill_null(len(names)).to_numpy()
+    known = codes.cast(pl.Int32).fill_null(len(names)).to_numpy()
     return Key(known, pl.concat([names, pl.Series([None], dtype=pl.String)]))
 
 
@@ -168,13 +168,19 @@ class Cells:
         """Number the cells that can occur or, where those are many, the ones that do."""
         first = int(buckets.min())
         size = key.size if key else 1
-        cell = (buckets - first) * size + key.codes if key else buckets - first
         n = (int(buckets.max()) - first + 1) * size
+        cell: Codes = (buckets - first).astype(np.int32 if n <= MOST_NARROW else np.int64, copy=False)
+        if key:
+            cell *= size
+            cell += key.codes
         if n > SPARSE * buckets.size:
             numbers, cell = np.unique(cell, return_inverse=True)
         else:
             numbers = np.arange(n)
-        count = np.bincount(cell, minlength=numbers.size)
+        count = np.zeros(numbers.size, np.int64)
+        step = max(BLOCK, numbers.size)
+        for start in range(0, cell.size, step):
+            count += np.bincount(cell[start : start + step], minlength=numbers.size)
         return cls(cell, count, numbers // size + first, key.values.gather(numbers % size) if key else None)
 
     def cube(self, sums: dict[str, NDArray[Any]]) -> Cube:
@@ -192,7 +198,7 @@ class Cells:
 
 
 def _by_label(buckets: Codes, bins: Key, label: Key) -> Cube:
-    both = Key(bins.codes * label.size + label.codes, pl.Series(range(bins.size * label.size)))
+    both = Key(bins.codes.astype(np.int32) * label.size + label.codes, pl.Series(range(bins.size * label.size)))
     frame = Cells.of(buckets, both).counted().frame
     named = frame.select(
         pl.col(BUCKET),
