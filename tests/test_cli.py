@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -164,6 +165,12 @@ def test_findings_on_standard_output_and_in_a_file(tmp_path, monkeypatch, capsys
     to_file = run(monkeypatch, capsys, "findings", tmp_path, "--out", target)
     assert to_file.code == 0 and to_file.out == "" and target.read_text() == ran.out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.json", "incident.yaml", "p.csv"]
+
+
+def test_garbage_is_collected_again_once_a_case_is_open_or_refused(tmp_path, monkeypatch, capsys, fake_investigation):
+    assert run(monkeypatch, capsys, "findings", tmp_path / "nowhere").code == 2 and gc.isenabled()
+    write(tmp_path)
+    assert run(monkeypatch, capsys, "findings", tmp_path).code == 0 and gc.isenabled()
 
 
 def test_a_failing_write_keeps_the_old_file(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from contextlib import suppress
@@ -9,13 +10,16 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rca_kit import __version__
 from rca_kit.cli.console import EXIT_FAILED, check_writable, err, guarded, out, seconds, shown, to_json, write_whole
 from rca_kit.errors import BadInput, RunFailed
+
+if TYPE_CHECKING:
+    from rca_kit.sources import OpenCase
 
 app = typer.Typer(
     name="rca-kit", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -89,15 +93,11 @@ def findings(
 ) -> None:
     """Take the seven steps without a notebook; findings as JSON."""
     from rca_kit.loop.progress import to_terminal
-    from rca_kit.sources import open_case
 
     if output is not None:
         check_writable(output)
     limit = seconds(budget)
-    steps = Thread(target=import_module, args=("rca_kit.loop.investigate",))
-    steps.start()  # while the engine reads, the interpreter has time for it
-    opened = open_case(folder, engine=engine)
-    steps.join()
+    opened = _opened_with_steps(folder, engine)
     from rca_kit.loop.investigate import investigate
 
     text = to_json(investigate(opened, budget=limit, rows=to_terminal).to_dict())
@@ -107,6 +107,22 @@ def findings(
         return
     write_whole(output, text)
     err().print(shown(f"written: {output}"))
+
+
+def _opened_with_steps(folder: Path, engine: str) -> OpenCase:
+    """Open a case while the steps are loaded beside it: as the engine reads, the interpreter has time for them."""
+    gc.disable()  # what is loaded stays, and looking through it for garbage finds none
+    try:
+        from rca_kit.sources import open_case
+
+        steps = Thread(target=import_module, args=("rca_kit.loop.investigate",))
+        steps.start()
+        try:
+            return open_case(folder, engine=engine)
+        finally:
+            steps.join()
+    finally:
+        gc.enable()
 
 
 @app.command("investigate")
