@@ -174,7 +174,8 @@ class Cells:
             cell *= size
             cell += key.codes
         if n > SPARSE * buckets.size:
-            numbers, cell = np.unique(cell, return_inverse=True)
+            there, cell = np.unique(cell, return_inverse=True)
+            numbers = there.astype(np.int64)
         else:
             numbers = np.arange(n)
         count = np.zeros(numbers.size, np.int64)
@@ -184,13 +185,13 @@ class Cells:
         return cls(cell, count, numbers // size + first, key.values.gather(numbers % size) if key else None)
 
     def cube(self, sums: dict[str, NDArray[Any]]) -> Cube:
-        """Sums of the cells that hold rows."""
+        """Sums of the cells that hold rows, in their order already: codes rise with their values, and the last is null."""
         there = np.flatnonzero(self.count)
         keyed: dict[str, Any] = {BUCKET: self.bucket[there]}
         if self.value is not None:
             keyed[VALUE] = self.value.gather(there)
         frame = pl.DataFrame({**keyed, "n": self.count[there], **{name: x[there] for name, x in sums.items()}})
-        return Cube.of(tuple(keyed), frame)
+        return Cube(tuple(keyed), frame)
 
     def counted(self) -> Cube:
         """Rows of each cell."""

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE
+from rca_kit.aggregates import batch
+from rca_kit.aggregates.cube import BIN, BUCKET, LABEL, VALUE, Cube
 from rca_kit.aggregates.plan import OTHER, TOP_K
 from rca_kit.aggregates.rows import NO_ERROR, bin_index
 from rca_kit.aggregates.scan import Aggregates, _long, collect, queries, scan
@@ -58,6 +59,14 @@ def test_values_that_the_plan_did_not_see_are_counted_by_name() -> None:
         found = scan(to_lazy(rows), plan).cubes[f"segment:{text}"].frame.group_by(VALUE).agg(pl.col("n").sum())
         counted = rows.group_by(pl.col(text).cast(pl.String).alias(VALUE)).agg(pl.len().cast(pl.Int64).alias("n"))
         assert_frame_equal(found, counted, check_row_order=False)
+
+
+@pytest.mark.parametrize("sparse", [8, 0])
+def test_the_cubes_of_a_batch_are_sorted_and_typed_as_all_cubes_are(sparse: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "SPARSE", sparse)  # 0: only the cells that occur are numbered
+    log = make_log(1500)
+    for name, cube in batch.sum_batch(log, plan_of(log, "int")).items():
+        assert_frame_equal(cube.frame, Cube.of(cube.keys, cube.frame).frame), name
 
 
 @pytest.mark.parametrize("outcomes_only", [False, True])
