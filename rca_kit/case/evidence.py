@@ -21,6 +21,7 @@ BEYOND_CHANCE = 5.0  # standard errors: as many columns as a log has are looked 
 LASTING = 0.3  # autocorrelation from one request to the next that only the calendar, a queue or a rollout has
 MIN_PARTS = 2  # one part alone is told by correlation, which any feature that slows the service has too
 NEAR_ONE, SUMS_UP = 0.25, 0.8  # distance of a part's weight from 1; part of the variance of a sum that its parts explain
+MANY_GROUPS, GROUP_SPAN = 200, 0.01  # values, and part of the log's time, in which each of a searches' or sessions' ids is seen
 DETERMINED = 0.97  # rank separation from which one column is a threshold on the other
 
 
@@ -175,6 +176,23 @@ class Evidence:
         share = (values == values.max()).mean()
         same = (values[1:] == values[:-1]).mean()
         return bool(same - (share**2 + (1 - share) ** 2) > LASTING * 2 * share * (1 - share))
+
+    def passes_by(self, name: str, time: str) -> bool:
+        """Whether each of many values is seen in one short stretch of time only, as ids of searches and sessions are."""
+        c = self.columns[name]
+        if c.kind != "category" or c.n_unique < MANY_GROUPS:
+            return False
+        when, codes = self.numbers(time), self.codes(name)
+        known = ~np.isnan(when) & (codes >= 0)
+        if not known.any():
+            return False
+        when, codes = when[known], codes[known].astype(np.intp)
+        first, last = np.full(codes.max() + 1, np.inf), np.full(codes.max() + 1, -np.inf)
+        np.minimum.at(first, codes, when)
+        np.maximum.at(last, codes, when)
+        again = np.bincount(codes) >= 2
+        spans = (last - first)[again] / max(float(when.max() - when.min()), 1e-9)
+        return bool(again.sum() >= MANY_GROUPS // 2 and np.quantile(spans, 0.95) <= GROUP_SPAN)
 
     def with_mistakes(self, name: str, score: str, label: str, decision: str | None, time: str) -> float:
         """Correlation of a column with the model's mistakes among requests of like score, in the older half of the rows.

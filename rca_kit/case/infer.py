@@ -113,7 +113,7 @@ def infer_roles(
     why.update(kpi_why)
     behind = {n for n in free() if _after_the_answer(n, single["score"], evidence)}
     behind |= {n for n in free() if _comes_with_label(n, single["label"], time, evidence)}
-    rest = [n for n in free(also_listed=True) if n not in kpi and n not in behind]
+    rest = [n for n in free(also_listed=True) if n not in kpi and n not in behind and not evidence.passes_by(n, time)]
     slices, inputs = given.segments or (), given.features or ()
     if given.segments is None and "segments" not in given.declined:
         slices = segments(rest, evidence, rows)

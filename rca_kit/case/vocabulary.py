@@ -156,7 +156,8 @@ LABEL = Vocabulary(
           "effettivo efectivo groundtruth act obs rlzd tgt lbl outc uitkomst waarheid etiket etykieta stitek utfall facit "
           "fasit udfald tulos reale efetivo efetiva verdadeiro verdadeira desfecho constate effectif gercek gerceklesen fiili "
           "sann sant fakt"),
-    words("fraud fraudulent chargeback churn churned default defaulted spam toxic clicked click converted betrug fraude frode "
+    words("tapped "
+          "fraud fraudulent chargeback churn churned default defaulted spam toxic clicked click converted betrug fraude frode "
           "kundigung gekundigt abandono baja attrition relevant correct y real result ergebnis resultat resultado conversion "
           "bought purchased geklickt gekauft clique achete comprado review reviewed moderator late delayed breach dropped "
           "class classe klasse clase klasa trida sinif esito sonuc vysledek wynik gemeten gemessen mesure medido misurato "
@@ -183,7 +184,8 @@ DECISION = Vocabulary(
     words("at date id version true actual label truth feature score prob proba confidence ms reason surumu versie wersja verze"),
     PREDICTED,
 )
-HIGHER = words("taken click clicked clicks convert converted conversion purchase purchased bought booked booking ordered "
+HIGHER = words("tapped tap followed favorited favourited bookmarked pinned commented replied hired "
+               "taken click clicked clicks convert converted conversion purchase purchased bought booked booking ordered "
                "revenue gmv sale sales sold accepted retained resolved upvote watched watch engaged engagement subscribed "
                "completed satisfied csat nps profit repeat kept tip tipped helpful solved success successful installed renewed "
                "saved shared liked like likes played streamed checkout paid geklickt klick gekauft kauf bestellt bestellung "
@@ -199,7 +201,8 @@ HIGHER_STEMS = (
     "resuelt", "conversi", "conversao", "konversi", "konwersj", "konverz", "klikni", "kliknu", "klikat", "zamowion",
     "sprzeda", "przychod", "rozwiazan", "vyresen", "zaplacon", "zaplacen", "objednan", "comprad", "acquist",
 )
-LOWER = words("lost cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return "
+LOWER = words("dismissed dismiss muted unfollowed ignored "
+              "lost cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return "
               "churn churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry "
               "retried dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned "
               "appeal appealed hidden rerouted rework fallback storniert storno stornierung beschwerde reklamation erstattung "

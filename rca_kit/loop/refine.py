@@ -8,6 +8,7 @@ from operator import or_
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, Cube
@@ -16,7 +17,7 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.detect import Move, scan_all, together
-from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
+from rca_kit.loop.reading.onset import STAYS, STAYS_FOR, JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
@@ -36,6 +37,7 @@ SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they
 MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
 SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep for them to date it instead
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
+RARE_MARK, ODD_Z = 0.01, 3.0  # share of rows up to which a mark is rare; standard errors above that, in bucket after bucket
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
@@ -73,7 +75,8 @@ def date_again(
     clear = [
         m
         for s in marked
-        if (m := moves[s.name]).moved and m.scan.kind != "box" and m.fit.height > 0 and abs(m.fit.z) >= CLEAR_MARK
+        if (m := moves[s.name]).moved and m.fit.height > 0 and abs(m.fit.z) >= CLEAR_MARK
+        and (m.scan.kind != "box" or (anchor is not None and anchor.scan.kind == "box"))
     ]
     first = min(clear, key=lambda m: (m.fit.start, m.series.name), default=None)
     later = grid.n * grid.width_s if not got_worse(room) else LATER
@@ -84,6 +87,10 @@ def date_again(
         return None
     anchor = told_earlier(anchor, moves)
     found_again = joint_onset(together(anchor, moves.values()), grid, moves.values())
+    born = _born(first, found_again.index) if first is not None else None
+    if born is not None and 0 < found_again.index - born <= BLIND_DAY // grid.width_s:
+        start = born - born % grid.coarse
+        found_again = JointOnset(born, start, min(start + grid.coarse - 1, grid.n - 1), anchor.series.name)
     was = picture.onset
     if was is None or found_again.low > was.low or was.high > found_again.high:
         return found_again
@@ -120,6 +127,22 @@ def by_age(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: S
     was, day = picture.onset, BLIND_DAY // picture.grid.width_s
     able = [o for o in dated if was is not None and was.low - day <= o.high and o.index < was.index]
     return min(able, key=lambda o: (o.index, o.lead), default=None)
+
+
+def _born(mark: Move, until: int) -> int | None:
+    """Fine bucket, up to `until`, of the first rows of a mark that was rare before and came to stay: rollouts begin with few."""
+    s, start = mark.series, until // mark.series.grid.coarse
+    k, n = s.coarse_sum(0), s.coarse_sum(1)
+    early = slice(0, max(start // 2, 1))
+    usual = float(k[early].sum() / max(n[early].sum(), 1.0))
+    if usual > RARE_MARK:
+        return None
+    odd = k - n * usual >= ODD_Z * np.sqrt(n * usual + 0.5)
+    stays = [i for i in range(1, start + 1) if odd[i] and odd[i : i + STAYS_FOR].mean() >= STAYS]
+    if not stays:
+        return None
+    c, i = s.grid.coarse, stays[0]
+    return i * c + int(np.argmax(s.sums[0][i * c : (i + 1) * c] > 0))
 
 
 def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:

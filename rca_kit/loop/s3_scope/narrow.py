@@ -17,6 +17,7 @@ from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
+    WHOLE,
     WINDOWS,
     Badness,
     badness_of,
@@ -119,6 +120,8 @@ def scope_of(
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
             there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
             return replace(main, is_global=False, segments=(Segment(where=there),), because="")
+        if clue.signature == "mix" and not main.is_global:
+            continue  # it tells who came more often, the metric's own rows whose requests got worse
         bad = badness_where(clue.where, schema)
         if bad is not None:
             if clue.where["op"] == "threshold":
@@ -126,6 +129,9 @@ def scope_of(
             sharper = scope(picture, prepared.frame, bad, room.main, [q for q in columns if q != clue.where["column"]])
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
+            if sharper.is_global and clue.where["op"] == "in" and clue.where["column"] in columns and (clue.share or 1.0) < WHOLE:
+                named = _named_segment(picture, clue.where["column"], [str(v) for v in clue.where["values"]])
+                return replace(main, is_global=False, segments=(named,), because="")  # the mark is itself a value to slice by
             if sharper.is_global:
                 sharper = among_features(picture, prepared.frame, bad, room.main, {*columns, *told}) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)

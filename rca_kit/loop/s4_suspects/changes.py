@@ -76,6 +76,10 @@ WORDS: dict[str, tuple[str, ...]] = {
         "flag",
         "toggle",
         "config",
+        "timeout",
+        "deadline",
+        "quota",
+        "refresh",
         "ttl",
         "key",
         "routing",
@@ -112,8 +116,14 @@ ASIDE: tuple[str, ...] = (
     r"no functional change", r"docs?", r"documentation", r"readme", r"comments?", r"typos?", r"wording", r"translations?",
     r"dashboards?", r"log level", r"access logs?", r"debug", r"unit tests?", r"typing", r"lint\w*", r"cosmetic", r"colou?rs?",
     r"footer", r"banner", r"rota", r"on-call", r"penetration test", r"next (?:week|month|quarter)", r"alert rules?",
-    r"metrics? (?:prefix|names?)", r"postponed", r"cancelled",
+    r"metrics? (?:prefix|names?)", r"postponed", r"cancelled", r"no (?:behaviou?r )?(?:change|impact)", r"not in use",
+    r"off-?site", r"office", r"change freeze", r"in another country", r"staging", r"sandbox", r"internal (?:page|tool|debug)\w*",
+    r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"affichage", r"sans impact", r"sin impacto",
+    r"ohne (?:auswirkung|wirkung)", r"dokumentation", r"dokumentaatio",
+    r"alert recipients?", r"access review", r"licen[cs]e renewal", r"pen test", r"back-?office", r"survey", r"dark mode",
 )  # fmt: skip
+# Components that answer no request.
+_BESIDE = re.compile(r"(?<![a-z])(?:staging|sandbox|ci|wiki|docs?|notebooks?|bi|intranet|jira|confluence|grafana)(?![a-z])")
 # the words that an answering service is steered by are no mere wording
 _STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
 _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(ASIDE) + r")(?!\w)")
@@ -198,12 +208,15 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _touches_nothing(c.description.lower())))
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _touches_nothing(c)))
     return out
 
 
-def _touches_nothing(text: str) -> bool:
-    """Whether an entry says of itself that nothing which serves was touched."""
+def _touches_nothing(change: ChangeRecord) -> bool:
+    """Whether an entry says of itself, or by its component, that nothing which serves was touched."""
+    text = change.description.lower()
+    if _BESIDE.search(change.component.lower()):
+        return True
     return _ASIDE.search(text) is not None and _STEERS.search(text) is None
 
 

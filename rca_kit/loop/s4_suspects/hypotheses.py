@@ -14,6 +14,7 @@ from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
 
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
+LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
@@ -80,6 +81,7 @@ def hypotheses(
         for s, cs in by_subject.items()
         if s.startswith("feature:") and any(c.signature in FAULTS and c.strength >= FAULT_LEAST for c in cs)
     }
+    estranged = max((c.strength for c in told if c.signature == "concept"), default=0.0)
     alike: dict[str, list[str]] = defaultdict(list)
     for subject, cs in by_subject.items():
         if (way := _broke(subject, cs)) is not None:
@@ -106,6 +108,8 @@ def hypotheses(
             if unfit:  # a cause has to answer for all that its subject shows
                 x["category:unfit"] = sum(unfit.values())
             x[f"prior:{category}"] = 1.0
+            if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
+                x["estranged:external"] = estranged
             if category == "upstream" and foreign(subject, scene.components):
                 x["owner:outside"] = 1.0
             if subject in broken and len(broken) > 1:

@@ -124,6 +124,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         ("starts:before", "it began before the symptom"),
         ("starts:after", "it began after the symptom"),
         ("starts:apart", "it began more than a day from the symptom"),
+        ("estranged:external", "labels follow the features no more, as they would had the world moved"),
         ("served_well", "it served alone before the symptom, and nothing was wrong"),
     ):
         if key in h.x and abs(weight(key)) >= SHOWN_LEAST:

@@ -105,7 +105,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "error:code": {"code": 0.7, "upstream": 0.3},
     "error:other": {"infra": 0.5, "code": 0.3, "upstream": 0.2},
     "metric:cache": {"config": 0.45, "infra": 0.45, "code": 0.1},
-    "metric:stale": {"data": 0.7, "infra": 0.15, "upstream": 0.15},
+    "metric:stale": {"data": 0.6, "infra": 0.13, "upstream": 0.13, "config": 0.14},
     "metric:restart": {"infra": 0.5, "code": 0.5},
     "metric:memory": {"code": 0.6, "infra": 0.4},
     "metric:saturation": {"infra": 0.65, "code": 0.3, "external": 0.05},
@@ -155,7 +155,8 @@ OTHERS: dict[str, float] = {
     "together:code": -0.2,
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
-    "change:among": -1.0,
+    "estranged:external": -1.2,
+    "change:among": -0.6,  # most entries say of themselves that they are about something else: n of them are not n rivals
     "change:time": 0.8,
     "change:scope_match": 1.5,
     "change:scope_clash": -2.0,
@@ -163,7 +164,7 @@ OTHERS: dict[str, float] = {
     "change:names_subject": 1.5,
     "change:words": 1.0,
     "change:words_elsewhere": -0.4,
-    "change:aside": -1.5,
+    "change:aside": -2.0,
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
     "change:none": 1.8,  # against many entries some fit by chance, even where only one guilty change in five is not logged

@@ -40,7 +40,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "error:limit": ("config", "infra"),
     "error:other": ("infra", "code", "upstream"),
     "metric:cache": ("config", "infra", "code"),
-    "metric:stale": ("data", "infra", "upstream"),
+    "metric:stale": ("data", "infra", "upstream", "config"),
     "metric:restart": ("infra", "code"),
     "metric:memory": ("code", "infra"),
     "metric:saturation": ("infra", "code", "external"),

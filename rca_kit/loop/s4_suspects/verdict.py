@@ -128,7 +128,8 @@ def _first_weekend(room: Room) -> bool:
     if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None:
         return False
     seconds = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
-    off, start, edge = weekend(seconds), anchor.fit.start, int(WEEKEND_EDGE // grid.coarse_s)
+    start = picture.onset.index // grid.coarse if picture.onset is not None else anchor.fit.start
+    off, edge = weekend(seconds), int(WEEKEND_EDGE // grid.coarse_s)
     end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
     began = bool(off[max(start - edge, 0) : start + edge + 1].any()) and not off[: max(start - edge, 0)].any()
     return began and end > start and float(off[start:end].mean()) >= WEEKEND_PART

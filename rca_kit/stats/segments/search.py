@@ -27,6 +27,7 @@ from rca_kit.stats.segments.widen import widen
 # Of two segments with the same evidence the shorter one is the answer; longer ones pay this per condition, nats.
 PER_CONDITION = 0.01
 # How many leading segments may fail the test against the rest before the search gives up.
+KIN_EFFECT, KIN_GATE = 0.5, 0.3  # of the first's effect per row, either way; part of the gate that such a sibling must pass
 PATIENCE = 5
 MAX_SEGMENTS = 20
 MOST_SINGLES = 50  # per dimension
@@ -181,7 +182,8 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
         q_value = float(np.exp(min(contrast.log_p + np.log(max(cells.looked_at, 1)), 0.0)))
         impact = float(evidence.impact[inside].sum())
         alike = contrast.drift > MOST_DRIFT and contrast.log_p_apart + np.log(max(cells.looked_at, 1)) > np.log(alpha)
-        if q_value > alpha or alike or not _matters(picks, pick.score, impact, evidence, measure.relative_gate):
+        gate = measure.relative_gate * (KIN_GATE if _kin(picks, wider, contrast) else 1.0)
+        if q_value > alpha or alike or not _matters(picks, pick.score, impact, evidence, gate):
             pick.cuboid.banned[pick.row] = True
             failures += 1
             continue
@@ -250,6 +252,18 @@ def _rivals(codes: NDArray[np.integer], cells: Cells, pick: Pick, most: int = 30
                      for r in np.argsort(-c.sums.max(axis=1), kind="stable")[:most]), key=lambda t: (-t[0], t[1], t[2]))
     masks = [cells.cuboids[i].inside(codes, r) for gain, i, r in ranked[: 2 * most] if gain > 0.2 * pick.score]
     return tuple(m for m in masks if not np.array_equal(m, pick.inside))[:most]
+
+
+def _kin(picks: list[tuple[Found, Pick]], conditions: Conditions, contrast: Contrast) -> bool:
+    """Whether a segment is another value of the first one's dimensions that changed about as much per row: a smaller sibling."""
+    if not picks:
+        return False
+    first = picks[0][0]
+    if first.before is None or first.after is None or contrast.before is None or contrast.after is None:
+        return False
+    own, other = contrast.after - contrast.before, first.after - first.before
+    same = [d for d, _ in conditions] == [d for d, _ in first.conditions]
+    return bool(same and own * other > 0 and KIN_EFFECT <= own / other <= 1 / KIN_EFFECT)
 
 
 def _matters(picks: list[tuple[Found, Pick]], score: float, impact: float, evidence: Evidence, gate: float) -> bool:

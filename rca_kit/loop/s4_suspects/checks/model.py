@@ -94,7 +94,8 @@ def versions(room: Room) -> Outcome:
         share_a, share_b = n[start:].sum() / max(total_a, 1), n[:start].sum() / max(total_b, 1)
         move = room.picture.moves.get(f"share:{column}={version}")
         stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
-        known = (share_b >= KNOWN_SHARE or stand_in) and len(counts) > 1
+        long_known = float(n[: start // 2].sum()) > 0  # one that came lately is being rolled out
+        known = ((share_b >= KNOWN_SHARE and long_known) or stand_in) and len(counts) > 1
         stand_in = stand_in or (known and _always_there(n[:start], total[:start]))
         if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
             clues.append(
