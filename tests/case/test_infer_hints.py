@@ -173,3 +173,22 @@ def test_a_yes_or_no_that_is_missing_with_the_answer_is_no_input(tmp_path):
     oc = opened(tmp_path, {
         "ts": times(), "score": blank(d.p), "label": d.y, "zorp": blank(d.rng.integers(0, 2, N)), "x": d.z})
     assert "zorp" not in oc.roles.features and {"x"} <= set(oc.roles.features)
+
+
+def test_an_id_that_passes_by_is_no_input_and_what_recurs_is_one(tmp_path):
+    d = Draw(35)
+    slowly = np.repeat(d.rng.normal(15, 5, N // 30).round(2), 30)  # weather, the same for half an hour
+    oc = opened(tmp_path, {
+        "ts": times(), "score": d.p, "label": d.y, "feed_search": [f"fr{i // 6:05d}" for i in range(N)],
+        "street": [f"s{i}" for i in d.rng.integers(0, 400, N)], "temperature": slowly, "x": d.z})
+    assert "feed_search" not in oc.roles.features
+    assert {"street", "temperature", "x"} <= set(oc.roles.features)
+
+
+def test_taps_are_the_label_and_the_score_that_ranks_them_the_score(tmp_path):
+    d = Draw(36)
+    oc = opened(tmp_path, {
+        "ts": times(), "photo_score": d.rng.random(N), "relevance": d.p, "tapped": d.y,
+        "dismissed": d.rng.integers(0, 2, N), "x": d.z})
+    assert (oc.roles.score, oc.roles.label) == ("relevance", "tapped")
+    assert oc.roles.kpi == {"dismissed": "lower"}

@@ -151,10 +151,27 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
     ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
     ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
     ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", True),
-    ("catalog rewritten", False),
+    ("catalog rewritten", False), ("team offsite", True), ("refactor, no behaviour change", True), ("Übersetzungen", True),
+    ("client deadline shortened", False), ("keys renumbered", False),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
     assert logged("edge", text).aside is aside
+
+
+@pytest.mark.parametrize(("component", "aside"), [("staging", True), ("ci-runner", True), ("wiki", True), ("citi-gateway", False),
+                                                  ("docs-index", True), ("bidder", False)])
+def test_entries_about_what_answers_no_request_touched_nothing(component: str, aside: bool) -> None:
+    assert logged(component).aside is aside
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.9, 0.9), (None, None)])
+def test_had_the_world_moved_labels_would_follow_a_feature_still(strength: float | None, expected: float | None) -> None:
+    alone = Clue("alone", "feature:x", "alone", "moved alone", 0.9)
+    drift = Clue("drift", "feature:x", "drift", "drifted", 0.8)
+    concept = [Clue("concept", "population", "concept", "labels differ", strength)] if strength else []
+    found = [h for h in two(alone, drift, *concept)[:-1] if h.subject == "feature:x"]
+    assert {h.category: h.x.get("estranged:external") for h in found}["external"] == expected
+    assert all("estranged:external" not in h.x for h in found if h.category != "external")
 
 
 def test_a_chain_names_each_link_once() -> None:
@@ -229,13 +246,16 @@ def test_clocks_that_are_off_are_marked_row_by_row() -> None:
     assert marked == [int(i % 4 == 0) for i in range(600)]
 
 
-def weekend_room(start: float, days: float, first: datetime, family: str = "volume", kind: str = "box", end: float = 1e9) -> Any:
+def weekend_room(start: float, days: float, first: datetime, family: str = "volume", kind: str = "box", end: float = 1e9,
+                 onset: float | None = None) -> Any:
     grid = TimeGrid.over(first, first + timedelta(days=days))
     coarse = 86400 / grid.coarse_s
     fit = SimpleNamespace(start=int(start * coarse), end=int(min(end * coarse, grid.n_coarse)), height=-1.0)
     series = SimpleNamespace(family=family, name="volume")
     anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
-    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=first + timedelta(days=days)))
+    dated = None if onset is None else SimpleNamespace(index=int(onset * coarse) * grid.coarse)
+    alert = first + timedelta(days=days)
+    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated))
 
 
 @pytest.mark.parametrize(("start", "days", "end", "expected"), [
@@ -248,6 +268,7 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
 def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
     assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
     assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
+    assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
 def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:

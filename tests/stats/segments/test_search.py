@@ -348,3 +348,15 @@ def test_constant_and_zero_tables_answer():
         assert search(codes, (3, 3), Totals(a, e)).found == ()
     zero = np.zeros(9)
     assert search(codes, (3, 3), Counts(zero, np.full(9, 100.0), zero, np.full(9, 100.0))).found == ()
+
+
+def two_of_three(part: float):
+    """Events by three values, one large hit, one a good quarter as large hit by `part` as much, one not at all."""
+    n0, n1 = np.array([25505.0, 7588, 17911]), np.array([7048.0, 2016, 4825])
+    k0, k1 = np.round(n0 * 0.003), np.round(n1 * np.array([0.26, 0.003 + part * 0.257, 0.003]))
+    return search(np.arange(3)[:, None], (3,), Counts(k0, n0, k1, n1), max_depth=1, direction="increase")
+
+
+def test_a_smaller_value_hit_as_hard_is_named_beside_the_large_one():
+    assert [f.conditions for f in two_of_three(1.0).found] == [((0, (0,)),), ((0, (1,)),)]
+    assert [f.conditions for f in two_of_three(0.3).found] == [((0, (0,)),)]

@@ -1,0 +1,63 @@
+"""Whose requests got worse, end to end: beside growing traffic, under a new name, and since a rollout's first rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import rca_kit
+
+from . import made
+
+ROLES = ("roles: {time: ts, score: score, label: label, decision: decision, error: error, latency_ms: latency_ms, "
+         "model_version: version, kpi: {clicked: higher}, segments: [device, country, city], "
+         "features: [amount, age, city]}\n")
+
+
+def found(frame: pl.DataFrame, folder: Path, metric: str = "log_loss") -> rca_kit.Findings:
+    frame.drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: '{metric}'}}\n"
+        "tables: {predictions: p.parquet}\n" + ROLES, encoding="utf-8")
+    return rca_kit.investigate(folder)
+
+
+def test_a_segment_that_grew_and_got_worse_is_the_scope(tmp_path: Path) -> None:
+    busy = (pl.col("city") != "Rome") | made.AFTER | (pl.col("u") < 0.6)
+    changed = made.AFTER & (pl.col("city") == "Rome")
+    frame = made.log(rows=30_000).filter(busy).with_columns(
+        label=pl.when(changed).then(1 - pl.col("label")).otherwise(pl.col("label")))  # the world changed its mind in one city
+    seen = found(frame, tmp_path)
+    assert seen.verdict == "incident"
+    assert [s.where for s in seen.scope.segments] == [{"city": "Rome"}]
+
+
+def test_the_rows_of_a_value_that_was_renamed_are_the_scope(tmp_path: Path) -> None:
+    renamed = made.AFTER & (pl.col("city") == "Rome")
+    frame = made.log(rows=30_000).with_columns(
+        city=pl.when(renamed).then(pl.lit("Rome/x")).otherwise(pl.col("city")),
+        score=pl.when(renamed).then(1 - pl.col("score")).otherwise(pl.col("score")))
+    seen = found(frame, tmp_path)
+    assert seen.verdict == "incident"
+    assert [s.where for s in seen.scope.segments] == [{"city": "Rome/x"}]
+
+
+@pytest.mark.parametrize("hours", [6.0])
+def test_a_rollout_is_dated_by_its_first_rows(tmp_path: Path, hours: float) -> None:
+    late = made.ONSET + timedelta(hours=hours)
+    part = pl.when(pl.col("ts") < made.ONSET).then(0.0).when(pl.col("ts") < late).then(0.06).otherwise(1.0)
+    hit = pl.col("u") < part
+    frame = made.log(rows=40_000).with_columns(
+        amount=pl.when(hit).then(pl.col("amount") * 1000).otherwise(pl.col("amount")),
+        score=pl.when(hit).then(pl.lit(0.97)).otherwise(pl.col("score")))
+    folder = tmp_path
+    frame.drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {(late + timedelta(hours=3)).isoformat()}\nsignal: {{source: alert, metric: log_loss}}\n"
+        "tables: {predictions: p.parquet}\n" + ROLES, encoding="utf-8")
+    seen = rca_kit.investigate(folder)
+    assert seen.symptom.onset is not None
+    assert abs(seen.symptom.onset - made.ONSET) <= timedelta(hours=1.5)
