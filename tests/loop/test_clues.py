@@ -95,7 +95,7 @@ def swap_room(swap: bool) -> tuple[Any, list[str]]:
     frames = [pl.DataFrame(s) for s in sides]
     told = {n: SimpleNamespace(changed=True, effect=1.7) for n in ("age", "price")}
     columns = Columns("ts", "binary", features=("age", "price"))
-    return SimpleNamespace(before=frames[0], after=frames[1], compared=told, columns=columns), []
+    return SimpleNamespace(before=frames[0], after=frames[1], compared=told, columns=columns, inside={}), []
 
 
 def test_two_columns_that_changed_places_are_told_as_one_fault() -> None:

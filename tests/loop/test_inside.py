@@ -11,7 +11,7 @@ import pytest
 
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
-from rca_kit.loop.s4_suspects.checks.values import _filled, _inside, _whole_or_inside
+from rca_kit.loop.s4_suspects.checks.values import _filled, _inside, _swapped, _whole_or_inside, imputed
 from rca_kit.loop.s4_suspects.inside import moved_inside
 from rca_kit.sources import to_lazy
 from rca_kit.stats.clumps import rows_per_value
@@ -125,3 +125,36 @@ def test_one_value_in_all_rows_of_a_segment_is_frozen_and_in_some_a_default(part
     seen = _whole_or_inside(_filled("amount", b, a), here, "amount", b, a)
     assert seen is not None and seen[0].signature == kind
     assert ("segment" in (seen[0].where or {})) == (kind == "frozen")
+
+
+def test_two_features_swapped_in_one_segment_are_told_as_one_fault() -> None:
+    def with_rate(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
+        return frame.with_columns(rate=pl.Series(np.random.default_rng(seed).gamma(2, 3, ROWS)))
+
+    before, after = with_rate(side(0), 5), with_rate(side(1), 6)
+    swap = [pl.when(AUSTRIA).then(pl.col(b)).otherwise(pl.col(a)).alias(a) for a, b in (("age", "rate"), ("rate", "age"))]
+    after = after.with_columns(swap)
+    inside = moved_inside(before, after, ["age", "rate"], ["country", "device"])
+    columns = SimpleNamespace(features=("age", "rate"))
+    here = SimpleNamespace(before=before, after=after, inside=inside, compared={}, columns=columns)
+    told = _swapped(here, [])  # type: ignore[arg-type]
+    assert {(c.subject, c.signature) for c in told} == {("feature:age", "swapped"), ("feature:rate", "swapped")}
+    assert all((c.where or {})["segment"] == {"country": "AT"} for c in told)
+    assert "in country = AT" in told[0].says
+    other = after.with_columns(pl.when(AUSTRIA).then(99.0).otherwise("rate").alias("rate"))
+    unlike = SimpleNamespace(**{**vars(here), "after": other})
+    assert _swapped(unlike, []) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("nulls", "signature"), [(0.2, "imputed"), (0.0, "default")])
+def test_a_default_in_the_place_of_nulls_is_told_so(nulls: float, signature: str) -> None:
+    before, after = side(0), side(1)
+    gone = pl.int_range(pl.len()) % 10 < 2
+    lost = pl.when(gone).then(None).otherwise(pl.col("amount")).alias("amount")
+    before = before.with_columns(lost) if nulls else before
+    after = after.with_columns(pl.when(gone).then(0.0).otherwise(pl.col("amount")).alias("amount"))
+    found = _filled("amount", before["amount"].fill_null(np.nan).to_numpy(), after["amount"].to_numpy())
+    assert found is not None
+    clue = imputed(SimpleNamespace(before=before, after=after), found[0])  # type: ignore[arg-type]
+    assert clue.signature == signature
+    assert ("used to be missing" in clue.says) == (signature == "imputed")

@@ -112,7 +112,7 @@ def hypotheses(
                 x["estranged:external"] = estranged
             if category == "upstream" and foreign(subject, scene.components):
                 x["owner:outside"] = 1.0
-            if subject in broken and len(broken) > 1:
+            if subject in broken and len(broken) > 1 and lead.signature != "swapped":  # of which there are always two
                 x[f"together:{category}"] = 1.0
             unlogged = {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}
             out.append(Hypothesis(category, subject, None, tuple(cs), unlogged, twins))

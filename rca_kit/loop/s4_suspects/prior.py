@@ -9,6 +9,7 @@ from __future__ import annotations
 SIGN: dict[str, float] = {
     "nulls": 3.0,
     "default": 3.0,
+    "imputed": 3.0,
     "clipped": 3.0,
     "swapped": 4.0,
     "frozen": 3.0,
@@ -70,6 +71,7 @@ SIGN: dict[str, float] = {
 CATEGORY: dict[str, dict[str, float]] = {
     "nulls": {"data": 0.3, "upstream": 0.3, "config": 0.2, "code": 0.1, "infra": 0.1},
     "default": {"data": 0.25, "upstream": 0.15, "config": 0.25, "code": 0.25, "infra": 0.1},
+    "imputed": {"code": 0.6, "data": 0.2, "config": 0.12, "upstream": 0.08},
     "clipped": {"config": 0.3, "code": 0.3, "data": 0.35, "upstream": 0.05},
     "swapped": {"code": 0.7, "data": 0.25, "upstream": 0.05},
     "frozen": {"data": 0.4, "config": 0.25, "upstream": 0.15, "code": 0.1, "infra": 0.1},

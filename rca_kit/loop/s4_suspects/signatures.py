@@ -6,6 +6,7 @@ from __future__ import annotations
 CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "nulls": ("data", "upstream", "config", "code", "infra"),
     "default": ("data", "upstream", "config", "code", "infra"),
+    "imputed": ("code", "data", "config", "upstream"),
     "clipped": ("config", "code", "data", "upstream"),
     "swapped": ("code", "data", "upstream"),
     "frozen": ("data", "upstream", "config", "code", "infra"),
@@ -64,7 +65,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "text_length": ("external", "code", "config", "model", "upstream"),
 }
 GROUP: dict[str, str] = {
-    **dict.fromkeys(("nulls", "default", "frozen", "zeroed", "clipped"), "missing"),
+    **dict.fromkeys(("nulls", "default", "imputed", "frozen", "zeroed", "clipped"), "missing"),
     "came_alive": "broken",
     "stale": "stale",
     "metric:stale": "stale",
@@ -106,6 +107,7 @@ GROUP: dict[str, str] = {
 FAULTS = (
     "nulls",
     "default",
+    "imputed",
     "clipped",
     "swapped",
     "frozen",

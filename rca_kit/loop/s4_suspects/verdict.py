@@ -18,6 +18,7 @@ OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 CORRUPTION = (
     "nulls",
     "default",
+    "imputed",
     "clipped",
     "swapped",
     "frozen",

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.case.names import tokens
+from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.stats.rates import rate_z
@@ -32,7 +33,7 @@ def categories(room: Room) -> Outcome:
             continue
         clue = _category(room, column)
         if clue is not None:
-            clues.append(clue)
+            clues.append(imputed(room, clue))
     return Outcome(
         "categories",
         "New, vanished, renamed and permuted categories",

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.inside import Inside
 from rca_kit.loop.s4_suspects.mixed import before_like_after
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.units import ROW_MIN, Floats, Found, converted, transformed, usable
@@ -26,6 +27,7 @@ CLIP_FIT = 0.3  # relative, to which the share at the edge must be the share tha
 FEW_VALUES, STILL_THERE = 50, 0.5  # values of a column of grades; part of the others that are still among them
 CAME = 1.4  # times the part of the requests that has come, up to which that part may be what differs
 NEWCOMERS = 1.3  # times the share of before from which a segment holds requests that it did not hold before
+IMPUTED_LEAST = 0.6  # part of a default's gain that came out of what used to be missing
 ALL_ROWS = 0.98  # share of rows from which a mark is one of all requests
 
 
@@ -78,6 +80,7 @@ def values(room: Room) -> Outcome:
             )
             if found is not None:
                 clue, bad_b, bad_a = found
+                clue = imputed(room, clue)
                 # what marks every row tells them from no others: all of the harm lies in them, whatever did it
                 clues.append(replace(clue, harm=room.harm(bad_b, bad_a) if float(bad_a.mean()) < ALL_ROWS else None))
     clues = _swapped(room, clues)
@@ -89,6 +92,22 @@ def values(room: Room) -> Outcome:
         as_clues(clues),
         "numeric features keep their units and ranges",
     )
+
+
+def imputed(room: Room, clue: Clue) -> Clue:
+    """A default that took the place of nulls, told so: somebody fills them in now, nothing was lost on the way."""
+    column = clue.subject.partition(":")[2]
+    if clue.signature != "default" or column not in room.before.columns or column not in room.after.columns:
+        return clue
+    gone = float(_missing(room.before[column]).mean()) - float(_missing(room.after[column]).mean())
+    share = (clue.share or 0.0) * (1.0 - float(_missing(room.after[column]).mean()))
+    if share <= 0 or gone < IMPUTED_LEAST * share:
+        return clue
+    return replace(clue, signature="imputed", says=f"{clue.says}, where values used to be missing")
+
+
+def _missing(s: pl.Series) -> NDArray[np.bool_]:
+    return np.asarray(s.is_null().to_numpy() | (s.is_nan().fill_null(False).to_numpy() if s.dtype.is_float() else False))
 
 
 def _whole_or_inside(found: Found | None, room: Room, column: str, b: Floats, a: Floats) -> Found | None:
@@ -134,23 +153,34 @@ def _settled(found: Found | None, growth: float) -> Found | None:
 
 
 def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
-    """Two columns that each hold what the other held before: told so, in place of what each shows by itself."""
-    names = [
-        n
-        for n, c in room.compared.items()
-        if n in room.columns.features and c.changed and abs(c.effect) >= SWAP_LEAST and room.before.schema[n].is_numeric()
-    ][:MOST_SWAPS]
-    sides = {n: tuple(np.sort(usable(numbers(f, n))) for f in (room.before, room.after)) for n in names}
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            (b1, a1), (b2, a2) = sides[first], sides[second]
-            if min(x.size for x in (b1, a1, b2, a2)) < ROW_MIN or _apart(b1, b2) < SWAP_APART:
-                continue
-            if _apart(a1, b2) < SWAP_FIT * _apart(b1, b2) and _apart(a2, b1) < SWAP_FIT * _apart(b1, b2):
-                pairs = ((first, f"{first} holds what {second} held before, and the reverse"), (second, f"as {first}, reversed"))
-                told = [Clue("swapped", f"feature:{x}", "swapped", says, 0.95, None, 1.0) for x, says in pairs]
-                clues = [c for c in clues if c.subject not in {t.subject for t in told}] + told
+    """Two columns that each hold what the other held before, in all rows or in one segment: told in place of what each shows."""
+    wide = [n for n, c in room.compared.items() if n in room.columns.features and c.changed and abs(c.effect) >= SWAP_LEAST]
+    groups: dict[str, tuple[list[str], Inside | None]] = {"": (wide, None)}
+    for name, here in room.inside.items():
+        groups.setdefault(str(here), ([], here))[0].append(name)
+    for where, (names, inside) in groups.items():
+        able = [n for n in names if room.before.schema[n].is_numeric()][:MOST_SWAPS]
+        sides = {n: _two_sides(room, n, inside) for n in able}
+        for i, first in enumerate(able):
+            for second in able[i + 1 :]:
+                (b1, a1), (b2, a2) = sides[first], sides[second]
+                if min(x.size for x in (b1, a1, b2, a2)) < ROW_MIN or _apart(b1, b2) < SWAP_APART:
+                    continue
+                if _apart(a1, b2) < SWAP_FIT * _apart(b1, b2) and _apart(a2, b1) < SWAP_FIT * _apart(b1, b2):
+                    start = f"in {where}, " if where else ""
+                    text = f"{start}{first} holds what {second} held before, and the reverse"
+                    pairs = ((first, text), (second, f"as {first}, reversed"))
+                    marks = {"column": first, "op": "segment", "segment": inside.where} if inside else None
+                    told = [Clue("swapped", f"feature:{x}", "swapped", says, 0.95, None, 1.0, where=marks) for x, says in pairs]
+                    clues = [c for c in clues if c.subject not in {t.subject for t in told}] + told
     return clues
+
+
+def _two_sides(room: Room, name: str, inside: Inside | None) -> tuple[Floats, Floats]:
+    """Sorted values before and after, of all rows or of those inside."""
+    b, a = numbers(room.before, name), numbers(room.after, name)
+    b, a = (b, a) if inside is None else (b[inside.before], a[inside.after])
+    return np.sort(usable(b)), np.sort(usable(a))
 
 
 def _apart(x: Floats, y: Floats) -> float:
