@@ -117,6 +117,8 @@ def scope_of(
             )
         if clue.signature == "mix" and main.is_global and (own := _brought(prepared, picture, outcomes, bad_row, columns)):
             return replace(main, is_global=False, segments=(own,), because="")
+        if not main.is_global and _holds(main, clue.where.get("segment", {})):
+            return main  # the clue was asked about in one segment, and the metric tells of more like it
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
             there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
             return replace(main, is_global=False, segments=(Segment(where=there),), because="")
@@ -130,8 +132,8 @@ def scope_of(
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
             if sharper.is_global and clue.where["op"] == "in" and clue.where["column"] in columns and (clue.share or 1.0) < WHOLE:
-                named = _named_segment(picture, clue.where["column"], [str(v) for v in clue.where["values"]])
-                return replace(main, is_global=False, segments=(named,), because="")  # the mark is itself a value to slice by
+                own_value = _named_segment(picture, clue.where["column"], [str(v) for v in clue.where["values"]])
+                return replace(main, is_global=False, segments=(own_value,), because="")  # the mark is itself a value to slice by
             if sharper.is_global:
                 sharper = among_features(picture, prepared.frame, bad, room.main, {*columns, *told}) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)
@@ -145,6 +147,16 @@ def scope_of(
         named = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
+
+
+def _holds(found: Scope, where: dict[str, str]) -> bool:
+    """Whether a scope's segment lists the values of a smaller one among its own."""
+
+    def among(value: str, condition: Any) -> bool:
+        return value in [str(x) for x in (condition if isinstance(condition, list) else [condition])]
+
+    held = [all(among(v, s.where[k]) for k, v in where.items()) for s in found.segments if set(s.where) == set(where)]
+    return bool(where) and any(held)
 
 
 def _brought(
