@@ -158,7 +158,7 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
-    "change:among": -0.6,  # most entries say of themselves that they are about something else: n of them are not n rivals
+    "change:among": -0.5,  # most entries say of themselves that they are about something else: n of them are not n rivals
     "change:time": 0.8,
     "change:scope_match": 1.5,
     "change:scope_clash": -2.0,
@@ -169,7 +169,7 @@ OTHERS: dict[str, float] = {
     "change:aside": -2.0,
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
-    "change:none": 1.8,  # against many entries some fit by chance, even where only one guilty change in five is not logged
+    "change:none": 1.6,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     "change:nearest": 0.3,
     "change:akin": 1.2,
     "owner:outside": 1.0,
