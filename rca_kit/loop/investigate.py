@@ -22,7 +22,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_version, by_age, by_suspect, date_again, laid
+from rca_kit.loop.refine import at_version, by_age, by_suspect, date_again, laid, sharpened, told_by_both
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -177,8 +177,12 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         aged = by_age(picture, room, outcomes, found_scope, found_symptom)
         if aged is not None and (again is None or aged.index < again.index):
             again = aged
-        if again is None and found_symptom.onset is None:
-            again = by_suspect(picture, room, outcomes, found_scope, found_symptom)
+        if not worse:  # what was lost or corrupted is the symptom itself
+            named = by_suspect(picture, room, outcomes, found_scope, found_symptom)
+            again = named if named is not None and (again is None or not told_by_both(again, named, picture.grid)) else again
+        blurred = again or picture.onset
+        if blurred is not None:
+            again = sharpened(picture, room, outcomes, found_scope, found_symptom, blurred) or again
     if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
         return work(prepared, laid(picture, again), say, 0)
     if again is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, Cube
+from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.rows import bucket
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
@@ -28,7 +29,7 @@ from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
-from rca_kit.loop.s4_suspects.verdict import got_worse
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION_LEAST, got_worse
 from rca_kit.stats import metrics
 
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
@@ -37,6 +38,8 @@ SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they
 MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
 SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep for them to date it instead
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
+WIDE, NEXT_TO = 12, 0.1  # coarse buckets from which an onset is blurred; part of them by which the cause may lie beside
+DATES = ("version", "missing", "cut")  # groups of signatures whose own onset is sharp
 RARE_MARK, ODD_Z = 0.01, 3.0  # share of rows up to which a mark is rare; standard errors above that, in bucket after bucket
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
@@ -104,13 +107,35 @@ def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scop
     For what was lost or corrupted before any metric shows it: an incident has an onset.
     """
     accused = charges(weigh_up(room, outcomes, scope, found))
-    starts = [c.onset for c in (accused[0].best.clues if accused else ()) if c.onset and c.strength >= MARK_LEAST]
+    starts = [c.onset for c in (accused[0].best.clues if accused else ()) if c.onset and c.strength >= CORRUPTION_LEAST]
     grid = picture.grid
     starts = [s for s in starts if grid.time(s) < picture.detected_at]
     if not starts:
         return None
     at = min(starts)
     return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), accused[0].best.subject)
+
+
+def told_by_both(onset: JointOnset, named: JointOnset, grid: TimeGrid) -> bool:
+    """Whether an onset is as sharp as the one that a suspect names, and agrees with it."""
+    sharp = onset.high - onset.low < WIDE * grid.coarse
+    return sharp and onset.low <= named.high + grid.coarse and named.low <= onset.high + grid.coarse
+
+
+def sharpened(
+    picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom, was: JointOnset
+) -> JointOnset | None:
+    """The moment of the leading suspect's own change, where the symptom tells of hours and that lies in or next to them."""
+    coarse, width = picture.grid.coarse, was.high - was.low
+    if width < WIDE * coarse:
+        return None
+    accused = charges(weigh_up(room, outcomes, scope, found))
+    own = [c for c in (accused[0].best.clues if accused else ()) if GROUP[c.signature] in DATES and c.strength >= MARK_LEAST]
+    near = [c.onset for c in own if c.onset is not None and was.low - NEXT_TO * width <= c.onset <= was.high + NEXT_TO * width]
+    if not near:
+        return None
+    at = min(near)
+    return JointOnset(at, max(at - coarse, 0), min(at + coarse, picture.grid.n - 1), accused[0].best.subject)
 
 
 def by_age(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm
 
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
@@ -68,10 +68,13 @@ def hypotheses(
     """
     by_subject: dict[str, list[Clue]] = defaultdict(list)
     told = explained_away(list(clues))
+    drawn = any(is_arm(column) for s in scene.segments for column in s.where)
     for clue in told:
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
             subject = _component_of(clue, told, scene)
+        if drawn and clue.signature.startswith("downstream"):
+            subject = "routing"
         by_subject[subject].append(clue)
     present: dict[str, float] = {}
     for c in told:
@@ -108,6 +111,8 @@ def hypotheses(
             if unfit:  # a cause has to answer for all that its subject shows
                 x["category:unfit"] = sum(unfit.values())
             x[f"prior:{category}"] = 1.0
+            if drawn:  # whom the lot drew does not differ from the others: what they were given does
+                x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
                 x["estranged:external"] = estranged
             if category == "upstream" and foreign(subject, scene.components):

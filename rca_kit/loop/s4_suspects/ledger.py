@@ -119,6 +119,9 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         w, more = together, len(h.twins) - TWINS_SHOWN
         twins = ", ".join(t.partition(":")[2] for t in h.twins[:TWINS_SHOWN]) + (f" and {more} more" if more > 0 else "")
         out.append(Evidence("together", f"{twins} changed in the same way", round(w, 3), w >= 0))
+    drawn = weight(f"drawn:{h.category}") * h.x.get(f"drawn:{h.category}", 0.0)
+    if abs(drawn) >= SHOWN_LEAST:
+        out.append(Evidence("scope", "only an arm of an experiment is hit", round(drawn, 3), drawn >= 0))
     for key, words in (
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),

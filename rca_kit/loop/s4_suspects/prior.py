@@ -158,6 +158,12 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
+    # the scope is an arm of an experiment
+    "drawn:config": 1.5,
+    "drawn:code": 0.5,
+    "drawn:external": -3.0,
+    "drawn:upstream": -1.0,
+    "drawn:infra": -1.0,
     "change:among": -0.5,  # most entries say of themselves that they are about something else: n of them are not n rivals
     "change:time": 0.8,
     "change:scope_match": 1.5,

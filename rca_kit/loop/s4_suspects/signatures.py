@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rca_kit.case.names import tokens
+
 # Which categories a signature can mean at all. How likely each is, is a weight.
 CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "nulls": ("data", "upstream", "config", "code", "infra"),
@@ -123,3 +125,17 @@ FAULTS = (
 )
 """Signatures that say how a feature broke; they explain that it drifted."""
 DRIFTS = ("drift", "alone", "rescaled", "new_category", "mix")
+
+
+ARMS = frozenset({"arm", "arms", "variant", "bucket", "treatment", "experiment", "abtest"})  # names of columns of experiments
+
+
+def is_arm(column: str) -> bool:
+    """Whether a column tells, by its name, who was given what by lot.
+
+    Examples
+    --------
+    >>> is_arm("exp.arm"), is_arm("Alarm")
+    (True, False)
+    """
+    return bool(ARMS & set(tokens(column)))

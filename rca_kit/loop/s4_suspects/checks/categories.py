@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.case.names import tokens
 from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
+from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
@@ -21,7 +21,6 @@ TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond wh
 # of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
 # differ; and times that by which it must have moved, so that no drift ends there by chance
 PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 4.0
-ARMS = frozenset({"arm", "arms", "variant", "bucket", "treatment", "experiment", "abtest"})  # names of columns of experiments
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -79,7 +78,7 @@ def _category(room: Room, column: str) -> Clue | None:
                 harm,
                 where,
             )
-        if ARMS & set(tokens(column)):  # who is given what by lot is configured here, and no guest
+        if is_arm(column):  # who is given what by lot is configured here, and no guest
             text = f"{column}: new arm {max(fresh, key=lambda v: fresh[v])!r} in {fresh_share:.1%} of requests"
             return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where)
         name = max(fresh, key=lambda v: fresh[v])

@@ -8,11 +8,13 @@ from datetime import timedelta
 from functools import partial
 
 import numpy as np
+import polars as pl
 
 from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
+from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.stats.drift import ColumnChange
 from rca_kit.stats.rates import rate_z
 
@@ -28,9 +30,11 @@ MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
+NOISY = 2.0  # standard errors of a value's requests within which they gained or lost nothing
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
+SHARE_Z = 5.0  # of a share's step that dates a loss or a surge
 DUPLICATE_LEAST = 0.005
 SEASONED_LEAST = 0.3  # sigmas by which the mean over time must move for it to overrule the comparison
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
@@ -53,7 +57,7 @@ def volume(room: Room) -> Outcome:
                     "duplicates",
                     f"doubled rows: {before:.1%} -> {after:.1%}",
                     float(z / (z + 4)),
-                    None,
+                    _doubled_since(room),
                     after - before,
                     None,
                     None,
@@ -99,11 +103,30 @@ def _announced(room: Room, grown: float) -> bool:
 
 
 def _duplicates(room: Room) -> tuple[float, float] | None:
-    key = [c for c in (room.columns.time, *room.columns.features[:12]) if c in room.before.columns]
+    key = _all_that_is_known(room)
     if len(key) < 4:
         return None
     shares = [1 - f.select(key).n_unique() / max(f.height, 1) for f in (room.before, room.after)]
     return shares[0], shares[1]
+
+
+def _all_that_is_known(room: Room) -> list[str]:
+    return [c for c in (room.columns.time, *room.columns.features[:12]) if c in room.before.columns]
+
+
+def _doubled_since(room: Room) -> int | None:
+    """Fine bucket since when rows are doubled: where the share before and after differs most clearly."""
+    grid, time = room.picture.grid, room.columns.time
+    rows = pl.concat([f.select(_all_that_is_known(room)) for f in (room.before, room.after)], how="vertical_relaxed")
+    at = np.clip([grid.index(t) // grid.coarse for t in rows[time].to_list()], 0, grid.n_coarse - 1)
+    k = np.bincount(at, rows.is_duplicated().to_numpy(), grid.n_coarse)
+    n = np.bincount(at, minlength=grid.n_coarse).astype(float)
+    (k1, n1), (k0, n0) = ((np.cumsum(k[::-1])[::-1], np.cumsum(n[::-1])[::-1]), (np.cumsum(k) - k, np.cumsum(n) - n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = k.sum() / max(n.sum(), 1.0)
+        z = (k1 / n1 - k0 / n0) / np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n1 + 1 / n0))
+    z = np.where(np.isfinite(z), z, 0.0)
+    return int(np.argmax(z)) * grid.coarse if z.max() > 0 else None
 
 
 def mix(room: Room) -> Outcome:
@@ -152,19 +175,22 @@ def segment_volume(room: Room) -> Outcome:
             if not REST[0] <= rest <= REST[1]:
                 continue
             # a mix that moves takes from some values what others gain; a loss or a surge does not
-            moves = [y - x * rest for v, (x, y) in volumes.items() if v != value]
+            noise = max(picture.noise.get("volume", 1.0), 1.0)
+            rivals = [(x * rest, y) for v, (x, y) in volumes.items() if v != value]
+            moves = [y - x for x, y in rivals if abs(y - x) > NOISY * noise * np.sqrt(x + y)]
             gap = a - b * rest
             if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap) or _kept_whole(volumes, value):
                 continue
-            z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / max(picture.noise.get("volume", 1.0), 1.0) ** 0.5
-            if z < 8:
+            z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / noise**0.5
+            if z < 8 or (is_arm(column) and rest > 1):  # the lot was changed: what one arm lost, others gained
                 continue
             where = {"column": column, "op": "in", "values": [value], "grown": own > rest}
             text = f"{column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
+            since = _share_moved(room, column, value)
             if own < LOST * min(rest, 1.0):
-                clues.append(
-                    Clue("segment_volume", "traffic", "segment_lost", text, float(z / (z + 8)), None, 1 - own / rest, None, where)
-                )
+                strength = float(z / (z + 8))
+                lost = 1 - own / rest
+                clues.append(Clue("segment_volume", "traffic", "segment_lost", text, strength, since, lost, None, where))
             elif own > max(GREW * rest, SURGED):
                 clues.append(
                     Clue(
@@ -173,13 +199,21 @@ def segment_volume(room: Room) -> Outcome:
                         "segment_surge",
                         text,
                         float(z / (z + 8)),
-                        None,
+                        since,
                         own / rest - 1,
                         None,
                         where,
                     )
                 )
     return Outcome("segment_volume", title, "data", "free", as_clues(clues), "no segment lost or gained requests on its own")
+
+
+def _share_moved(room: Room, column: str, value: str) -> int | None:
+    """Fine bucket in which a value's share of the requests moved, where that stands out."""
+    move = room.picture.moves.get(f"share:{column}={value}")
+    if move is None or move.scan.best is None or abs(move.fit.z) < SHARE_Z:
+        return None
+    return int(move.fit.start) * room.picture.grid.coarse
 
 
 def _kept_whole(volumes: dict[str | None, tuple[float, float]], value: str) -> bool:
