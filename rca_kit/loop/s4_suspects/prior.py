@@ -160,7 +160,6 @@ OTHERS: dict[str, float] = {
     "estranged:external": -1.2,
     # the scope is an arm of an experiment
     "drawn:config": 1.5,
-    "drawn:code": 0.5,
     "drawn:external": -3.0,
     "drawn:upstream": -1.0,
     "drawn:infra": -1.0,
