@@ -151,7 +151,8 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
     ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
     ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
     ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", True),
-    ("catalog rewritten", False), ("team offsite", True), ("refactor, no behaviour change", True), ("Übersetzungen", True),
+    ("catalog rewritten", False), ("team offsite", True),
+    ("added row-count check, warn only", True), ("refactor, no behaviour change", True), ("Übersetzungen", True),
     ("client deadline shortened", False), ("keys renumbered", False),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:

@@ -120,6 +120,7 @@ ASIDE: tuple[str, ...] = (
     r"off-?site", r"office", r"change freeze", r"in another country", r"staging", r"sandbox", r"internal (?:page|tool|debug)\w*",
     r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"affichage", r"sans impact", r"sin impacto",
     r"ohne (?:auswirkung|wirkung)", r"dokumentation", r"dokumentaatio",
+    r"warn(?:ings?)? only", r"dry[- ]run", r"tracing headers?", r"headers? for tracing", r"health ?checks?",
     r"alert recipients?", r"access review", r"licen[cs]e renewal", r"pen test", r"back-?office", r"survey", r"dark mode",
 )  # fmt: skip
 # Components that answer no request.

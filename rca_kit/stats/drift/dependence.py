@@ -78,12 +78,16 @@ def flat_bands() -> tuple[Floats, Floats, Floats]:
     return np.ones(len(BANDS)), np.zeros(len(BANDS)), np.ones(len(BANDS))
 
 
+def _levelled(sums: Floats, rows: Floats) -> Floats:
+    """Each block's sum less what its rows hold of the whole; as they are where no block holds a row."""
+    total = float(rows.sum())
+    return sums - rows * (sums.sum() / total) if total > 0 else sums
+
+
 def residuals(before: Blocks, after: Blocks, sums_before: Floats, sums_after: Floats) -> tuple[Floats, Floats, float]:
     """Take its side's level (and the phase's, if any) from each block's sum; also give the share of freedom that this costs."""
     if before.phase is None or after.phase is None:
-        left = sums_before - before.rows * sums_before.sum() / before.rows.sum()
-        right = sums_after - after.rows * sums_after.sum() / after.rows.sum()
-        return left, right, 0.0
+        return _levelled(sums_before, before.rows), _levelled(sums_after, after.rows), 0.0
     rows = np.concatenate([before.rows, after.rows])
     side = np.concatenate([np.zeros(len(before.rows), int), np.ones(len(after.rows), int)])
     phase = np.concatenate([before.phase, after.phase])

@@ -18,6 +18,7 @@ from rca_kit.stats.drift.dependence import (
     gate,
     inflated,
     moderate,
+    residuals,
     z_to_p,
 )
 
@@ -112,3 +113,10 @@ def test_chi_square_p_grows_with_inflation():
     freedom = np.full(len(BANDS), 50.0)
     p = [chi_to_p(40.0, 10, np.full(len(BANDS), v), freedom) for v in (1.0, 2.0, 4.0)]
     assert p == sorted(p)
+
+
+def test_a_side_without_rows_keeps_its_sums():
+    empty, full = Blocks(np.zeros(4), np.ones(4)), Blocks(np.full(4, 10.0), np.ones(4))
+    left, right, loss = residuals(full, empty, np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4))
+    assert left.tolist() == [-1.5, -0.5, 0.5, 1.5]
+    assert right.tolist() == [0.0] * 4 and loss == 0.0
