@@ -140,8 +140,10 @@ def _sample(frame: nw.LazyFrame[Any], numeric: list[str], every: list[str]) -> t
         starts = [i * (rows - length) // (SAMPLE_SLICES - 1) for i in range(SAMPLE_SLICES)]
         picked = native.select(numeric)
         return (pl.concat([picked.slice(s, length).collect() for s in starts]) if numeric else pl.DataFrame()), False
-    head = collect(frame.select(*every).head(SAMPLE_ROWS + 1))
-    return head, head.height <= SAMPLE_ROWS
+    rows = int(collect(frame.select(nw.len().alias("n")))["n"][0])
+    if rows <= SAMPLE_ROWS:
+        return collect(frame.select(*every)), True
+    return (collect(frame.select(*numeric).head(SAMPLE_ROWS)) if numeric else pl.DataFrame()), False
 
 
 def condition_range(edges: tuple[float, ...], position: int) -> dict[str, float]:

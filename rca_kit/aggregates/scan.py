@@ -179,12 +179,12 @@ def _long(frame: nw.LazyFrame[Any], plan: Plan, outcomes_only: bool) -> dict[str
         keys = {name: key for name, key in keys.items() if not name.startswith("feature:")}
     else:
         cubes |= fused(coarse, _segment_keys(plan), rows.sums, [f"rk_{m}" for m in rows.measures])
-    if plan.columns.error and not outcomes_only:
-        coarse = coarse.with_columns(_failures().alias("rk_failure"))
-        keys["errors"] = ("rk_failure", False)
     if plan.columns.score and plan.label_kind == "binary":
         coarse = coarse.with_columns(_score_and_label().alias("rk_both"))
         keys["score"] = ("rk_both", True)
+    if plan.columns.error and not outcomes_only:
+        coarse = coarse.with_columns(_failures().alias("rk_failure"))
+        keys["errors"] = ("rk_failure", False)
     cubes |= fused(coarse, keys, [nw.len().alias("n")], [])
     if plan.columns.score and plan.label_kind == "binary":
         cubes["score"] = _taken_apart(cubes["score"])

@@ -119,7 +119,7 @@ def open_incident(case: Case, engine: str = "polars") -> OpenCase:
         log, engine = read_native(case, source, deployed), source.engine
         warnings, frame = [*log.warnings], log.frame
     else:
-        log = _saved_log(case, saved) if saved else _read_log(case, source, deployed)
+        log = _saved_log(case, saved) if saved else _read_log(case, source, deployed, held=engine == "polars")
         warnings = [*source.warnings, *log.warnings]
         own = engine == "polars" or saved is not None
         frame = log.frame if own else predictions_of(engine, source, log.frame.to_native())
@@ -189,7 +189,8 @@ def _saved_log(case: Case, saved: SavedLog) -> Log:
     return Log(frame, saved.rows, saved.span, saved.columns, inferred, (*saved.warnings, *notes))
 
 
-def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
+def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str], *, held: bool) -> Log:
+    """Prepare a log of files; `held` in memory where it fits: not for another engine, which reads the files itself."""
     file = scanned.names[0] if len(scanned.names) == 1 else f"{scanned.names[0]} and {len(scanned.names) - 1} more"
     incident, given = case.incident, case.incident.roles
     with explained(file):
@@ -199,7 +200,7 @@ def _read_log(case: Case, scanned: Scanned, deployed: frozenset[str]) -> Log:
         check_redact(case, names, file)
         rows = int(prepared.frame.select(pl.len()).collect().item())
         check_rows(rows, file)
-        if rows <= EAGER_ROWS:
+        if held and rows <= EAGER_ROWS:
             prepared = replace(prepared, frame=prepared.frame.collect(engine="streaming").lazy())
         raw = sample_rows(prepared.frame, rows)
     warnings = list(prepared.warnings)

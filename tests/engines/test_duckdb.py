@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
@@ -15,7 +16,8 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import scan
 from rca_kit.errors import BadInput
-from rca_kit.sources import open_case, to_lazy
+from rca_kit.sources import columns, open_case, to_lazy
+from rca_kit.sources.columns import SAMPLE_ROWS
 
 from .same import differences
 
@@ -59,6 +61,82 @@ def test_a_duckdb_table_gives_the_findings_of_the_file(sample_copy: Any) -> None
     folder = sample_copy(SLUG, {"duckdb": "log.duckdb", "table": "predictions"})
     log_file(folder)
     assert list(differences(rca_kit.investigate(folder).to_dict(), rca_kit.investigate(SAMPLES / SLUG).to_dict())) == []
+
+
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows that leave DuckDB, result by result; ways out other than the one of narwhals fail."""
+    rows: list[int] = []
+    leave = nw.LazyFrame.collect
+
+    def counted(self: Any, *given: Any, **named: Any) -> Any:
+        out = leave(self, *given, **named)
+        if not self.implementation.is_polars():
+            rows.append(len(out))
+        return out
+
+    monkeypatch.setattr(nw.LazyFrame, "collect", counted)
+    return rows
+
+
+def test_nothing_but_sums_and_samples_leaves_duckdb(sample_copy: Any, collected: list[int]) -> None:
+    """A log three times as long as what is looked at whole; errors rise on android at the end."""
+    rows = 3 * SAMPLE_ROWS
+    roles = {"time": "ts", "request_id": "request_id", "score": "score", "label": "label", "error": "error",
+             "segments": ["device"], "features": ["amount"]}
+    folder = sample_copy(SLUG, {"duckdb": "big.duckdb", "table": "predictions"}, roles=roles, slos=None, redact=None, models=None,
+                         task="binary", detected_at="2026-03-03T18:30:00Z", signal={"metric": "error_rate"})
+    with duckdb.connect(str(folder / "big.duckdb")) as c:
+        c.execute(f"""create table predictions as select
+            timestamptz '2026-03-01 00:00:00+00' + to_microseconds(i * {240_000_000_000 // rows}) as ts, i as request_id,
+            (hash(i) % 10007) / 10007.0::double as score, (hash(i + 1) % 10 = 0)::int as label,
+            ['ios', 'android', 'web'][1 + (hash(i + 2) % 3)::int] as device, (hash(i + 3) % 1000) / 10.0::double as amount,
+            case when i > {rows * 7 // 8} and hash(i + 2) % 3 = 1 and hash(i + 4) % 4 = 0 then 'timeout' end as error
+            from range({rows}) t(i)""")
+    found = rca_kit.investigate(folder).to_dict()
+    assert found["scope"]["segments"][0]["where"] == {"device": "android"}
+    assert 40_000 < max(collected) <= 75_000  # the draws; clumps are looked for in as many rows
+    assert len(collected) <= 40
+    assert sum(collected) <= 500_000  # and no more of a hundred million rows
+
+
+def test_a_log_of_files_is_not_read_into_memory_for_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    leave, leave_all = pl.LazyFrame.collect, pl.collect_all
+
+    def counted(self: Any, *given: Any, **named: Any) -> Any:
+        out = leave(self, *given, **named)
+        held.append(out.height)
+        return out
+
+    def counted_all(*given: Any, **named: Any) -> Any:
+        out = leave_all(*given, **named)
+        held.extend(frame.height for frame in out)
+        return out
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", counted)
+    monkeypatch.setattr(pl, "collect_all", counted_all)
+    monkeypatch.setattr(columns, "SAMPLE_ROWS", 5_000)
+    assert open_case(SAMPLES / SLUG, engine="duckdb").row_count == 64_427
+    assert max(held) <= 5_000
+    open_case(SAMPLES / SLUG)
+    assert max(held) == 64_427  # what Polars reads fits in memory, and is read once
+
+
+def test_a_comparison_fetches_no_more_of_a_log_four_times_as_long(collected: list[int]) -> None:
+    def table(rows: int, seed: int) -> Any:
+        c = duckdb.connect()
+        return c.sql(f"""select timestamptz '2026-03-01 00:00:00+00' + to_microseconds((i * {86_400_000_000 // rows})::bigint) as ts,
+            (hash(i + {seed}) % 100003) / 100003.0 as score, sqrt(hash(i + {seed + 1}) % 10007) as amount,
+            ['ios', 'android', 'web'][1 + (hash(i + {seed + 2}) % 3)::int] as device from range({rows}) t(i)""")
+
+    fetched = []
+    for rows in (50_000, 200_000):
+        collected.clear()
+        found = rca_kit.compare(table(rows, 1), table(rows, 10**7))
+        assert found.changed == ()
+        fetched.append(sum(collected))
+    assert fetched[1] <= 1.5 * fetched[0]
 
 
 @pytest.mark.parametrize(("spec", "says"), [

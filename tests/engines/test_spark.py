@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -79,7 +80,7 @@ def test_nothing_but_sums_and_samples_leaves_spark(table: str, sample_copy: Any,
     assert any("tags" in w for w in found.to_dict()["warnings"])
     # the sample for the roles, the sample for the plan, two windows for the checks, twins: 50,000 each at most
     assert max(collected) <= 75_000
-    assert sum(collected) <= ROWS / 2
+    assert sum(collected) <= 500_000  # whatever the length of the log: DuckDB's test asks for the same of a longer one
     assert len(collected) <= 40
 
 
@@ -100,7 +101,7 @@ def test_frames_are_taken_where_tables_are(spark: Any, collected: list[int]) -> 
     found, expected = rca_kit.compare(*frames), rca_kit.compare(*sides)
     key = ["column", "kind", "changed", "null_rate_before", "null_rate_after"]
     assert_frame_equal(found.frame().select(key).sort("column"), expected.frame().select(key).sort("column"), rel_tol=1e-9)
-    assert sum(collected) < log.height * 2
+    assert max(collected) < 0.7 * min(s.height for s in sides)  # rows by block of time and cell, never the column
     grouped = sides[0].group_by("os", "country").agg(k0=pl.len(), n0=pl.len() * 20).join(
         sides[1].group_by("os", "country").agg(k1=pl.len() * 2, n1=pl.len() * 20), on=["os", "country"])
     wheres = [[s.where for s in rca_kit.localize(t, ["os", "country"], actual=("k1", "n1"), expected=("k0", "n0"))]
@@ -133,6 +134,8 @@ def test_naive_times_are_utc_in_any_session(spark: Any, sample_copy: Any) -> Non
 
 def test_files_that_vanish_half_way_are_said(spark: Any, sample_copy: Any, tmp_path: Path) -> None:
     folder = sample_copy(SLUG)
+    in_us = pl.read_parquet(folder / "predictions.parquet").with_columns(cs.datetime().dt.cast_time_unit("us"))
+    in_us.write_parquet(folder / "predictions.parquet")  # Spark reads the file itself where nothing has to be done to it
     opened = open_case(folder, engine="spark")
     (folder / "predictions.parquet").write_bytes((folder / "predictions.parquet").read_bytes()[:40_000])
     with pytest.raises(RunFailed, match="Spark stopped answering"):
