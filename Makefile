@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-spark lint lab app bench bench-widgets bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
+.PHONY: help demo test test-spark test-spark-quick lint lab app bench bench-widgets bench-onset bench-scope bench-data bench-incidents notebooks samples docs lock clean
 
 help: ## list what a developer can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,8 +34,15 @@ demo: $(VENV)/.runtime ## install, investigate a sample incident, say where the 
 test: $(VENV)/.dev ## install and run the whole test suite
 	$(BIN)/python -m pytest -m "not slow and not spark" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-spark: $(VENV)/.dev ## the tests on a local Spark session (Java), all samples; CI runs four of them
+test-spark: $(VENV)/.dev ## the tests on a local Spark session (Java), all samples; CI runs four of them where time is left
 	$(BIN)/python -m pytest tests/engines tests/aggregates -m spark --timeout 1200
+
+SPARK_QUICK = 'tests/aggregates/test_scan.py::test_every_engine_gives_the_same_aggregates[pyspark-string]' \
+	tests/engines/test_spark.py::test_a_table_gives_the_findings_of_the_file \
+	tests/engines/test_spark.py::test_nothing_but_sums_and_samples_leaves_spark
+
+test-spark-quick: $(VENV)/.dev ## what CI always asks of Spark: equal sums, the findings of a sample, no rows fetched
+	$(BIN)/python -m pytest $(SPARK_QUICK) --timeout 400 -rs
 
 lint: $(VENV)/.dev ## ruff, mypy strict, layer contracts
 	$(BIN)/ruff check .

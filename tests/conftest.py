@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One local session; two shuffle partitions, since every partition of a small table is a task for nothing.
 
-    Its plans are large and run once: the first compiler alone takes two thirds of the time that both do.
+    Its plans are large and run once: code made for whole stages of each would take longer than the queries, and the first
+    compiler of Java alone takes two thirds of the time that both do.
     """
     sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
@@ -45,7 +46,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         session = (
             sql.SparkSession.builder.master("local[2]").appName("rca-kit tests")
             .config("spark.sql.shuffle.partitions", "2").config("spark.default.parallelism", "2")
-            .config("spark.sql.adaptive.enabled", "false").config("spark.ui.enabled", "false")
+            .config("spark.sql.adaptive.enabled", "false").config("spark.sql.codegen.wholeStage", "false")
+            .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false").config("spark.driver.memory", "1g")
             .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
             .config("spark.python.sql.dataFrameDebugging.enabled", "false")

@@ -126,7 +126,8 @@ def test_a_log_of_files_is_not_read_into_memory_for_another_engine(monkeypatch: 
 def test_a_comparison_fetches_no_more_of_a_log_four_times_as_long(collected: list[int]) -> None:
     def table(rows: int, seed: int) -> Any:
         c = duckdb.connect()
-        return c.sql(f"""select timestamptz '2026-03-01 00:00:00+00' + to_microseconds((i * {86_400_000_000 // rows})::bigint) as ts,
+        return c.sql(f"""select
+            timestamptz '2026-03-01 00:00:00+00' + to_microseconds((i * {86_400_000_000 // rows})::bigint) as ts,
             (hash(i + {seed}) % 100003) / 100003.0 as score, sqrt(hash(i + {seed + 1}) % 10007) as amount,
             ['ios', 'android', 'web'][1 + (hash(i + {seed + 2}) % 3)::int] as device from range({rows}) t(i)""")
 
