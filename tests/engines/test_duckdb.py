@@ -118,7 +118,7 @@ def test_a_log_of_files_is_not_read_into_memory_for_another_engine(monkeypatch: 
     monkeypatch.setattr(pl, "collect_all", counted_all)
     monkeypatch.setattr(columns, "SAMPLE_ROWS", 5_000)
     assert open_case(SAMPLES / SLUG, engine="duckdb").row_count == 64_427
-    assert max(held) <= 5_000
+    assert max(held) <= 20_000  # the other tables show their first rows
     open_case(SAMPLES / SLUG)
     assert max(held) == 64_427  # what Polars reads fits in memory, and is read once
 
