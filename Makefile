@@ -42,7 +42,7 @@ SPARK_QUICK = 'tests/aggregates/test_scan.py::test_every_engine_gives_the_same_a
 	tests/engines/test_spark.py::test_nothing_but_sums_and_samples_leaves_spark
 
 test-spark-quick: $(VENV)/.dev ## what CI always asks of Spark: equal sums, the findings of a sample, no rows fetched
-	$(BIN)/python -m pytest $(SPARK_QUICK) --timeout 400 -rs
+	$(BIN)/python -m pytest $(SPARK_QUICK) --timeout 1200 -rs
 
 lint: $(VENV)/.dev ## ruff, mypy strict, layer contracts
 	$(BIN)/ruff check .
