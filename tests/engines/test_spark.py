@@ -103,8 +103,9 @@ def test_frames_are_taken_where_tables_are(spark: Any, collected: list[int]) -> 
     key = ["column", "kind", "changed", "null_rate_before", "null_rate_after"]
     assert_frame_equal(found.frame().select(key).sort("column"), expected.frame().select(key).sort("column"), rel_tol=1e-9)
     assert max(collected) < 0.7 * min(s.height for s in sides)  # rows by block of time and cell, never the column
-    grouped = sides[0].group_by("os", "country").agg(k0=pl.len(), n0=pl.len() * 20).join(
-        sides[1].group_by("os", "country").agg(k1=pl.len() * 2, n1=pl.len() * 20), on=["os", "country"])
+    n = pl.len().cast(pl.Int64)  # Spark takes no unsigned numbers
+    grouped = sides[0].group_by("os", "country").agg(k0=n, n0=n * 20).join(
+        sides[1].group_by("os", "country").agg(k1=n * 2, n1=n * 20), on=["os", "country"])
     wheres = [[s.where for s in rca_kit.localize(t, ["os", "country"], actual=("k1", "n1"), expected=("k0", "n0"))]
               for t in (grouped, spark.createDataFrame(grouped.to_arrow()))]
     assert wheres[0] == wheres[1]
