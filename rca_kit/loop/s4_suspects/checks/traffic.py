@@ -30,7 +30,6 @@ MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
-NOISY = 2.0  # standard errors of a value's requests within which they gained or lost nothing
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
@@ -176,10 +175,10 @@ def segment_volume(room: Room) -> Outcome:
                 continue
             # a mix that moves takes from some values what others gain; a loss or a surge does not
             noise = max(picture.noise.get("volume", 1.0), 1.0)
-            rivals = [(x * rest, y) for v, (x, y) in volumes.items() if v != value]
-            moves = [y - x for x, y in rivals if abs(y - x) > NOISY * noise * np.sqrt(x + y)]
+            moves = [y - x * rest for v, (x, y) in volumes.items() if v != value]
             gap = a - b * rest
-            if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap) or _kept_whole(volumes, value):
+            clumped = (noise - 1.0) * np.sqrt(sum(x * rest + y for v, (x, y) in volumes.items() if v != value))
+            if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap) + clumped or _kept_whole(volumes, value):
                 continue
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / noise**0.5
             if z < 8 or (is_arm(column) and rest > 1):  # the lot was changed: what one arm lost, others gained
