@@ -9,6 +9,8 @@ from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
@@ -114,18 +116,23 @@ def _all_that_is_known(room: Room) -> list[str]:
 
 
 def _doubled_since(room: Room) -> int | None:
-    """Fine bucket since when rows are doubled: where the share before and after differs most clearly."""
+    """Fine bucket since when rows are doubled: the likeliest one for one share before and another after."""
     grid, time = room.picture.grid, room.columns.time
     rows = pl.concat([f.select(_all_that_is_known(room)) for f in (room.before, room.after)], how="vertical_relaxed")
     at = np.clip([grid.index(t) // grid.coarse for t in rows[time].to_list()], 0, grid.n_coarse - 1)
-    k = np.bincount(at, rows.is_duplicated().to_numpy(), grid.n_coarse)
-    n = np.bincount(at, minlength=grid.n_coarse).astype(float)
-    (k1, n1), (k0, n0) = ((np.cumsum(k[::-1])[::-1], np.cumsum(n[::-1])[::-1]), (np.cumsum(k) - k, np.cumsum(n) - n))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pooled = k.sum() / max(n.sum(), 1.0)
-        z = (k1 / n1 - k0 / n0) / np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n1 + 1 / n0))
-    z = np.where(np.isfinite(z), z, 0.0)
-    return int(np.argmax(z)) * grid.coarse if z.max() > 0 else None
+    k = np.bincount(at, rows.is_duplicated().to_numpy(), grid.n_coarse).astype(np.float64)
+    n = np.bincount(at, minlength=grid.n_coarse).astype(np.float64)
+    after, rows_after = np.cumsum(k[::-1])[::-1], np.cumsum(n[::-1])[::-1]
+    before, rows_before = k.sum() - after, n.sum() - rows_after
+    risen = after * rows_before > before * rows_after
+    fits = np.where(risen, _binomial(before, rows_before) + _binomial(after, rows_after), -np.inf)
+    best = fits.size - 1 - int(np.argmax(fits[::-1]))  # of buckets without rows in between the last: the first that shows it
+    return best * grid.coarse if risen.any() else None
+
+
+def _binomial(k: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maximal binomial log-likelihood of k out of n, elementwise."""
+    return np.asarray(xlogy(k, k) + xlogy(n - k, n - k) - xlogy(n, n), dtype=np.float64)
 
 
 def mix(room: Room) -> Outcome:
