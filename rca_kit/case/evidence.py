@@ -186,11 +186,11 @@ class Evidence:
         known = ~np.isnan(when) & (codes >= 0)
         if not known.any():
             return False
-        when, codes = when[known], codes[known].astype(np.intp)
-        first, last = np.full(codes.max() + 1, np.inf), np.full(codes.max() + 1, -np.inf)
-        np.minimum.at(first, codes, when)
-        np.maximum.at(last, codes, when)
-        again = np.bincount(codes) >= 2
+        when, group = when[known], codes[known].astype(np.intp)
+        first, last = np.full(group.max() + 1, np.inf), np.full(group.max() + 1, -np.inf)
+        np.minimum.at(first, group, when)
+        np.maximum.at(last, group, when)
+        again = np.bincount(group) >= 2
         spans = (last - first)[again] / max(float(when.max() - when.min()), 1e-9)
         return bool(again.sum() >= MANY_GROUPS // 2 and np.quantile(spans, 0.95) <= GROUP_SPAN)
 
