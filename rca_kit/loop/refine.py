@@ -150,7 +150,8 @@ def by_age(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: S
     ]
     dated = [o for m in ages if (o := refresh_onset(m, picture.moves.values())) is not None]
     was, day = picture.onset, BLIND_DAY // picture.grid.width_s
-    able = [o for o in dated if was is not None and was.low - day <= o.high and o.index < was.index]
+    # a symptom that began while the refresh was not yet overdue dates itself
+    able = [o for o in dated if was is not None and was.low - day <= o.high < was.low]
     return min(able, key=lambda o: (o.index, o.lead), default=None)
 
 

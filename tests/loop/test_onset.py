@@ -139,12 +139,13 @@ def test_a_refresh_that_did_not_come_is_dated_between_the_last_one_and_when_it_w
     assert alone is not None and (alone.low, alone.high) == missed and alone.low < alone.index < alone.high
     outcome = SimpleNamespace(
         moved=True, series=SimpleNamespace(family="quality"), scan=SimpleNamespace(kind="step"),
-        fit=SimpleNamespace(start=last // over.coarse),
+        fit=SimpleNamespace(start=last // over.coarse), reach=lambda: (last // over.coarse, last // over.coarse),
     )
     told = refresh_onset(move, [outcome])  # type: ignore[list-item]
     assert told is not None and told.index == last
-    late = SimpleNamespace(**{**vars(outcome), "fit": SimpleNamespace(start=over.n_coarse - 1)})
-    assert refresh_onset(move, [late]) == alone  # type: ignore[list-item]
+    for reach in ((over.n_coarse - 1, over.n_coarse - 1), (0, over.n_coarse - 1)):  # long after, or hardly dated at all
+        other = SimpleNamespace(**{**vars(outcome), "reach": lambda r=reach: r})
+        assert refresh_onset(move, [other]) == alone  # type: ignore[list-item]
 
 
 def test_an_age_that_comes_and_goes_as_ever_missed_nothing() -> None:

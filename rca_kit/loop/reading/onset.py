@@ -170,8 +170,9 @@ def refresh_onset(age: Move, others: Iterable[Move]) -> JointOnset | None:
         return None
     grid = age.series.grid
     low, high = missed
-    starts = [m.fit.start * grid.coarse for m in others if m.moved and m.series.family in OUTCOMES and m.scan.kind == "step"]
-    at = min([(low + high) // 2, *(max(s, low) for s in starts if low < s + grid.coarse <= high)])
+    c, steps = grid.coarse, [m for m in others if m.moved and m.series.family in OUTCOMES and m.scan.kind == "step"]
+    starts = [m.fit.start * c for m in steps if low <= (m.reach()[0] + 1) * c and (m.reach()[1] + 1) * c <= high]
+    at = min([(low + high) // 2, *(max(s, low) for s in starts)])
     return JointOnset(at, min(low, at), max(high, at), age.series.name)
 
 
