@@ -411,3 +411,11 @@ def test_features_that_broke_in_other_ways_or_only_drifted_stay_suspects_of_thei
     )  # fmt: skip
     assert all(h.twins == () for h in mixed)
     assert {c.best.subject for c in charges(mixed)} == {f"feature:{x}" for x in "abcd"}
+
+
+@pytest.mark.parametrize(("corrupt", "told"), [(frozenset({"label"}), {"model:v2"}), (frozenset(), set())])
+def test_what_is_new_beside_lost_labels_did_nothing(corrupt: frozenset[str], told: set[str]) -> None:
+    lost = Clue("label_share", "label", "labels_lost", "labels missing", 0.9)
+    new = Clue("version", "model:v2", "version", "v2 came", 0.7)
+    found = hypotheses([lost, new], [], Scene("labels", 10, (), version="v2", corrupt=corrupt))
+    assert {h.subject for h in found if "bystander" in h.x} == told

@@ -22,13 +22,14 @@ from rca_kit.loop.s4_suspects.judged import Judged, judge, said
 from rca_kit.loop.s4_suspects.ledger import accused, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, Verdict, got_worse
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
 LEAST_RIVAL = 0.02  # probability below which no test is spent on telling a suspect from another
 LEAST_PROBABILITY = 0.01
 LEAST_SUSPECTS = 3  # listed however unlikely: who suspects the second wants to read what speaks against it
 OWN_TEST = "name what would refute it, and try that first"
+RECORDS = {"label", "traffic"}  # what the log itself keeps: labels and rows
 EXCLUDED_BELOW = 0.03  # probability of a whole category under which, with its checks clear, it is called excluded
 
 __all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "weigh_up"]
@@ -53,8 +54,10 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     day = max(DAY_S // picture.grid.width_s, 1)
     version, features = _current_version(room), room.columns.features
     grid = picture.grid
+    lost = {c.subject for c in clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST}
+    corrupt = frozenset(lost if lost <= RECORDS and not got_worse(room) else ())
     calm = grid.index(interval[0]) - grid.coarse
-    scene = Scene(family, onset, scope.segments, version, components, features, day, calm)
+    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

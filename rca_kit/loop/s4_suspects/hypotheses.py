@@ -52,6 +52,7 @@ class Scene:
     components: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     day: int | None = None  # fine buckets in a day
+    corrupt: frozenset[str] = frozenset()  # labels or rows, where these alone were lost and no outcome got worse
     calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
 
 
@@ -97,6 +98,8 @@ def hypotheses(
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
+        if scene.corrupt and subject not in scene.corrupt:
+            base["bystander"] = 1.0
         if own is not None:
             base["starts:apart"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}

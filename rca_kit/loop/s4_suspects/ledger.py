@@ -127,6 +127,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         ("starts:before", "it began before the symptom"),
         ("starts:after", "it began after the symptom"),
         ("starts:apart", "it began more than a day from the symptom"),
+        ("bystander", "no outcome got worse, and it loses neither labels nor rows"),
         ("estranged:external", "labels follow the features no more, as they would had the world moved"),
         ("served_well", "it served alone before the symptom, and nothing was wrong"),
     ):

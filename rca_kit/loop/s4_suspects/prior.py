@@ -158,6 +158,7 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
+    "bystander": -1.5,  # labels or rows were lost and no outcome got worse: what else is new did nothing
     # the scope is an arm of an experiment
     "drawn:config": 1.5,
     "drawn:external": -3.0,
