@@ -61,3 +61,18 @@ def test_a_rollout_is_dated_by_its_first_rows(tmp_path: Path, hours: float) -> N
     seen = rca_kit.investigate(folder)
     assert seen.symptom.onset is not None
     assert abs(seen.symptom.onset - made.ONSET) <= timedelta(hours=1.5)
+
+
+@pytest.mark.parametrize(("bad", "seeds"), [(True, (0,)), (False, (1, 2, 3))])
+def test_a_canary_that_does_worse_beside_the_others_is_an_incident(tmp_path: Path, bad: bool, seeds: tuple[int, ...]) -> None:
+    canary = made.AFTER & (pl.col("u") < 0.1)
+    for seed in seeds:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        frame = made.log(rows=30_000, seed=seed).with_columns(version=pl.when(canary).then(pl.lit("v2")).otherwise(pl.lit("v1")))
+        wrong = pl.when(canary & (pl.col("score") > 0.35)).then(pl.col("score") * 0.5).otherwise(pl.col("score"))
+        seen = found(frame.with_columns(score=wrong) if bad else frame, folder, "kpi:clicked")
+        assert (seen.verdict == "incident") is bad
+        if bad:
+            assert [s.where for s in seen.scope.segments] == [{"version": "v2"}]
+            assert seen.suspects.items[0].subject == "model:v2"

@@ -42,6 +42,7 @@ CORRUPTION = (
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
+BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
@@ -87,6 +88,9 @@ def decide(
         return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
     if hurt:
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
+    beside = [c for o in outcomes for c in o.clues if c.signature == "version" and c.facts.get("side_by_side_z", 0.0) >= BESIDE_Z]
+    if beside:
+        return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
