@@ -22,7 +22,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_version, by_age, by_suspect, date_again, laid, sharpened, told_by_both
+from rca_kit.loop.refine import at_heap, at_version, by_age, by_suspect, date_again, laid, sharpened, spoilt, told_by_both
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -165,6 +165,9 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
         if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
             return work(prepared, aligned, say, 0)
+        heaped = at_heap(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
+        if heaped is not None and spoilt(make_room(prepared, heaped, changes)):
+            return work(prepared, heaped, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     hurt = lost or hurt
     if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict

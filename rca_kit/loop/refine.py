@@ -18,6 +18,7 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.detect import Move, scan_all, together
+from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import STAYS, STAYS_FOR, JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
@@ -26,10 +27,11 @@ from rca_kit.loop.s3_scope.conditions import where_expression
 from rca_kit.loop.s3_scope.levels import series_inside
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
+from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION_LEAST, got_worse
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse
 from rca_kit.stats import metrics
 
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
@@ -239,6 +241,20 @@ def at_version(picture: Picture) -> Picture | None:
     ]
     latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
     return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def at_heap(picture: Picture) -> Picture | None:
+    """The picture laid around the moment since when one range of a feature's values fills; None where none does."""
+    at = heap_since(picture)
+    if at is None:
+        return None
+    c = picture.grid.coarse
+    return laid(picture, JointOnset(at * c, max((at - 1) * c, 0), min((at + 1) * c, picture.grid.n) - 1, "heap"))
+
+
+def spoilt(room: Room) -> bool:
+    """Whether a feature's values were corrupted between the two windows."""
+    return any(c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST for c in values(room).clues)
 
 
 def laid(picture: Picture, onset: JointOnset) -> Picture:
