@@ -22,7 +22,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_heap, at_version, by_age, by_suspect, date_again, laid, sharpened, spoilt, told_by_both
+from rca_kit.loop.refine import at_heap, at_version, dated_again, laid, spoilt
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -162,10 +162,11 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         hurt = hurt_segments(prepared, picture)
         outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))
         verdict = decide(room, outcomes, hurt=tuple(map(str, hurt)))
-        aligned = at_version(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
+        unseen = verdict.verdict == "no_change" and picture.onset is None and not fixed
+        aligned = at_version(picture) if unseen else None
         if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
             return work(prepared, aligned, say, 0)
-        heaped = at_heap(picture) if verdict.verdict == "no_change" and picture.onset is None and not fixed else None
+        heaped = at_heap(picture) if unseen else None
         if heaped is not None and spoilt(make_room(prepared, heaped, changes)):
             return work(prepared, heaped, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
@@ -176,16 +177,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     found_scope = replace(found_scope, mix_rate=mix)
     again = None
     if verdict.verdict == "incident" and not fixed:
-        again = date_again(prepared, picture, room, outcomes, found_scope, found_symptom)
-        aged = by_age(picture, room, outcomes, found_scope, found_symptom)
-        if aged is not None and (again is None or aged.index < again.index):
-            again = aged
-        if not worse:  # what was lost or corrupted is the symptom itself
-            named = by_suspect(picture, room, outcomes, found_scope, found_symptom)
-            again = named if named is not None and (again is None or not told_by_both(again, named, picture.grid)) else again
-        blurred = again or picture.onset
-        if blurred is not None:
-            again = sharpened(picture, room, outcomes, found_scope, found_symptom, blurred) or again
+        again = dated_again(prepared, picture, room, outcomes, found_scope, found_symptom)
     if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
         return work(prepared, laid(picture, again), say, 0)
     if again is not None:

@@ -29,6 +29,7 @@ from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse
@@ -47,17 +48,39 @@ BLURRED = 2  # times the whole's interval from which the one of these rows adds 
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
 
-def date_again(
+def dated_again(
     prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom
 ) -> JointOnset | None:
-    """Date the symptom by the rows in scope and by those that the leading suspect marks.
+    """Date an incident again, now that its scope and its leading suspect are known.
+
+    By the rows in scope and those that the suspect marks; by a refresh that did not come; where no outcome got worse, by when
+    things were lost or corrupted; and what is still blurred by the suspect's own moment.
 
     Returns
     -------
     JointOnset or None
-        None when these rows tell no more than the whole did.
+        None when they tell no more than the whole did.
     """
-    marks = _marks(prepared, picture, room, outcomes, scope, found)
+    accused = charges(weigh_up(room, outcomes, scope, found))
+    leading = accused[0].best if accused else None
+    again = by_rows(prepared, picture, room, outcomes, scope, leading)
+    if leading is None:
+        return again
+    aged = by_age(picture, leading)
+    if aged is not None and (again is None or aged.index < again.index):
+        again = aged
+    named = by_suspect(picture, leading) if not got_worse(room) else None
+    if named is not None and (again is None or not told_by_both(again, named, picture.grid)):
+        again = named
+    blurred = again or picture.onset
+    return (sharpened(picture, leading, blurred) if blurred is not None else None) or again
+
+
+def by_rows(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, leading: Hypothesis | None
+) -> JointOnset | None:
+    """The onset by the rows in scope and by those that the leading suspect marks; None when these tell no more than the whole."""
+    marks = _marks(room, outcomes, leading)
     if scope.is_global and not marks:
         return None
     frame = prepared.frame
@@ -103,19 +126,18 @@ def date_again(
     return None if blurred else found_again  # rows that are few, or come at other hours, know it less well than the whole
 
 
-def by_suspect(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:
+def by_suspect(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     """The moment that the leading suspect's own evidence names; None where it names none.
 
     For what was lost or corrupted before any metric shows it: an incident has an onset.
     """
-    accused = charges(weigh_up(room, outcomes, scope, found))
-    starts = [c.onset for c in (accused[0].best.clues if accused else ()) if c.onset and c.strength >= CORRUPTION_LEAST]
+    starts = [c.onset for c in leading.clues if c.onset and c.strength >= CORRUPTION_LEAST]
     grid = picture.grid
     starts = [s for s in starts if grid.time(s) < picture.detected_at]
     if not starts:
         return None
     at = min(starts)
-    return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), accused[0].best.subject)
+    return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), leading.subject)
 
 
 def told_by_both(onset: JointOnset, named: JointOnset, grid: TimeGrid) -> bool:
@@ -124,26 +146,22 @@ def told_by_both(onset: JointOnset, named: JointOnset, grid: TimeGrid) -> bool:
     return sharp and onset.low <= named.high + grid.coarse and named.low <= onset.high + grid.coarse
 
 
-def sharpened(
-    picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom, was: JointOnset
-) -> JointOnset | None:
+def sharpened(picture: Picture, leading: Hypothesis, was: JointOnset) -> JointOnset | None:
     """The moment of the leading suspect's own change, where the symptom tells of hours and that lies in or next to them."""
     coarse, width = picture.grid.coarse, was.high - was.low
     if width < WIDE * coarse:
         return None
-    accused = charges(weigh_up(room, outcomes, scope, found))
-    own = [c for c in (accused[0].best.clues if accused else ()) if GROUP[c.signature] in DATES and c.strength >= MARK_LEAST]
+    own = [c for c in leading.clues if GROUP[c.signature] in DATES and c.strength >= MARK_LEAST]
     near = [c.onset for c in own if c.onset is not None and was.low - NEXT_TO * width <= c.onset <= was.high + NEXT_TO * width]
     if not near:
         return None
     at = min(near)
-    return JointOnset(at, max(at - coarse, 0), min(at + coarse, picture.grid.n - 1), accused[0].best.subject)
+    return JointOnset(at, max(at - coarse, 0), min(at + coarse, picture.grid.n - 1), leading.subject)
 
 
-def by_age(picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom) -> JointOnset | None:
+def by_age(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     """The missed refresh that the leading suspect is about, where the symptom came of it: data grow old before it shows."""
-    accused = charges(weigh_up(room, outcomes, scope, found))
-    stale = [c for c in (accused[0].best.clues if accused else ()) if c.signature == "metric:stale" and c.strength >= MARK_LEAST]
+    stale = [c for c in leading.clues if c.signature == "metric:stale" and c.strength >= MARK_LEAST]
     ages = [
         m
         for c in stale
@@ -193,14 +211,10 @@ def _carries_all(clue: Clue) -> bool:
     return clue.strength >= SURE_MARK and (clue.harm or 0.0) >= ALL_HARM
 
 
-def _marks(
-    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, found: Symptom
-) -> list[Clue]:
+def _marks(room: Room, outcomes: tuple[Outcome, ...], leading: Hypothesis | None) -> list[Clue]:
     """Clues of the leading suspect that mark rows, and whose beginning no series of the picture shows yet."""
-    accused = charges(weigh_up(room, outcomes, scope, found))
-    if not accused:
+    if leading is None:
         return []
-    leading = accused[0].best.clues
     unhurt = not got_worse(room)  # then what was lost or corrupted is the symptom itself
     return [
         c
@@ -208,7 +222,7 @@ def _marks(
         for c in o.clues
         if c.where
         and GROUP[c.signature] in BREAKS
-        and ((c.strength >= MARK_LEAST and (c in leading or unhurt)) or _carries_all(c))
+        and ((c.strength >= MARK_LEAST and (c in leading.clues or unhurt)) or _carries_all(c))
     ]
 
 

@@ -15,7 +15,7 @@ from rca_kit.loop import refine
 from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.s4_suspects.checks.traffic import _doubled_since
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.hypotheses import Scene, hypotheses
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import charges, evidence
 from rca_kit.loop.s4_suspects.signatures import is_arm
 
@@ -56,24 +56,19 @@ def test_no_doubled_row_dates_nothing() -> None:
     assert _doubled_since(doubled(0.0)) is None
 
 
-def sharp(monkeypatch: pytest.MonkeyPatch, signature: str, onset: int | None, was: JointOnset) -> JointOnset | None:
+def sharp(signature: str, onset: int | None, was: JointOnset) -> JointOnset | None:
     grid = SimpleNamespace(coarse=6, n=1200)
-    clue = Clue("version", "model:v2", signature, "came", 0.8, onset)
-    accused = [SimpleNamespace(best=SimpleNamespace(clues=(clue,), subject="model:v2"))]
-    monkeypatch.setattr(refine, "weigh_up", lambda *_: [])
-    monkeypatch.setattr(refine, "charges", lambda _: accused)
-    return refine.sharpened(SimpleNamespace(grid=grid), None, (), None, None, was)  # type: ignore[arg-type]
+    leading = Hypothesis("model", "model:v2", None, (Clue("version", "model:v2", signature, "came", 0.8, onset),))
+    return refine.sharpened(SimpleNamespace(grid=grid), leading, was)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("signature", "onset", "expected"), [
     ("version", 700, 700), ("version", 810, 810), ("version", 900, None), ("drift", 700, None), ("version", None, None)])
-def test_a_cause_next_to_a_blurred_onset_dates_it(
-    monkeypatch: pytest.MonkeyPatch, signature: str, onset: int | None, expected: int | None
-) -> None:
+def test_a_cause_next_to_a_blurred_onset_dates_it(signature: str, onset: int | None, expected: int | None) -> None:
     blurred, clear = JointOnset(650, 600, 800, "bias"), JointOnset(650, 645, 655, "bias")
-    found = sharp(monkeypatch, signature, onset, blurred)
+    found = sharp(signature, onset, blurred)
     assert (found.index if found else None) == expected
-    assert sharp(monkeypatch, signature, onset, clear) is None
+    assert sharp(signature, onset, clear) is None
 
 
 def test_two_onsets_agree_where_the_sharp_one_covers_the_other() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -17,10 +17,10 @@ ROLES = ("roles: {time: ts, score: score, label: label, decision: decision, erro
          "features: [amount, age, city]}\n")
 
 
-def found(frame: pl.DataFrame, folder: Path, metric: str = "log_loss") -> rca_kit.Findings:
+def found(frame: pl.DataFrame, folder: Path, metric: str = "log_loss", alert: datetime = made.ALERT) -> rca_kit.Findings:
     frame.drop("u").write_parquet(folder / "p.parquet")
     (folder / "incident.yaml").write_text(
-        f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: '{metric}'}}\n"
+        f"id: A\ntitle: t\ndetected_at: {alert.isoformat()}\nsignal: {{source: alert, metric: '{metric}'}}\n"
         "tables: {predictions: p.parquet}\n" + ROLES, encoding="utf-8")
     return rca_kit.investigate(folder)
 
@@ -45,20 +45,14 @@ def test_the_rows_of_a_value_that_was_renamed_are_the_scope(tmp_path: Path) -> N
     assert [s.where for s in seen.scope.segments] == [{"city": "Rome/x"}]
 
 
-@pytest.mark.parametrize("hours", [6.0])
-def test_a_rollout_is_dated_by_its_first_rows(tmp_path: Path, hours: float) -> None:
-    late = made.ONSET + timedelta(hours=hours)
+def test_a_rollout_is_dated_by_its_first_rows(tmp_path: Path) -> None:
+    late = made.ONSET + timedelta(hours=6)
     part = pl.when(pl.col("ts") < made.ONSET).then(0.0).when(pl.col("ts") < late).then(0.06).otherwise(1.0)
     hit = pl.col("u") < part
     frame = made.log(rows=40_000).with_columns(
         amount=pl.when(hit).then(pl.col("amount") * 1000).otherwise(pl.col("amount")),
         score=pl.when(hit).then(pl.lit(0.97)).otherwise(pl.col("score")))
-    folder = tmp_path
-    frame.drop("u").write_parquet(folder / "p.parquet")
-    (folder / "incident.yaml").write_text(
-        f"id: A\ntitle: t\ndetected_at: {(late + timedelta(hours=3)).isoformat()}\nsignal: {{source: alert, metric: log_loss}}\n"
-        "tables: {predictions: p.parquet}\n" + ROLES, encoding="utf-8")
-    seen = rca_kit.investigate(folder)
+    seen = found(frame, tmp_path, alert=late + timedelta(hours=3))
     assert seen.symptom.onset is not None
     assert abs(seen.symptom.onset - made.ONSET) <= timedelta(hours=1.5)
 

@@ -117,14 +117,14 @@ ASIDE: tuple[str, ...] = (
     r"dashboards?", r"log level", r"access logs?", r"debug", r"unit tests?", r"typing", r"lint\w*", r"cosmetic", r"colou?rs?",
     r"footer", r"banner", r"rota", r"on-call", r"penetration test", r"next (?:week|month|quarter)", r"alert rules?",
     r"metrics? (?:prefix|names?)", r"postponed", r"cancelled", r"no (?:behaviou?r )?(?:change|impact)", r"not in use",
-    r"off-?site", r"office", r"change freeze", r"in another country", r"staging", r"sandbox", r"internal (?:page|tool|debug)\w*",
-    r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"affichage", r"sans impact", r"sin impacto",
-    r"ohne (?:auswirkung|wirkung)", r"dokumentation", r"dokumentaatio",
-    r"warn(?:ings?)? only", r"dry[- ]run", r"tracing headers?", r"headers? for tracing", r"health ?checks?",
-    r"alert recipients?", r"access review", r"licen[cs]e renewal", r"pen test", r"back-?office", r"survey", r"dark mode",
+    r"warn(?:ings?)? only", r"dry[- ]run", r"off-?site", r"office move", r"change freeze", r"in another country",
+    r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"internal (?:page|debug)\w*", r"dark mode", r"tracing headers?",
+    r"headers? for tracing", r"alert recipients?", r"access review", r"licen[cs]e renewal", r"pen test",
+    r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"sans impact", r"sin impacto",
+    r"ohne (?:auswirkung|wirkung)", r"dokumentation",
 )  # fmt: skip
 # Components that answer no request.
-_BESIDE = re.compile(r"(?<![a-z])(?:staging|sandbox|ci|wiki|docs?|notebooks?|bi|intranet|jira|confluence|grafana)(?![a-z])")
+_BESIDE = re.compile(r"(?<![a-z])(?:staging|sandbox|ci|wiki|notebooks?|bi|intranet|jira|confluence|grafana)(?![a-z])")
 # the words that an answering service is steered by are no mere wording
 _STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
 _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(ASIDE) + r")(?!\w)")
