@@ -89,10 +89,18 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
 @pytest.mark.parametrize(("text", "aside"), [
     ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
     ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
-    ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", True),
+    ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", False),
     ("catalog rewritten", False), ("team offsite", True),
     ("added row-count check, warn only", True), ("refactor, no behaviour change", True), ("Übersetzungen", True),
     ("client deadline shortened", False), ("keys renumbered", False), ("promoted from staging", False),
+    ("town hall on Thursday", True), ("two new hires start", True), ("debug logging off", True), ("button colour test", True),
+    ("raw events for analysts, weekly export", True), ("invoices as PDF", True), ("penetration test announced", True),
+    ("strict typing: missing values become 0", False), ("debug snapshot kept on each call", False),
+    ("retry budget set to 0", False),
+    ("retention shortened to 7 days", False), ("failover to the backup", False), ("banner on the start page", False),
+    ("trade fair in town", False), ("certificate rotation", False), ("colour read as BGR", False),
+    ("audit record per call", False),
+    ("docs re-embedded", False), ("comments are scored too", False),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
     assert logged("edge", text).aside is aside

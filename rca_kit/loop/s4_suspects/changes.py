@@ -10,6 +10,7 @@ from typing import Any
 
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.scope import Segment
+from rca_kit.loop.s4_suspects.topics import touches_nothing
 
 # How guilty changes lie around the onset they cause, in minutes (positive: logged before the onset). Most act at once; some
 # act when a cache runs out or a job comes round; some are written down afterwards.
@@ -111,25 +112,6 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# An entry that says of itself that nothing which serves requests was touched.
-ASIDE: tuple[str, ...] = (
-    r"no functional change", r"docs?", r"documentation", r"readme", r"comments?", r"typos?", r"wording", r"translations?",
-    r"dashboards?", r"log level", r"access logs?", r"debug", r"unit tests?", r"typing", r"lint\w*", r"cosmetic", r"colou?rs?",
-    r"footer", r"banner", r"rota", r"on-call", r"penetration test", r"next (?:week|month|quarter)", r"alert rules?",
-    r"metrics? (?:prefix|names?)", r"postponed", r"cancelled", r"no (?:behaviou?r )?(?:change|impact)", r"not in use",
-    r"warn(?:ings?)? only", r"dry[- ]run", r"off-?site", r"office move", r"change freeze", r"in another country",
-    r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"internal (?:page|debug)\w*", r"dark mode", r"tracing headers?",
-    r"headers? for tracing", r"alert recipients?", r"access review", r"licen[cs]e renewal", r"pen test",
-    r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"sans impact", r"sin impacto",
-    r"ohne (?:auswirkung|wirkung)", r"dokumentation",
-)  # fmt: skip
-# Components that answer no request.
-_BESIDE = re.compile(r"(?<![a-z])(?:staging|sandbox|ci|wiki|notebooks?|bi|intranet|jira|confluence|grafana)(?![a-z])")
-# the words that an answering service is steered by are no mere wording
-_STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
-_ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(ASIDE) + r")(?!\w)")
-
-
 @dataclass(frozen=True)
 class Fit:
     """How one change fits the symptom.
@@ -209,16 +191,8 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, _touches_nothing(c)))
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, touches_nothing(c.component, c.description)))
     return out
-
-
-def _touches_nothing(change: ChangeRecord) -> bool:
-    """Whether an entry says of itself, or by its component, that nothing which serves was touched."""
-    text = change.description.lower()
-    if _BESIDE.search(change.component.lower()):
-        return True
-    return _ASIDE.search(text) is not None and _STEERS.search(text) is None
 
 
 def mentions(change: ChangeRecord, subject: str, related: Any = ()) -> bool:

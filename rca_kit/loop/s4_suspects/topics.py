@@ -1,0 +1,75 @@
+"""What an entry of the change log is about, where that is nothing which serves requests.
+
+Most entries are about something else than the incident, and say so. The words are those of any company, by topic; each is narrow
+enough that the entry of a guilty change does not use it in passing: "retry budget", "failover to the backup" and "retention
+shortened" are not here.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOPICS: dict[str, tuple[str, ...]] = {
+    "claims": (  # what the author of the entry says of its effect
+        r"no functional change", r"no (?:behaviou?r )?(?:change|impact)", r"not in use", r"nobody reads",
+        r"warn(?:ings?)? only", r"dry[- ]run", r"postponed", r"cancelled", r"in another country",
+        r"next (?:week|month|quarter|year)", r"change freeze", r"sans impact", r"sin impacto", r"ohne (?:auswirkung|wirkung)",
+    ),
+    "people": (
+        r"off-?site", r"office move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
+        r"new (?:joiners?|hires?|starters?)", r"recruit\w*", r"rota", r"on-call", r"audit (?:week|day|meeting)s?",
+        r"planning week", r"board meet\w*", r"invitation to",
+    ),
+    "papers": (
+        r"docs? (?:urls?|pages?|site|only|updates?|fix\w*)", r"docstrings?", r"(?:api|developer|public) docs",
+        r"documentation", r"dokumentation", r"readme", r"runbooks?", r"comment (?:columns?|fields?)",
+        r"comments? (?:on|only)", r"release notes", r"copyright", r"price list", r"invoic\w+", r"contact address",
+        r"licen[cs]e renewal", r"cost tags?", r"owner changed", r"payroll", r"(?:for|to|of the) finance",
+        r"finance (?:export|mart|report)", r"privacy policy", r"terms of (?:service|use)",
+    ),
+    "looks": (
+        r"wording", r"translations?", r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*", r"typos?",
+        r"cosmetic", r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?",
+        r"colou?rs? (?:of the \w+|test|scheme|theme|palette)", r"fonts?", r"icons?", r"logo", r"footer",
+        r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?banner", r"banner (?:text|colou?r|off|hidden)", r"tooltips?",
+        r"stylesheets?", r"dark (?:mode|theme)", r"(?:help|about|maintenance|internal) page", r"help articles?",
+        r"subject line",
+    ),
+    "watching": (
+        r"dashboards?", r"log(?:ging)? (?:levels?|retention|format|lines?|fields?)", r"access logs?",
+        r"debug (?:logs?|logging|page|menu|symbols|output|header|endpoint)s?", r"tracing",
+        r"alert (?:rules?|recipients?|channels?)", r"metrics? (?:prefix|names?)", r"build id", r"monitoring agent",
+    ),
+    "tests": (
+        r"unit tests?", r"test coverage", r"flaky", r"typing(?! ?:)", r"lint\w*", r"pen(?:etration)? test", r"build agents?",
+        r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"headers? for tracing", r"a/a (?:check|test|sanity check)",
+    ),
+    "inside": (  # for those who work there, not for requests
+        r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?)", r"internal (?:users?|tools?)", r"not served",
+        r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly) (?:backup|report|export)", r"backup window",
+        r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+",
+        r"old (?:runs?|artefacts|artifacts|partitions)",
+    ),
+}  # fmt: skip
+_ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(w for words in TOPICS.values() for w in words) + r")(?!\w)")
+# the words that an answering service is steered by are no mere wording
+_STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
+# components that answer no request
+_BESIDE = re.compile(
+    r"(?<![a-z])(?:staging|sandbox|ci|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|(?:data|offline)-lab|"
+    r"admin-ui|mailer|finance-export)(?![a-z])"
+)
+
+
+def touches_nothing(component: str, description: str) -> bool:
+    """Whether an entry says of itself, or by its component, that it is about nothing which serves.
+
+    Examples
+    --------
+    >>> touches_nothing("ranker", "log level info -> warning"), touches_nothing("ranker", "retry budget set to 0")
+    (True, False)
+    """
+    if _BESIDE.search(component.lower()):
+        return True
+    text = description.lower()
+    return _ASIDE.search(text) is not None and _STEERS.search(text) is None
