@@ -227,6 +227,17 @@ def test_a_value_that_nearly_all_requests_share_went_still(escapes: float) -> No
     assert _turn(n, calmer.sum(1), (calmer**2).sum(1), np.arange(400) % 24) is None
 
 
+@pytest.mark.parametrize("scale", [0.3, 0.01, 1e-4])
+def test_values_in_a_smaller_unit_did_not_go_still(scale: float) -> None:
+    rows = np.random.default_rng(5).gamma(2.0, 1.0, (400, 20))
+    rows[300:] *= scale
+    n = np.full(400, 20.0)
+    assert _turn(n, rows.sum(1), (rows**2).sum(1), np.arange(400) % 24) is None
+    rows[300:] = scale  # the same level, and still
+    rows[300::7, 0] = 2.0  # but for a few that escape
+    assert _turn(n, rows.sum(1), (rows**2).sum(1), np.arange(400) % 24) is not None
+
+
 def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
     """Labels of four features; `change` is given the features, labels and generator of after and gives both as served."""
     frames = []

@@ -140,7 +140,7 @@ def transformed(column: str, b: Floats, a: Floats, told: bool) -> Found | None:
         if bent > 0.1:
             return None
         label, share_said = f"rescaled by {slope:.3g} (shift {shift:+.2g} spreads)", 1.0
-        strength, signature = min(0.45 + 0.25 * abs(np.log(slope)), 0.9), "rescaled"
+        strength, signature = float(min(0.45 + 0.25 * abs(np.log(slope)), 0.9)), "rescaled"
         return (
             Clue(
                 "unit_factor",

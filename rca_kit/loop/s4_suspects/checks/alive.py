@@ -15,6 +15,7 @@ NEAR_STILL, NEAR_STILL_ROWS, TOGETHER = 0.15, 200, 4
 NEARLY = 0.85  # part of these buckets that must be still: one escape far out makes a bucket look alive
 ALIVE_PART = 0.9  # part of the other buckets that must vary ...
 LONG_STILL, HALF_ALIVE = 12, 0.4  # ... or this part, after so many still buckets: chance keeps no half-live column still so long
+SHRUNK = (0.25, 4.0)  # spread over the square of the scale: within these the values are alive in a smaller unit
 STRENGTH = 0.9  # a constant that varies, or the reverse, is no matter of chance
 
 
@@ -58,15 +59,26 @@ def _turn(
     still = np.maximum(ss / n - mean**2, 0.0) <= 1e-9 * (1.0 + mean**2)
     exact = _turned(n, mean, still, 1e-6 * (1.0 + np.abs(mean)), hours, STILL_ROWS)
     groups = np.arange(0, n.size, TOGETHER)
+    fine = mean, np.maximum(ss / n - mean**2, 0.0)
     n, s, ss = (np.add.reduceat(x, groups) for x in (n, s, ss))
     mean = s / n
     spread = np.maximum(ss / n - mean**2, 0.0)
     usual = float(np.median(spread))
     reach = np.full(mean.size, NEAR_STILL * np.sqrt(usual))
     near = _turned(n, mean, spread <= NEAR_STILL * usual, reach, hours[groups], NEAR_STILL_ROWS, NEARLY)
-    if near is None or near[2] or (exact is not None and exact[0] <= near[0] * TOGETHER):
+    if near is None or near[2] or (exact is not None and exact[0] <= near[0] * TOGETHER) or _shrunk(*fine, near[0] * TOGETHER):
         return exact
     return near[0] * TOGETHER, near[1], near[2]
+
+
+def _shrunk(mean: NDArray[np.float64], spread: NDArray[np.float64], at: int) -> bool:
+    """Whether spread and mean fell together from there on, as where values come in a smaller unit and stay alive.
+
+    Of the spread its low quantile is asked: escapes from a standstill are not in every bucket.
+    """
+    scale = float(np.median(np.abs(mean[at:]))) / max(float(np.median(np.abs(mean[:at]))), 1e-300)
+    left = float(np.quantile(spread[at:], 0.1)) / max(float(np.quantile(spread[:at], 0.1)), 1e-300)
+    return scale**2 <= NEAR_STILL and SHRUNK[0] * scale**2 <= left <= SHRUNK[1] * scale**2
 
 
 def _turned(
