@@ -9,8 +9,9 @@
 part of the 10M log ten times, the times of each copy shifted by some milliseconds.
 
 The floor is `rca_kit.aggregates.scan` written by hand: one `collect_all` of plain group-bys over the same Parquet file, with the
-same keys (20 quantile bins per feature, 64 score bins, latency bins, 6 segments) and the same sums. Both run in a process of
-their own, interpreter start included, so that peak memory is theirs.
+same keys (20 quantile bins per feature, 64 score bins, latency bins, 6 segments) and the same sums. Parts of more than ten
+million rows together are summed ten million rows at a time, as one such query keeps its rows in memory, and the sums are added.
+Both run in a process of their own, interpreter start included, so that peak memory is theirs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +95,17 @@ def _chunk(first: int, rows: int, total: int) -> pl.DataFrame:
 
 def floor(folder: Path) -> None:
     """Take the same sums by hand."""
-    scan = pl.scan_parquet(folder / "predictions-*.parquet")
-    sample = pl.scan_parquet(min(folder.glob("predictions-*.parquet"))).head(50_000).collect()
+    parts = sorted(folder.glob("predictions-*.parquet"))
+    sample = pl.scan_parquet(parts[0]).head(50_000).collect()
+    at_once = max(UNIQUE * len(parts) // max(pl.scan_parquet(parts).select(pl.len()).collect().item(), 1), 1)
+    sums = [_floor_of(parts[i : i + at_once], sample) for i in range(0, len(parts), at_once)]
+    for cubes in zip(*sums, strict=True):
+        keys = list(takewhile(lambda c: c not in ("n", "len"), cubes[0].columns))
+        pl.concat(cubes).group_by(keys).sum()
+
+
+def _floor_of(parts: list[Path], sample: pl.DataFrame) -> list[pl.DataFrame]:
+    scan = pl.scan_parquet(parts)
     numeric = [c for c in NAMES if sample[c].dtype.is_numeric()]
 
     def bins(column: str, n: int) -> pl.Expr:
@@ -123,7 +134,7 @@ def floor(folder: Path) -> None:
                *[coarse.group_by("b", *keys).agg(pl.len()) for keys in (("k_score", "label"), ("k_lat",), ("error",))]]
     queries += [coarse.group_by("b", c).agg(sums(measures)) for c in SEGMENTS]
     queries += [coarse.group_by("b", f"k_{c}" if c in numeric else c).agg(pl.len()) for c in NAMES]
-    pl.collect_all(queries, engine="streaming")
+    return pl.collect_all(queries, engine="streaming")
 
 
 def child(command: list[str]) -> tuple[float, float, float]:
