@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rca_kit.findings.investigation import ChangeRecord, Investigation
 from rca_kit.findings.samples import Samples
-from rca_kit.findings.scope import MixRate, Scope
+from rca_kit.findings.scope import Scope
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.decided import decided, declared, tagged
+from rca_kit.loop.judging import hidden_moment, judge, with_lost
 from rca_kit.loop.progress import Report
 from rca_kit.loop.reading.budget import Budget
 from rca_kit.loop.reading.deploys import deploy_effects
@@ -22,24 +23,20 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import at_heap, at_version, dated_again, laid, spoilt
+from rca_kit.loop.refine import dated_again, laid
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version
-from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
+from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
-from rca_kit.loop.s3_scope.narrow import mix_and_rate, scope_of
+from rca_kit.loop.s3_scope.narrow import scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
-from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import rests_on_few
-from rca_kit.loop.s4_suspects.verdict import decide, got_worse, told_by
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
-LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
 MOST_DOUBTS = 3
-MOST_SPLITS = 5  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
 
 Progress = Callable[[str], None]
 
@@ -149,32 +146,18 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     if not fixed:
         found_symptom = first_of_value(prepared, picture, found_symptom)
     say("scope")
-    verdict = decide(room, outcomes)
-    mix: tuple[MixRate, ...] = ()
-    hurt: tuple[Hurt, ...] = ()
-    worse = got_worse(room)
-    if worse and room.moved("mix"):
-        told = {n: told_by(n, room) for n in worse}  # what recall lost, its row measure shows too
-        splits = {n: mix_and_rate(prepared, picture, n) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
-        known = {n: splits[t] for n, t in told.items() if t in splits}
-        verdict, mix = decide(room, outcomes, known if len(known) == len(worse) else None), known[worse[0]]
-    elif verdict.verdict != "incident":
-        hurt = hurt_segments(prepared, picture)
-        outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))
-        verdict = decide(room, outcomes, hurt=tuple(map(str, hurt)))
-        unseen = verdict.verdict == "no_change" and picture.onset is None and not fixed
-        aligned = at_version(picture) if unseen else None
-        if aligned is not None and hurt_segments(prepared, aligned):  # a new version can be bad for a few only
-            return work(prepared, aligned, say, 0)
-        heaped = at_heap(picture) if unseen else None
-        if heaped is not None and spoilt(make_room(prepared, heaped, changes)):
-            return work(prepared, heaped, say, 0)
+    judged = judge(prepared, picture, room, outcomes)
+    verdict, outcomes = judged.verdict, judged.outcomes
+    if verdict.verdict == "no_change" and picture.onset is None and not fixed:
+        hidden = hidden_moment(prepared, picture, changes)
+        if hidden is not None:
+            return work(prepared, hidden, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
-    hurt = lost or hurt
+    hurt = lost or judged.hurt
     if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict
         found_scope = replace(found_scope, is_global=False, segments=(hurt[0].segment,), metric=hurt[0].metric, because="")
     say("suspects")
-    found_scope = replace(found_scope, mix_rate=mix)
+    found_scope = replace(found_scope, mix_rate=judged.mix)
     again = None
     if verdict.verdict == "incident" and not fixed:
         again = dated_again(prepared, picture, room, outcomes, found_scope, found_symptom)
@@ -193,15 +176,6 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
-
-
-def with_lost(outcomes: tuple[Outcome, ...], lost: tuple[Hurt, ...]) -> tuple[Outcome, ...]:
-    """The outcomes with labels or business events lost in one segment, which their share in the whole does not show."""
-    if not lost:
-        return outcomes
-    says = f"in {lost[0].segment}, {lost[0].metric} tells of more missing than elsewhere at the same time"
-    clues = (Clue("label_share", "label", "labels_lost", says, LOST_HERE, lost[0].since),)
-    return tuple(replace(o, clues=(*o.clues, *clues), not_applicable="") if o.code == "labels" else o for o in outcomes)
 
 
 def in_psi(found: Symptom, room: Room) -> Symptom:
