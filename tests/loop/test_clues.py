@@ -23,6 +23,7 @@ from rca_kit.loop.s4_suspects.checks.values import _filled, _settled, _swapped, 
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
+from rca_kit.loop.s4_suspects.surrogate import fit_gap
 from rca_kit.loop.s4_suspects.units import converted, transformed
 from rca_kit.sources import to_lazy
 
@@ -311,3 +312,30 @@ def test_a_part_that_may_have_just_come_was_not_converted(growth: float, told: b
     found = (clue, np.zeros(3, bool), np.ones(3, bool))
     assert (_settled(found, growth) is not None) is told
     assert _settled(None, growth) is None
+
+
+@pytest.mark.parametrize(("share", "off", "expected"), [
+    (0.1, True, "v2"), (0.5, True, "v2"), (0.9, True, "v2"), (0.5, False, None)])
+def test_the_version_whose_scores_are_other_is_told_from_those_beside_it(share: float, off: bool, expected: str | None) -> None:
+    rng = np.random.default_rng(8)
+    frames, scores = [], []
+    for side in range(2):
+        x = rng.normal(size=(6000, 3))
+        new = (rng.random(6000) < share) & (side == 1)
+        weights = np.where(new[:, None] & off, [-0.5, 1.0, 0.2], [1.0, 0.5, 0.2])
+        scores.append((x * weights).sum(1) + rng.normal(size=6000) * 0.3)
+        frames.append(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "v": np.where(new, "v2", "v1")}))
+    gap = fit_gap(*frames, ["a", "b", "c"], *scores, groups="v")
+    whole = fit_gap(*frames, ["a", "b", "c"], *scores)
+    assert gap is not None and whole is not None and gap.odd == expected
+    assert gap.strength > 0.9 if off else gap == whole and gap.strength < 0.3
+
+
+def test_versions_that_score_alike_are_not_told_apart() -> None:
+    rng = np.random.default_rng(9)
+    for _ in range(10):
+        x = rng.normal(size=(4000, 2))
+        y = x.sum(1) + rng.normal(size=4000)
+        frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "v": rng.choice(["v1", "v2", "v3"], 4000)})
+        gap = fit_gap(frame[:2000], frame[2000:], ["a", "b"], y[:2000], y[2000:], groups="v")
+        assert gap is not None and gap.odd is None

@@ -82,7 +82,8 @@ def scope_of(
         ]
     rolling = next((c for c in best.clues if c.signature in ("version", "rerouted") and c.where), None) if best else None
     if rolling is not None and rolling.where and best and best.subject.startswith(("model:", "routing")):
-        if rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
+        odd = any(c.signature == "score_function" and c.where == rolling.where for c in best.clues)  # it alone scores otherwise
+        if odd or rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
             return _version_scope(prepared, picture, rolling.where["column"], rolling.where["values"][0], main, room.main)
         marked = []
     if (

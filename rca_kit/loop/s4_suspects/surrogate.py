@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 MIN_ROWS = 300  # fewer rows than this a side fit noise
 FIT_ROWS = 5000
+ODD_LEAST, ODD_REST = 0.5, 0.3  # strength from which one version's rows carry the gap, and up to which the others' are fine
 MAX_LEVELS = 60  # categories told apart; the rest share a code
 LINK_LEAST = 0.12  # correlation before that is worth watching
 LINK_Z = 7.0  # Fisher z of its change; hundreds of pairs are looked at
@@ -27,13 +28,15 @@ class Gap:
     """How much worse y follows from x after than before.
 
     `fidelity` is the share of y's variance explained on rows of before not used in the fit; `ratio` the mean squared error
-    after over before; `shift` the mean residual after in units of the residual spread before; `z` of that shift.
+    after over before; `shift` the mean residual after in units of the residual spread before; `z` of that shift. `odd` is the
+    one group of rows after that carries the gap, where the others follow as before; the figures are then of its rows.
     """
 
     fidelity: float
     ratio: float
     shift: float
     z: float
+    odd: str | None = None
 
     @property
     def strength(self) -> float:
@@ -91,8 +94,9 @@ def fit_gap(
     y_before: Floats,
     y_after: Floats,
     extra: str | None = None,
+    groups: str | None = None,
 ) -> Gap | None:
-    """Fit y on the features before (gradient-boosted trees), look at the residuals after.
+    """Fit y on the features before (gradient-boosted trees), look at the residuals after, by the values of column `groups` too.
 
     Rows after with a value never seen before (missing where nothing was missing, out of range, unknown category) are left
     out: the surrogate knows nothing there, and other checks do.
@@ -117,15 +121,30 @@ def fit_gap(
     rb, ra = yb[rest] - model.predict(xb[rest]), ya - model.predict(xa)
     limit = np.quantile(np.abs(rb), 0.995) * 3 + 1e-12
     rb, ra = np.clip(rb, -limit, limit), np.clip(ra, -limit, limit)
+    fidelity = 1 - float(rb.var() / max(yb.var(), 1e-12))
+    whole = _gap(fidelity, rb, ra)
+    if groups is None:
+        return whole
+    group = after[groups].cast(pl.String).to_numpy()[ok_a][known]
+    return _odd_group(fidelity, rb, ra, group) or whole
+
+
+def _gap(fidelity: float, rb: Floats, ra: Floats, odd: str | None = None) -> Gap:
     spread = float(rb.std()) or 1e-12
     shift = float((ra.mean() - rb.mean()) / spread)
     error = np.sqrt(1 / rb.size + float(ra.var()) / spread**2 / ra.size)
-    return Gap(
-        1 - float(rb.var() / max(yb.var(), 1e-12)),
-        float((ra**2).mean() / max((rb**2).mean(), 1e-12)),
-        shift,
-        shift / float(error),
-    )
+    return Gap(fidelity, float((ra**2).mean() / max((rb**2).mean(), 1e-12)), shift, shift / float(error), odd)
+
+
+def _odd_group(fidelity: float, rb: Floats, ra: Floats, group: NDArray[np.object_]) -> Gap | None:
+    """The gap of the one group that is far off, while all others together follow as before; None without one."""
+    names, sizes = np.unique(group[group != None], return_counts=True)  # noqa: E711 (an array)
+    gaps = {str(n): _gap(fidelity, rb, ra[group == n], str(n)) for n in names[sizes >= MIN_ROWS]}
+    worst = max(gaps.values(), key=lambda g: g.strength, default=None)
+    if worst is None or worst.strength < ODD_LEAST:
+        return None
+    rest = ra[group != worst.odd]
+    return worst if rest.size >= MIN_ROWS and _gap(fidelity, rb, rest).strength <= ODD_REST else None
 
 
 def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:

@@ -47,7 +47,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "inside": (  # for those who work there, not for requests
         r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?)", r"internal (?:users?|tools?)", r"not served",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly) (?:backup|report|export)", r"backup window",
-        r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+",
+        r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived?",
         r"old (?:runs?|artefacts|artifacts|partitions)",
     ),
 }  # fmt: skip

@@ -143,7 +143,8 @@ def scoring(room: Room) -> Outcome:
     title, c = "Scores for the same served features", room.columns
     if c.score is None or len(c.features) < 2:
         return Outcome("score_function", title, "model", "seconds", not_applicable="needs a score and at least two features")
-    gap = fit_gap(room.before, room.after, c.features, numbers(room.before, c.score), numbers(room.after, c.score))
+    scores = (numbers(room.before, c.score), numbers(room.after, c.score))
+    gap = fit_gap(room.before, room.after, c.features, *scores, groups=c.model_version)
     if gap is None:
         return Outcome("score_function", title, "model", "seconds", not_applicable="too few scored rows before or after")
     if gap.fidelity < LEAST_FIDELITY:
@@ -168,7 +169,12 @@ def scoring(room: Room) -> Outcome:
     )
     if gap.strength < 0.3:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
-    clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
+    if gap.odd is None:
+        clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
+    else:  # the others served at the same time score as before: it is this version
+        where = {"column": c.model_version, "op": "in", "values": [gap.odd]}
+        text = f"of version {gap.odd} alone, {text}"
+        clue = Clue("score_function", f"model:{gap.odd}", "score_function", text, gap.strength, where=where, facts=facts)
     return Outcome("score_function", title, "model", "seconds", (clue,))
 
 
