@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from rca_kit.errors import BadInput, did_you_mean
-from rca_kit.sources.text import UTF8_HINT, check_jsonl, not_utf8, sniff_csv
+from rca_kit.sources.text import UTF8_HINT, check_jsonl, jsonl_columns, not_utf8, sniff_csv
 
 FORMATS = {
     ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".csv.gz": "csv", ".tsv.gz": "csv",
@@ -288,7 +288,14 @@ def _text_reader(path: Path, kind: str, options: dict[str, str], infer: int | No
     if kind == "csv":
         return pl.scan_csv(path, separator=options["separator"], infer_schema_length=infer, null_values=NULL_WORDS, glob=False,
                            low_memory=infer is not None)
-    return pl.scan_ndjson(path, infer_schema_length=infer)
+    return _in_order(pl.scan_ndjson(path, infer_schema_length=infer), jsonl_columns(path))
+
+
+def _in_order(frame: pl.LazyFrame, first: list[str]) -> pl.LazyFrame:
+    """Columns in a fixed order: those of the first lines as they come, later ones by name."""
+    names = frame.collect_schema().names()
+    known = [n for n in first if n in names]
+    return frame.select(*known, *sorted(set(names) - set(known)))
 
 
 def _check_utf8(path: Path) -> None:
@@ -329,7 +336,7 @@ def _remote(patterns: tuple[str, ...]) -> pl.LazyFrame:
             return pl.scan_ipc(list(patterns))
         if kind == "csv":
             return pl.scan_csv(list(patterns), infer_schema_length=INFER_ROWS, null_values=NULL_WORDS)
-        return pl.scan_ndjson(list(patterns), infer_schema_length=INFER_ROWS)
+        return _in_order(pl.scan_ndjson(list(patterns), infer_schema_length=INFER_ROWS), [])
     raise AssertionError  # pragma: no cover - explained never swallows
 
 

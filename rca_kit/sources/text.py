@@ -150,6 +150,26 @@ def check_jsonl(path: Path) -> None:
             raise BadInput(f"line {number} is no JSON object", file=path.name, found=line[:80], expected='{"column": value, ...}')
 
 
+def jsonl_columns(path: Path) -> list[str]:
+    """Keys of the first lines, in the order in which they come: the engine gives them in any.
+
+    Examples
+    --------
+    >>> jsonl_columns(Path("no-such.jsonl"))
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'no-such.jsonl'
+    """
+    lines = [line for line in read_head(path)[0].splitlines()[:HEAD_LINES] if line.strip()]
+    names: dict[str, None] = {}
+    for line in lines:
+        try:
+            names |= dict.fromkeys(json.loads(line))
+        except json.JSONDecodeError:  # the last line of the head may be cut
+            continue
+    return list(names)
+
+
 def _widths(text: str, mark: str) -> list[int]:
     reader = csv.reader(io.StringIO(text), delimiter=mark)
     widths: list[int] = []

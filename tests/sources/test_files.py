@@ -45,6 +45,19 @@ def test_every_format_gives_the_same_rows(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_columns_come_in_the_order_of_the_file(kind, tmp_path):
+    wide = pl.DataFrame({f"c{(7 * i) % 40}": [i, i] for i in range(40)})
+    save(wide, tmp_path / f"t.{kind}")
+    assert scan(tmp_path, (f"t.{kind}",)).frame.collect_schema().names() == wide.columns
+
+
+def test_keys_that_come_late_stand_last(tmp_path):
+    lines = ['{"b": 1, "a": 2}', *['{"b": 1, "a": 2}'] * 400, '{"z": 1, "d": 3, "b": 1, "a": 2}']
+    (tmp_path / "t.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert scan(tmp_path, ("t.jsonl",)).frame.collect_schema().names() == ["b", "a", "d", "z"]
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_parts_come_in_order(kind, tmp_path):
     for i in range(3):
         save(FRAME.slice(i, 1), tmp_path / f"part-{i}.{kind}")
