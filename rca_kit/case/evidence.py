@@ -113,18 +113,17 @@ class Evidence:
         return self._pairs[key]
 
     def _separation(self, by: str, two_valued: str) -> float:
-        score, side = self.numbers(by), self.numbers(two_valued)
-        known = ~(np.isnan(score) | np.isnan(side))
-        score, side = score[known], side[known]
-        if len(side) < 4:
-            return 0.5
-        high = side == side.max()
-        n_high, n_low = int(high.sum()), int((~high).sum())
-        if not n_high or not n_low:
-            return 0.5
-        _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-        return float((ranks[high].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))
+        side = self.numbers(two_valued)
+        return _auc(self.numbers(by), np.where(np.isnan(side), np.nan, side == np.nanmax(side, initial=-np.inf)))
+
+    def right_when_high(self, score: str, label: str, decision: str) -> float:
+        """Area under the ROC curve of a score for the rows whose decided class was the true one; 0.5 when it cannot be told."""
+        key = ("right", score, f"{label}\n{decision}")
+        if key not in self._pairs:
+            pairs = zip(self.texts(label), self.texts(decision), strict=True)
+            right = np.array([np.nan if x is None or y is None else float(x == y) for x, y in pairs])
+            self._pairs[key] = _auc(self.numbers(score), right)
+        return self._pairs[key]
 
     def correlation(self, a: str, b: str) -> float:
         """Rank correlation of two columns, 0 when it cannot be told."""
@@ -240,6 +239,11 @@ class Evidence:
         x, y = self.missing(a), self.missing(b)
         return float((x == y).mean()) if x.any() else 0.0
 
+    def null_instead(self, a: str, b: str) -> float:
+        """How much the rows in which one column is known are those in which the other is not (Jaccard), 0..1."""
+        known, absent = ~self.missing(a), self.missing(b)
+        return float((known & absent).sum() / max(int((known | absent).sum()), 1))
+
     def late_nulls(self, name: str, time: str) -> bool:
         """Whether a column's nulls gather in the newest rows, as ground truth that arrives later does."""
         when = self.numbers(time)
@@ -309,3 +313,15 @@ def positive_value(column: ColumnSummary, evidence: Evidence, score: str | None)
         high = evidence.separation(score, column.name)
         return (values[1], "higher scores") if high >= 0.5 else (values[0], "higher scores")
     return values[1], "the later in the alphabet, nothing else tells"
+
+
+def _auc(score: Array, high: Array) -> float:
+    """Area under the ROC curve by mid-ranks over rows where both are known; 0.5 when one side has none."""
+    known = ~(np.isnan(score) | np.isnan(high))
+    score, top = score[known], high[known] > 0
+    n_high, n_low = int(top.sum()), int((~top).sum())
+    if len(score) < 4 or not n_high or not n_low:
+        return 0.5
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return float((ranks[top].sum() - n_high * (n_high + 1) / 2) / (n_high * n_low))

@@ -13,7 +13,14 @@ from rca_kit.case.inputs import features, kpi_direction, latency_and_stages, seg
 from rca_kit.case.names import tokens
 from rca_kit.case.outcomes import ROLES, Setting, choose_outcomes
 from rca_kit.case.roles import SINGLE_ROLES, Roles
-from rca_kit.case.singles import find_error, find_label_time, find_model_version, find_request_id, find_time
+from rca_kit.case.singles import (
+    find_error,
+    find_error_by_answers,
+    find_label_time,
+    find_model_version,
+    find_request_id,
+    find_time,
+)
 from rca_kit.case.task import infer_task
 from rca_kit.case.vocabulary import CALENDAR, CONTEXT, DESCRIBES, OUTCOME_PREFIX
 from rca_kit.errors import BadInput, did_you_mean
@@ -104,6 +111,10 @@ def infer_roles(
     single.update(score=outcomes.score, label=outcomes.label, decision=outcomes.decision)
     why.update(outcomes.why)
     warnings += outcomes.warnings
+    if "error" not in given.declined and not single["error"]:
+        silent, reason = find_error_by_answers(free(), evidence, single["score"] or single["decision"])
+        if silent:
+            single["error"], why["error"] = silent, reason
     for role, late_finder in (("label_time", find_label_time), ("request_id", find_request_id)):
         if role not in single:
             single[role], reason = late_finder(free(), evidence, time, single["label"])

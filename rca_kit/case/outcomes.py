@@ -25,6 +25,7 @@ LATE = 2.5  # points of a column that the newest rows lack: hardly anything but 
 TOLD_WITH = 0.999  # rows that must agree for a truth to be there exactly when its time is
 AGREE = 3.0  # points of two columns of the same classes that always agree: what was said and what was true
 TWINS, SAME_CLASSES = 1.5, 0.8  # points of a column whose classes are another's too; part of them that must be
+SAYS_SO = 0.4  # Cohen's kappa from which one column says what another said before it
 TRIED = 6  # candidates per role whose combinations are tried
 TOO_CLOSE = 0.3  # points between two candidates that are as good as equal
 CLASS_METRICS = ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
@@ -86,6 +87,8 @@ def choose_outcomes(free: list[str], setting: Setting, evidence: Evidence) -> Ou
         points = {n: _own(role, evidence.columns[n], setting, evidence, scorers) for n in free}
         if role != "score":
             points = {n: p + (TWINS if n in twins else 0.0) for n, p in points.items()}
+        if role == "label":  # what comes later in the words of a decision, and mostly says the same, is the truth by any name
+            points |= {n: max(points[n], WORTH[role]) for n in twins if _follows_a_decision(n, twins, setting, evidence)}
         likely = sorted((n for n in free if points[n] >= WORTH[role]), key=lambda n: (-points[n], n))[:TRIED]
         own[role] = {**{n: points[n] for n in likely}, None: 0.0}
     totals: dict[Choice, float] = {}
@@ -96,6 +99,12 @@ def choose_outcomes(free: list[str], setting: Setting, evidence: Evidence) -> Ou
             totals[choice] = _total(choice, own, evidence)
     best = max(totals, key=lambda c: totals[c])
     return Outcomes(best[0], best[2], best[1], _reasons(best, setting, evidence), _close_calls(best, totals, setting))
+
+
+def _follows_a_decision(name: str, twins: set[str], setting: Setting, evidence: Evidence) -> bool:
+    if not evidence.columns[name].null_rate or not evidence.late_nulls(name, setting.time):
+        return False
+    return any(evidence.same_values(name, o) >= SAME_CLASSES and evidence.agreement(name, o) >= SAYS_SO for o in twins - {name})
 
 
 def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Evidence) -> float:
@@ -113,6 +122,8 @@ def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Ev
         classes = evidence.columns[decision].n_unique <= MAX_CLASSES and (many or texts)
         if classes and evidence.same_values(label, decision) >= 0.5:
             total += (3.0 if many else 1.0) + (AGREE * max(evidence.agreement(label, decision), 0.0) if many else 0.0)
+            if score and many:  # a model is right more often where it is sure
+                total += PAIR_WEIGHT * 2 * max(evidence.right_when_high(score, label, decision) - 0.5, 0.0)
     return total
 
 

@@ -17,6 +17,7 @@ EQUAL = 0.5  # points by which candidates must differ to be told apart by name
 FEW_VERSIONS = 60  # model versions a log can hold; more is something else
 _VERSION = re.compile(r"^(?:[a-z]+[-_ .]?)*v?\d+(?:[._-]\d+)*(?:[-_.]?[a-z0-9]+)*$", re.IGNORECASE)
 MOSTLY_EMPTY = 0.8  # part of the rows in which a service that works has no error
+INSTEAD = 0.95  # part of the rows without an answer, and of those with a word, that must be the same rows
 ENOUGH_POINTS = 3.5
 DEPLOYED_POINTS = 4.0  # a model deploy in the change log names one of the values: as clear as a word in the name
 ONE_PER_ROW = 0.99  # distinct values per row from which a column identifies the request, whatever its name
@@ -68,6 +69,18 @@ def _time_points(c: ColumnSummary, detected_at: datetime) -> float:
 def find_error(free: list[str], evidence: Evidence) -> tuple[str | None, str, list[str]]:
     """Choose the column of errors: empty, or a word of success, when the request went well."""
     return _best(free, _error_points, evidence, "error", "its name or values, and mostly empty or a word of success")
+
+
+def find_error_by_answers(free: list[str], evidence: Evidence, answer: str | None) -> tuple[str | None, str]:
+    """Choose, whatever its name, the column that says something just where the model gave no answer."""
+    if answer is None or not evidence.columns[answer].null_rate:
+        return None, ""
+    for name in free:
+        c = evidence.columns[name]
+        few = c.kind in ("category", "numeric", "bool") and 1 <= c.n_unique <= FEW_VERSIONS
+        if few and c.null_rate >= MOSTLY_EMPTY and evidence.null_instead(name, answer) >= INSTEAD:
+            return name, f"`{name}`: says something just where `{answer}` is missing"
+    return None, ""
 
 
 def _error_points(c: ColumnSummary) -> float:

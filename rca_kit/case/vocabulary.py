@@ -66,7 +66,7 @@ MODEL_VERSION = Vocabulary(
     words("machine maschine motor truck app client os sdk browser firmware user schema api device phone car vehicle product "
           "catalog feature make brand handset camera kamera tokenizer library lib score cost ms uygulama applicatie aplikacja "
           "aplikacji aplikace aplicacion aplicativo appli cihaz urzadzenie toestel plan pricing year arac auto samochod "
-          "voiture coche"),
+          "voiture coche vendor maker manufacturer scanner printer sensor meter"),
 )
 ERROR = Vocabulary(
     words("error error_type error_code error_class error_name err err_type exception exception_type failure failure_reason "

@@ -192,3 +192,29 @@ def test_taps_are_the_label_and_the_score_that_ranks_them_the_score(tmp_path):
         "dismissed": d.rng.integers(0, 2, N), "x": d.z})
     assert (oc.roles.score, oc.roles.label) == ("relevance", "tapped")
     assert oc.roles.kpi == {"dismissed": "lower"}
+
+
+def test_what_is_said_just_where_there_is_no_answer_is_the_error(tmp_path):
+    d = Draw(31)
+    failed = d.rng.random(N) < 0.03
+    word = [str(d.rng.choice(["QX 7", "BILD FEHLT"])) if f else None for f in failed]
+    rare = [("gift" if x < 0.03 else None) for x in d.rng.random(N)]  # mostly empty too, and has nothing to do with it
+    oc = opened(tmp_path, {"ts": times(), "score": np.where(failed, np.nan, d.p), "label": d.y, "Abbruch": word, "extra": rare})
+    assert oc.roles.error == "Abbruch"
+    assert not {"Abbruch"} & {*oc.roles.segments, *oc.roles.features}
+    assert "just where `score` is missing" in oc.roles.inferred["error"]
+
+
+def test_what_comes_later_in_the_words_of_the_decision_is_the_label(tmp_path):
+    rng = np.random.default_rng(5)
+    classes = np.array(["letter", "form", "receipt"])
+    truth, sure = rng.integers(0, 3, N), rng.uniform(0.3, 1.0, N)
+    said = np.where(rng.random(N) < sure, truth, rng.integers(0, 3, N))
+    late = np.arange(N) > 0.8 * N
+    typed = [None if x else str(c) for x, c in zip(late, classes[truth], strict=True)]
+    flag = (rng.random(N) < 0.2 + 0.3 * (sure < 0.6)).astype(int)
+    oc = opened(tmp_path, {"ts": times(), "topProb": sure, "langProb": rng.random(N), "predictedType": classes[said],
+                           "clerkType": typed, "rework": flag, "vendorModel": rng.choice(["Fj-71", "Kd-10"], N),
+                           "netTag": "n-4.2"})
+    assert (oc.roles.label, oc.roles.decision, oc.roles.score) == ("clerkType", "predictedType", "topProb")
+    assert oc.roles.model_version == "netTag"
