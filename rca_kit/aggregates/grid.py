@@ -23,7 +23,8 @@ DAY_S = 86400
 class TimeGrid:
     """Buckets ``[origin + i * width, origin + (i + 1) * width)`` for i in 0..n-1.
 
-    `coarse` fine buckets make one coarse bucket; both are aligned to the epoch, so grids of several days merge.
+    `coarse` fine buckets make one coarse bucket; both are aligned to the epoch, so grids of several days merge. `ahead_s` is by
+    how much the weekend of those who send the requests is ahead of UTC's.
 
     Examples
     --------
@@ -36,6 +37,7 @@ class TimeGrid:
     width_s: int
     n: int
     coarse: int
+    ahead_s: int = 0
 
     @classmethod
     def over(cls, first: datetime, last: datetime) -> TimeGrid:
@@ -103,6 +105,17 @@ class TimeGrid:
 
     def phase(self, *, coarse: bool = False) -> Any:
         """Position in the day of each bucket, shape (n,), in units of coarse buckets (fine arrays too)."""
-        starts = int(self.origin.timestamp()) + np.arange(self.n_coarse if coarse else self.n) * (
+        return (self.seconds(coarse=coarse) % DAY_S) // min(self.coarse_s, DAY_S)
+
+    def seconds(self, *, coarse: bool = False) -> Any:
+        """Starts of all buckets in seconds since the epoch, shape (n,)."""
+        return int(self.origin.timestamp()) + np.arange(self.n_coarse if coarse else self.n) * (
             self.coarse_s if coarse else self.width_s)
-        return (starts % DAY_S) // min(self.coarse_s, DAY_S)
+
+    def day(self, *, coarse: bool = False) -> Any:
+        """Day of the week in which each bucket starts, shape (n,): 0 = Monday, by the days of those who send the requests."""
+        return ((self.seconds(coarse=coarse) + self.ahead_s) // DAY_S + 3) % 7
+
+    def weekend(self, *, coarse: bool = False) -> Any:
+        """Whether each bucket starts on a weekend of those who send the requests, shape (n,)."""
+        return self.day(coarse=coarse) >= 5

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.cube import BUCKET, VALUE
 from rca_kit.aggregates.plan import OTHER as OTHER_VALUES
 from rca_kit.aggregates.plan import FeaturePlan
-from rca_kit.loop.reading.detect import weekend
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.stats.drift import OTHER, ColumnChange, ColumnStats, compare_column, decide
 
@@ -22,10 +21,9 @@ def compare_columns(picture: Picture) -> dict[str, ColumnChange]:
     blocks_b, blocks_a = _blocks(picture)
     if blocks_b.size < 1 or blocks_a.size < 1:
         return {}
-    starts = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
-    phase = (starts % DAY_S) // 3600 if grid.coarse_s <= 3600 and picture.windows[0].seconds >= DAY_S else None
+    phase = (grid.seconds(coarse=True) % DAY_S) // 3600 if grid.coarse_s <= 3600 and picture.windows[0].seconds >= DAY_S else None
     if phase is not None:
-        finer = phase + 24 * weekend(starts)
+        finer = phase + 24 * grid.weekend(coarse=True)
         if np.isin(finer[blocks_a], finer[blocks_b]).all():
             phase = finer
     out = []

@@ -33,6 +33,7 @@ STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # familie
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
+COMERS = ("volume", "mix", "input")  # families of who comes and how many
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
 OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
@@ -90,7 +91,7 @@ def season_of(grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
     are 1 on Saturdays and Sundays, 0 else.
     """
     days = grid.n_coarse * grid.coarse_s / DAY_S
-    starts = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
+    starts = grid.seconds(coarse=True)
     width = max(grid.coarse_s, 3600)  # effects per hour, or per bucket when buckets are longer
     phase: Season | None = None
     if days >= SEASON_DAYS and grid.coarse_s < DAY_S:
@@ -99,20 +100,15 @@ def season_of(grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
         turns = 2 * np.pi * (starts % DAY_S) / DAY_S
         phase = np.column_stack([f(k * turns) for k in ((1, 2) if days >= 1 else (1,)) for f in (np.sin, np.cos)])
     if days >= WEEK_DAYS:
-        return phase, ((starts // DAY_S) % 7).astype(np.int64)
-    off = weekend(starts)
+        return phase, grid.day(coarse=True).astype(np.int64)
+    off = grid.weekend(coarse=True)
     seen = min(off.sum(), (~off).sum()) * grid.coarse_s / DAY_S
     return phase, off.astype(np.int64) if days >= SEASON_DAYS and seen >= WEEKEND_LEAST and grid.coarse_s < DAY_S else None
 
 
-def weekend(seconds: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether moments, in seconds since the epoch, lie on a Saturday or Sunday (UTC)."""
-    return np.asarray((seconds // DAY_S + 3) % 7 >= 5)
-
-
 def lone_weekend(grid: TimeGrid) -> bool:
     """Whether the log holds one weekend only: what began with it cannot be told from what every weekend brings."""
-    off = weekend(int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s)
+    off = grid.weekend(coarse=True)
     return int((np.diff(off.astype(int), prepend=0) == 1).sum()) == 1
 
 
@@ -133,9 +129,14 @@ def beyond_a_weekend(series: Series, scan: StepScan, value: Floats, error: Float
 
 
 def season_for(series: Series, grid: TimeGrid) -> tuple[Season | None, NDArray[np.int64] | None]:
-    """Season of one series: what day and weekend do not touch is not excused by one that has no other to compare with."""
+    """Season of one series: what day and weekend do not touch is not excused by one that has no other to compare with.
+
+    Who comes, and how many, has other hours on a weekend, where the log is long enough to tell them.
+    """
     phase, day = season_of(grid)
     steady = series.family in STEADY or series.name in STEADY
+    if series.family in COMERS and phase is not None and phase.ndim == 1 and grid.n_coarse * grid.coarse_s >= WEEK_DAYS * DAY_S:
+        phase = phase + int(phase.max() + 1) * grid.weekend(coarse=True)
     return None if steady and phase is not None and phase.ndim == 2 else phase, None if steady else day
 
 

@@ -24,11 +24,11 @@ from rca_kit.loop.reading.detect import (
     scan_all,
     season_of,
     together,
-    weekend,
     worse,
 )
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
+from rca_kit.loop.reading.week import weekend_ahead
 from rca_kit.stats.rates import Difference, difference, overdispersion
 
 Floats = NDArray[np.float64]
@@ -198,6 +198,9 @@ def look(
 ) -> Picture:
     """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
     grid = aggregates.plan.grid
+    if "volume" in series:  # the weekend may begin at another hour than in UTC
+        grid = replace(grid, ahead_s=weekend_ahead(series["volume"].coarse_sum(0), grid))
+        aggregates = replace(aggregates, plan=replace(aggregates.plan, grid=grid))
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
     return _laid_out(aggregates, series, moves, alerts, detected_at, given)
@@ -254,7 +257,8 @@ def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGri
     Standing is evidence (nats, capped), discounted for families that are causes or circumstances rather than outcomes, less
     what it costs to explain why the alert came so long after.
     """
-    named = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
+    alerted = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
+    named = [m for m in alerted if worse(m.series, m.fit.height) is not False]
     if named:
         return min(named, key=lambda m: (m.scan.log_p, m.series.name))
     able = [
@@ -331,7 +335,7 @@ def weigh(grid: TimeGrid, windows: tuple[Window, Window]) -> tuple[Floats, Float
         return before, after, False
     slot = max(grid.width_s, 3600)  # hours, or buckets where these are longer
     hour = (times % DAY_S) // slot
-    off = weekend(times).astype(np.int64)
+    off = grid.weekend().astype(np.int64)
     for kind, kinds in ((off, 2), (np.zeros_like(off), 1)):
         need = np.zeros((kinds, DAY_S // slot))
         have = np.zeros((kinds, DAY_S // slot))
@@ -349,7 +353,6 @@ def weigh(grid: TimeGrid, windows: tuple[Window, Window]) -> tuple[Floats, Float
 
 def same_days(picture: Picture) -> bool:
     """Whether the weighted before has about as much weekend as after; where not, the two differ by the week alone."""
-    grid = picture.grid
-    off = weekend(int(grid.origin.timestamp()) + np.arange(grid.n) * grid.width_s)
+    off = picture.grid.weekend()
     shares = [float(w[off].sum() / max(w.sum(), 1e-12)) for w in (picture.before, picture.after)]
     return abs(shares[0] - shares[1]) <= OTHER_DAYS

@@ -120,7 +120,8 @@ def badness_where(where: Mapping[str, Any], schema: Mapping[str, Any]) -> Badnes
     elif op == "matches":  # texts that use one of some phrases
         row = nw.col(column).cast(nw.String).str.contains(where["pattern"])
     elif op == "clock":  # an hour of the day that is not the request's own
-        hour = nw.col(where["time"]).dt.hour().cast(nw.Int64)
+        minute = nw.col(where["time"]).dt.hour().cast(nw.Int64) * 60 + nw.col(where["time"]).dt.minute() + where.get("minutes", 0)
+        hour = (minute // 60) % 24
         row = ((as_number(column, schema[column]) - hour - where["offset"]).floor() % 24) != 0
     elif op == "threshold":  # decisions that the cut of before would have made otherwise
         score = as_number(where["score"], schema[where["score"]])

@@ -206,28 +206,38 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
 
 CALENDAR_DAYS, CALENDAR_ROWS, CALENDAR_VALUES = 3, 20, 31  # days with rows enough; no calendar code has more values
 CLOCK_EXACT = 0.5  # share of an hour's requests that hold its one value, in three hours of four (a clock may jump within one)
+DAY_MINUTES, ZONE_MINUTES = 24 * 60, (0, 30, 45)  # minutes of a day; those that time zones differ by beside whole hours
 CLOCK_FIT = 0.85  # share of a feature's variance that the hour of day must explain for it to be a clock
 
 
-def clock_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:
-    """Numeric features that the hour of the request determines: they differ between windows of different hours."""
-    out = []
-    hour = frame[c.time].dt.hour().to_numpy()
-    if np.unique(hour).size < 3:
-        return tuple(f for f in c.features if "hour" in f.lower())
+def clock_features(frame: pl.DataFrame, c: Columns) -> dict[str, int]:
+    """Numeric features that the hour of the request determines, which differ between windows of different hours.
+
+    With the minutes by which their hours begin before those of UTC: time zones differ by halves and quarters of an hour too.
+    """
+    out = {}
+    minutes = (frame[c.time].dt.epoch("s").to_numpy() // 60) % DAY_MINUTES
+    if np.unique(minutes // 60).size < 3:
+        return {f: 0 for f in c.features if "hour" in f.lower()}
     for name in c.features:
         x = numbers(frame, name) if frame.schema[name].is_numeric() else np.zeros(0)
         ok = np.isfinite(x)
         if ok.sum() < 100 or np.unique(x[ok]).size > 100 or np.ptp(x[ok]) == 0:
             continue
-        sums, counts = np.bincount(hour[ok], x[ok], 24), np.bincount(hour[ok], minlength=24)
-        means = sums / np.maximum(counts, 1)
-        counted = [np.unique(x[ok & (hour == h)], return_counts=True)[1] for h in np.unique(hour[ok])]
-        if np.quantile([c.max() / c.sum() for c in counted], 0.25) < CLOCK_EXACT:  # the sun follows the hour too, and is no clock
-            continue
-        if np.var(means[hour[ok]]) >= CLOCK_FIT * np.var(x[ok]):
-            out.append(name)
-    return tuple(out)
+        fits = {m: _told_by_hour(x[ok], (minutes[ok] + m) % DAY_MINUTES // 60) for m in ZONE_MINUTES}
+        best = max(fits, key=lambda m: (fits[m], -m))
+        if fits[best] >= CLOCK_EXACT:  # the sun follows the hour too, and is no clock
+            out[name] = best
+    return out
+
+
+def _told_by_hour(x: Floats, hour: NDArray[np.int64]) -> float:
+    """Share of an hour's requests that hold its one value, in three hours of four; 0 where the hour explains too little."""
+    sums, counts = np.bincount(hour, x, 24), np.bincount(hour, minlength=24)
+    if np.var((sums / np.maximum(counts, 1))[hour]) < CLOCK_FIT * np.var(x):
+        return 0.0
+    held = [np.unique(x[hour == h], return_counts=True)[1] for h in np.unique(hour)]
+    return float(np.quantile([n.max() / n.sum() for n in held], 0.25))
 
 
 def calendar_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:

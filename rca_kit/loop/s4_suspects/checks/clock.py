@@ -17,15 +17,16 @@ SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
 def clock(room: Room) -> Outcome:
     """Hour-of-day features against the request's own hour, before and after."""
     title = "Clock features against the request's time"
-    names = [n for n in clock_features(room.before, room.columns) if n not in room.dates]
+    names = {n: m for n, m in clock_features(room.before, room.columns).items() if n not in room.dates}
     if not names:
         return Outcome("clock", title, "code", "free", not_applicable="no feature tells the time of day")
     clues = []
-    for name in names:
-        usual = dict(_pairs(room.before, name, room.columns.time).group_by("hour").agg(pl.col("value").mode().min()).iter_rows())
+    for name, minutes in names.items():
+        quiet = _pairs(room.before, name, room.columns.time, minutes)
+        usual = dict(quiet.group_by("hour").agg(pl.col("value").mode().min()).iter_rows())
         fits = []
         for frame in (room.before, room.after):
-            pairs = _pairs(frame, name, room.columns.time)
+            pairs = _pairs(frame, name, room.columns.time, minutes)
             known = pairs.filter(pl.col("hour").is_in(list(usual)))
             expected = known["hour"].replace_strict(usual, return_dtype=pl.Float64)
             fits.append((float((known["value"] != expected).sum()), float(known.height)))
@@ -41,21 +42,24 @@ def clock(room: Room) -> Outcome:
                     float(z / (z + 4)),
                     None,
                     ka / na - kb / nb,
-                    where=_where(name, room.columns.time, usual),
+                    where=_where(name, room.columns.time, usual, minutes),
                 )
             )
     return Outcome("clock", title, "code", "free", as_clues(clues), "clock features follow the requests' time")
 
 
-def _where(name: str, time: str, usual: dict[int, float]) -> dict[str, Any] | None:
+def _where(name: str, time: str, usual: dict[int, float], minutes: int) -> dict[str, Any] | None:
     """Rows whose clock is off, where the usual clock is some hours from UTC all day."""
     offsets = {(value - hour) % DAY_HOURS for hour, value in usual.items()}
-    return {"column": name, "op": "clock", "time": time, "offset": int(min(offsets))} if len(offsets) == 1 else None
+    if len(offsets) != 1:
+        return None
+    return {"column": name, "op": "clock", "time": time, "offset": int(min(offsets)), "minutes": minutes}
 
 
-def _pairs(frame: pl.DataFrame, name: str, time: str) -> pl.DataFrame:
+def _pairs(frame: pl.DataFrame, name: str, time: str, minutes: int) -> pl.DataFrame:
+    hour, value = pl.col(time).dt.offset_by(f"{minutes}m").dt.hour(), pl.col(name).cast(pl.Float64, strict=False).floor()
     return (
-        frame.select(hour=pl.col(time).dt.hour(), value=pl.col(name).cast(pl.Float64, strict=False).floor())
+        frame.select(hour=hour, value=value)
         .drop_nulls()
         .filter(pl.col("value").is_finite())
     )
