@@ -17,14 +17,17 @@ from rca_kit.aggregates.scan import scan
 from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.model import _scores_alone, _unfollowed
+from rca_kit.loop.s4_suspects.checks.recorded import _bound
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
+from rca_kit.loop.s4_suspects.checks.traffic import _gone_over
 from rca_kit.loop.s4_suspects.checks.values import _filled, _settled, _swapped, values
-from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
 from rca_kit.loop.s4_suspects.surrogate import fit_gap
 from rca_kit.loop.s4_suspects.units import converted, transformed
+from rca_kit.loop.s4_suspects.verdict import decide
 from rca_kit.sources import to_lazy
 
 RNG = np.random.default_rng(7)
@@ -128,7 +131,29 @@ def test_the_sun_follows_the_hour_and_is_no_clock() -> None:
     noise = np.where((hour > 6) & (hour < 18), RNG.normal(0, 3, hour.size), 0)
     sun = np.round(np.maximum(np.sin((hour - 6) / 12 * np.pi), 0) * 50 + noise)
     frame = pl.DataFrame({"ts": at, "hour": hour, "sun": sun})
-    assert clock_features(frame, Columns("ts", "binary", features=("hour", "sun"))) == ("hour",)
+    assert clock_features(frame, Columns("ts", "binary", features=("hour", "sun"))) == {"hour": 0}
+
+
+@pytest.mark.parametrize(("zone", "minutes"), [(60, 0), (330, 30), (345, 45), (-210, 30)])
+def test_clocks_of_zones_of_half_an_hour_are_clocks(zone: int, minutes: int) -> None:
+    at = [MONDAY + timedelta(minutes=3 * i) for i in range(20 * 24 * 2)]
+    frame = pl.DataFrame({"ts": at, "hour": [(t + timedelta(minutes=zone)).hour for t in at]})
+    assert clock_features(frame, Columns("ts", "binary", features=("hour",))) == {"hour": minutes}
+
+
+@pytest.mark.parametrize(("column", "level", "told"), [
+    ("session", 20.0, True), ("session", 180.0, False), ("oven temp", 180.0, True), ("tiempo", 180.0, False)])
+def test_only_what_a_thermometer_may_read_is_in_fahrenheit(column: str, level: float, told: bool) -> None:
+    before, after = celsius(middle=level), 1.8 * celsius(ROWS + 1, level) + 32
+    assert (converted(column, before, after) is not None) is told
+
+
+def test_values_standardised_twice_are_told_as_such() -> None:
+    before, after = celsius(), celsius(ROWS + 1)
+    found = converted("x", before, (after - after.mean()) / after.std())
+    assert found is not None and "standardised" in found[0].says
+    standard = (before - before.mean()) / before.std()
+    assert converted("x", standard, standard[::-1] + 0.0) is None
 
 
 @pytest.mark.parametrize(("make", "expected"), [
@@ -297,7 +322,7 @@ def test_scores_that_moved_alone_accuse_the_scorer(change: float, effect: float,
     rng = np.random.default_rng(1)
     reading = SimpleNamespace(moved=True, change=change, before=0.8, after=0.8 + change)
     room: Any = SimpleNamespace(
-        readings={"score_mean": reading}, columns=Columns("ts", "multiclass", score="s"), clocks=(), onset=lambda _: 7,
+        readings={"score_mean": reading}, columns=Columns("ts", "multiclass", score="s"), clocks=(), onset=lambda _: 7, inside={},
         before=pl.DataFrame({"s": np.clip(rng.normal(0.8, 0.15, 2000), 0, 1)}), moved=lambda *families: mix,
         compared={"x": SimpleNamespace(changed=effect > 0, effect=effect)})
     clue = _scores_alone(room)
@@ -339,3 +364,35 @@ def test_versions_that_score_alike_are_not_told_apart() -> None:
         frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "v": rng.choice(["v1", "v2", "v3"], 4000)})
         gap = fit_gap(frame[:2000], frame[2000:], ["a", "b"], y[:2000], y[2000:], groups="v")
         assert gap is not None and gap.odd is None
+
+
+@pytest.mark.parametrize(("cut", "told"), [("clip", True), ("constant", False), ("low", True)])
+def test_scores_that_end_at_a_bound_were_cut_off(cut: str, told: bool) -> None:
+    rng = np.random.default_rng(2)
+    before, after = rng.beta(2, 5, 3000), rng.beta(2, 5, 3000)
+    bound = 0.4 if cut != "low" else 0.1
+    low = cut == "low"
+    beyond = after < bound if low else after > bound
+    served = np.where(beyond if cut != "constant" else rng.random(3000) < 0.3, bound, after)
+    share = float((served == bound).mean())
+    assert bool(_bound(bound, served, before, share)) is told
+
+
+def test_people_who_went_over_to_others_are_not_lost() -> None:
+    others = [(700.0, 815.0), (730.0, 820.0), (510.0, 540.0)]
+    assert _gone_over(480.0, others, 1.2)
+    assert not _gone_over(480.0, [(x, x + 10) for x, _ in others], 1.2)  # they stayed as they were
+    assert not _gone_over(480.0, others, 6.0)  # as much as that they wander anyway
+    assert not _gone_over(-480.0, others, 1.2)
+
+
+@pytest.mark.parametrize(("z", "odd", "verdict"), [
+    (7.0, 0.0, "incident"), (4.0, 0.9, "incident"), (4.0, 0.0, "no_change"), (1.0, 0.9, "no_change")])
+def test_a_canary_is_an_incident_where_it_does_worse_or_scores_otherwise_too(z: float, odd: float, verdict: str) -> None:
+    where = {"column": "v", "op": "in", "values": ["v2"]}
+    clues = [Clue("version", "model:v2", "version", "new", 0.5, facts={"side_by_side_z": z})]
+    if odd:
+        clues.append(Clue("score_function", "model:v2", "score_function", "other scores", odd, where=where))
+    picture = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})
+    room: Any = SimpleNamespace(readings={}, picture=picture, moved=lambda *families: [], main="auc", compared={})
+    assert decide(room, (Outcome("version", "t", "model", "free", tuple(clues)),)).verdict == verdict

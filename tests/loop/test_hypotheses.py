@@ -9,7 +9,7 @@ import pytest
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, hypotheses
+from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, akin, hypotheses
 from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain
 
@@ -157,3 +157,21 @@ def test_what_is_new_beside_lost_labels_did_nothing(corrupt: frozenset[str], tol
     new = Clue("version", "model:v2", "version", "v2 came", 0.7)
     found = hypotheses([lost, new], [], Scene("labels", 10, (), version="v2", corrupt=corrupt))
     assert {h.subject for h in found if "bystander" in h.x} == told
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_a_campaign_that_brought_nobody_is_believed_less(came: bool) -> None:
+    entry = ChangeRecord("c1", MONDAY, "campaign", "marketing", "spring offer")
+    fit = fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
+    fell = Clue("downstream", "population", "downstream", "KPI fell", 0.8)
+    others = (Clue("mix", "population", "mix", "more of them", 0.7),) if came else ()
+    x = next(h.x for h in two(fell, *others, logged=(fit,)) if h.change_id == "c1" and h.category == "external")
+    assert ("change:no_guests" in x) is not came
+
+
+@pytest.mark.parametrize(("name", "component", "expected"), [
+    ("netMs", "layoutNet", True), ("rates_ms", "ratehub-partner", True), ("svc.scoreMs", "svc-db", False),
+    ("api_ms", "api-gw", False),
+    ("new_users", "new-relay", False), ("ocrMs", "ocr-farm", True)])
+def test_names_are_akin_by_a_stem_or_a_short_word(name: str, component: str, expected: bool) -> None:
+    assert akin(name, component) is expected

@@ -161,6 +161,11 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
+@pytest.mark.parametrize(("start", "expected"), [(0.9, True), (1.1, True), (1.6, False)])
+def test_the_first_working_day_of_a_log_is_no_shift(start: float, expected: bool) -> None:
+    assert _first_weekend(weekend_room(start, 2.0, MONDAY - timedelta(days=1))) is expected
+
+
 def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:
     """A room in which these series (name: family) moved."""
     readings = {n: SimpleNamespace(moved=True, worse=n in worse, before=0.4, after=0.2) for n in moved}
@@ -212,7 +217,8 @@ def test_a_version_that_served_alone_before_the_symptom_is_believed_less() -> No
     ("upstream timeout", "timeout"), ("DeadlineExceeded", "timeout"), ("tijdslimiet", "timeout"),
     ("tempo limite scaduto", "timeout"), ("Zeitüberschreitung", "timeout"), ("RateLimitExceeded", "limit"), ("429", "limit"),
     ("504", "upstream"), ("RuntimeError: value", "code"), ("KeyError", "code"), ("OOMKilled", "memory"),
-    ("geen_antwoord", "other"),
+    ("geen_antwoord", "other"), ("408", "timeout"), ("HTTP 524", "timeout"), ("424", "upstream"),
+    ("code_422", "code"), ("417", "other"),
 ])
 def test_errors_are_told_by_their_names(name: str, kind: str) -> None:
     assert _error_kind(name) == kind

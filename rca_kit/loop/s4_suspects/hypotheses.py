@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from rca_kit.case.names import tokens
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm
 
+COMERS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # signs of who comes, as a campaign leaves
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
@@ -80,6 +81,7 @@ def hypotheses(
     present: dict[str, float] = {}
     for c in told:
         present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
+    guests = any(c.signature in COMERS and c.strength > 0.3 for c in told)
     broken = {
         s
         for s, cs in by_subject.items()
@@ -129,6 +131,8 @@ def hypotheses(
                     continue
                 named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
                 evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
+                if f.change.kind == "campaign" and not guests:
+                    evidence["change:no_guests"] = 1.0
                 out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}, twins))
     return [*out, OTHER]
 
@@ -240,18 +244,22 @@ OUTSIDERS = ("partner", "vendor", "provider", "supplier", "thirdparty", "third",
 
 
 def akin(name: str, component: str) -> bool:
-    """Whether two names share the stem of a word.
+    """Whether two names share the stem of a word, or a short word.
 
     Examples
     --------
-    >>> akin("rates_ms", "ratehub-partner"), akin("rates_ms", "inventory-db")
-    (True, False)
+    >>> akin("rates_ms", "ratehub-partner"), akin("rates_ms", "inventory-db"), akin("netMs", "layoutNet")
+    (True, False, True)
     """
-    stems = [{w[:STEM] for w in re.split(r"[\W_\d]+", n.casefold()) if len(w) >= STEM} - COMMON_STEMS for n in (name, component)]
+    words = [{t.strip("0123456789") for t in tokens(n)} for n in (name, component)]
+    stems = [{w[:STEM] for w in ws if len(w) >= STEM - 1} - COMMON_STEMS for ws in words]
     return bool(stems[0] & stems[1])
 
 
-COMMON_STEMS = {"feat", "serv", "data", "mode", "stag", "time", "mean", "coun", "valu", "late"}  # say nothing of whose it is
+COMMON_STEMS = {  # say nothing of whose it is
+    "feat", "serv", "data", "mode", "stag", "time", "mean", "coun", "valu", "late", "api", "svc", "srv", "app", "web", "sum",
+    "avg", "max", "min", "num", "new", "old", "the", "und", "req", "top", "per", "day", "std", "val",
+}  # fmt: skip
 
 
 def foreign(subject: str, components: tuple[str, ...]) -> bool:

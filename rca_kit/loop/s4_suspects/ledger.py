@@ -177,6 +177,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:words": f"its wording fits {_a(h.category)} cause",
         "change:words_elsewhere": "its wording fits another kind of cause",
         "change:aside": "by its own words it touched nothing that serves",
+        "change:no_guests": "a campaign, and neither traffic nor its mix moved",
     }
     for key, text in words.items():
         w = weight(key) * h.x.get(key, 0.0)

@@ -173,6 +173,7 @@ OTHERS: dict[str, float] = {
     "change:words": 1.0,
     "change:words_elsewhere": -0.4,
     "change:aside": -2.5,
+    "change:no_guests": -1.5,  # a campaign that brought nobody
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
     "change:none": 1.6,  # against many entries some fit by chance, even where only one guilty change in five is not logged

@@ -18,7 +18,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "people": (
         r"off-?site", r"office move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
         r"new (?:joiners?|hires?|starters?)", r"recruit\w*", r"rota", r"on-call", r"audit (?:week|day|meeting)s?",
-        r"planning week", r"board meet\w*", r"invitation to",
+        r"(?:quarterly|annual|yearly) audit", r"planning week", r"survey for customers", r"customer survey",
+        r"board meet\w*", r"invitation to",
     ),
     "papers": (
         r"docs? (?:urls?|pages?|site|only|updates?|fix\w*)", r"docstrings?", r"(?:api|developer|public) docs",
@@ -45,7 +46,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"headers? for tracing", r"a/a (?:check|test|sanity check)",
     ),
     "inside": (  # for those who work there, not for requests
-        r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?)", r"internal (?:users?|tools?)", r"not served",
+        r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
+        r"internal (?:users?|tools?)", r"not served",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly) (?:backup|report|export)", r"backup window",
         r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived?",
         r"old (?:runs?|artefacts|artifacts|partitions)",

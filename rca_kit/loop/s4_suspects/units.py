@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,13 +29,15 @@ UNIT_FACTORS = {
     2.205: "x2.205",
     3.281: "x3.281",
 }
-# scales with another zero: name, slope, shift
+# scales with another zero: name, slope, shift, and what thermometers read on the scale of before, out of doors and in machines
 SCALES = (
-    ("in Fahrenheit instead of Celsius,", 1.8, 32.0),
-    ("in Celsius instead of Fahrenheit,", 5 / 9, -160 / 9),
-    ("in Kelvin instead of Celsius,", 1.0, 273.15),
-    ("in Celsius instead of Kelvin,", 1.0, -273.15),
+    ("in Fahrenheit instead of Celsius,", 1.8, 32.0, (-60.0, 120.0)),
+    ("in Celsius instead of Fahrenheit,", 5 / 9, -160 / 9, (-76.0, 250.0)),
+    ("in Kelvin instead of Celsius,", 1.0, 273.15, (-60.0, 120.0)),
+    ("in Celsius instead of Kelvin,", 1.0, -273.15, (213.0, 393.0)),
 )
+THERMAL = re.compile(r"(?<![^\W_\d])temp(?:erat\w*)?(?![^\W_\d])|°|celsius|fahrenheit|kelvin")  # names of what may be hotter
+NOT_STANDARD = 0.5  # mean, or distance of the standard deviation from 1, from which values are not standardised yet
 ZERO_LEAST = 0.1  # spreads by which the zero of such a scale must lie elsewhere: 32 more is nothing to a price in thousands
 POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
@@ -63,7 +67,7 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
     if np.abs(apart).max() < MOVED_LEAST * noise:  # as alike as two draws of one
         return None
     best: tuple[float, float, str, Floats] | None = None
-    for name, mapped in _in_other_units(x):
+    for name, mapped in _in_other_units(x, THERMAL.search(column.lower()) is not None):
         at = np.quantile(np.concatenate([x, mapped, y]), np.linspace(0.01, 0.99, 99))
         was, other, now = (np.searchsorted(v, at, side="right") / v.size for v in (x, mapped, y))
         apart = other - was
@@ -96,10 +100,15 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
     )
 
 
-def _in_other_units(x: Floats) -> list[tuple[str, Floats]]:
+def _in_other_units(x: Floats, thermal: bool) -> list[tuple[str, Floats]]:
     """Sorted values as they would read in another unit, where no drift of who comes looks like it."""
+    low, high = np.quantile(x, [0.01, 0.99])
     spread = float(np.subtract(*np.quantile(x, [0.9, 0.1])))
-    out = [(name, np.sort(a * x + c)) for name, a, c in SCALES if abs(c) >= ZERO_LEAST * spread]
+    degrees = [s for s in SCALES if thermal or (s[3][0] <= low and high <= s[3][1])]
+    out = [(name, np.sort(a * x + c)) for name, a, c, _ in degrees if abs(c) >= ZERO_LEAST * spread]
+    mean, deviation = float(np.clip(x, low, high).mean()), float(np.clip(x, low, high).std())
+    if deviation > 0 and max(abs(mean), abs(deviation - 1)) >= NOT_STANDARD:
+        out.append(("standardised:", (x - mean) / deviation))
     if (x >= 0).all() and x[-1] > 0:
         out += [(f"x{k:g}", x * k) for k in POWERS] + [(f"1/{k:g} of", x / k) for k in POWERS]
     if (x > 0).all():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rca_kit.findings.scope import MixRate
-from rca_kit.loop.reading.detect import weekend
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -43,6 +42,7 @@ CORRUPTION = (
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
+ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
@@ -88,7 +88,10 @@ def decide(
         return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
     if hurt:
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
-    beside = [c for o in outcomes for c in o.clues if c.signature == "version" and c.facts.get("side_by_side_z", 0.0) >= BESIDE_Z]
+    clues = [c for o in outcomes for c in o.clues]
+    odd = {c.subject for c in clues if c.signature == "score_function" and c.where and c.strength >= CORRUPTION_LEAST}
+    new = [(c, c.facts.get("side_by_side_z", 0.0)) for c in clues if c.signature == "version"]
+    beside = [c for c, z in new if z >= BESIDE_Z or (z >= ODD_BESIDE_Z and c.subject in odd)]
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
@@ -97,7 +100,7 @@ def decide(
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     if (shifted or drifted) and all(c.signature == "mix" for c in drifted) and _first_weekend(room):
-        return Verdict("no_change", "who comes, and how many, changed with the first weekend in the log, as it may every week")
+        return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended")
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
@@ -127,17 +130,19 @@ def _passed(room: Room) -> bool:
 
 
 def _first_weekend(room: Room) -> bool:
-    """Whether traffic or its mix moved as the first weekend of the log began, with no earlier one to tell what is usual."""
+    """Whether traffic or its mix moved as the first weekend (or working days) of the log began: nothing tells what is usual."""
     picture = room.picture
     anchor, grid = picture.anchor, picture.grid
     if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None:
         return False
-    seconds = int(grid.origin.timestamp()) + np.arange(grid.n_coarse) * grid.coarse_s
     start = picture.onset.index // grid.coarse if picture.onset is not None else anchor.fit.start
-    off, edge = weekend(seconds), int(WEEKEND_EDGE // grid.coarse_s)
+    off, edge = grid.weekend(coarse=True), int(WEEKEND_EDGE // grid.coarse_s)
     end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
-    began = bool(off[max(start - edge, 0) : start + edge + 1].any()) and not off[: max(start - edge, 0)].any()
-    return began and end > start and float(off[start:end].mean()) >= WEEKEND_PART
+    for kind in (off, ~off):
+        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and not kind[: max(start - edge, 0)].any()
+        if began and end > start and float(kind[start:end].mean()) >= WEEKEND_PART:
+            return True
+    return False
 
 
 def _quality_known(room: Room) -> bool:

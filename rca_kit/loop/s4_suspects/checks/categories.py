@@ -84,7 +84,7 @@ def _category(room: Room, column: str) -> Clue | None:
         name = max(fresh, key=lambda v: fresh[v])
         kind = (
             "default"
-            if _looks_default(name) and column not in room.columns.segments
+            if _looks_default(name) and (column not in room.columns.segments or not _came_on_top(room, fresh_share))
             else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
         )
         return Clue(
@@ -124,8 +124,15 @@ def _sentences(s: pl.Series) -> bool:
     return float(s.str.len_chars().mean() or 0) > TEXT_LENGTH or float(s.str.count_matches(" ").mean() or 0) >= TEXT_BLANKS  # type: ignore[arg-type]
 
 
+def _came_on_top(room: Room, share: float) -> bool:
+    """Whether traffic grew by about the requests with a new value: these may be guests, and took nobody's place."""
+    r = room.readings.get("volume")
+    grown = r.after / r.before if r is not None and r.moved and r.before and r.after else 1.0
+    return 1 - 1 / max(grown, 1.0) >= share / 2
+
+
 def _looks_default(name: str) -> bool:
-    return name.strip().lower() in (
+    return not name.strip("?-_.# ") or name.strip().lower() in (
         "",
         "unknown",
         "other",

@@ -15,6 +15,7 @@ from rca_kit.stats.rates import rate_z
 
 Floats = NDArray[np.float64]
 
+AS_BEFORE, LEANS = 1.12, 0.5  # error ratio up to which a surrogate misses as before; worth of a mere bias where inputs moved
 LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
 INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
@@ -167,21 +168,24 @@ def scoring(room: Room) -> Outcome:
         f"a surrogate of the scorer (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after, "
         f"bias {gap.shift:+.2f} residual s.d."
     )
-    if gap.strength < 0.3:
+    strength = gap.strength
+    if gap.ratio < AS_BEFORE and _inputs_moved(room):  # scores that lean by as much as trees do where they saw few rows
+        strength *= LEANS
+    if strength < 0.3:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
     if gap.odd is None:
-        clue = Clue("score_function", "model:", "score_function", text, gap.strength, facts=facts)
+        clue = Clue("score_function", "model:", "score_function", text, strength, facts=facts)
     else:  # the others served at the same time score as before: it is this version
         where = {"column": c.model_version, "op": "in", "values": [gap.odd]}
         text = f"of version {gap.odd} alone, {text}"
-        clue = Clue("score_function", f"model:{gap.odd}", "score_function", text, gap.strength, where=where, facts=facts)
+        clue = Clue("score_function", f"model:{gap.odd}", "score_function", text, strength, where=where, facts=facts)
     return Outcome("score_function", title, "model", "seconds", (clue,))
 
 
 def _inputs_moved(room: Room) -> bool:
     """Whether any feature moved by an amount that may move scores, or the mix of requests did."""
     changed = [c for n, c in room.compared.items() if n not in room.clocks and c.changed and abs(c.effect) >= INPUT_MOVED]
-    return bool(changed or room.moved("mix", "nulls"))
+    return bool(changed or room.inside or room.moved("mix", "nulls"))
 
 
 def _scores_alone(room: Room) -> Clue | None:
@@ -234,6 +238,8 @@ def concept(room: Room) -> Outcome:
         return Outcome("concept", title, "external", "seconds", not_applicable="the scores moved, and right or wrong with them")
     y = [_agreed(f, c) if classes else numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
     gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
+    if gap is not None and gap.strength >= 0.3 and room.moved("output"):  # another score tells less, of the same world
+        gap = fit_gap(room.before, room.after, c.features, y[0], y[1])
     if gap is None:
         return Outcome("concept", title, "external", "seconds", not_applicable="too few labelled rows before or after")
     text = (

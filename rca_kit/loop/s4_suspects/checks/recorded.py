@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rate_z
 
+Floats = NDArray[np.float64]
+
 DUE = 0.9  # part of their usual share at which labels have come
+CUT_OFF = 0.25  # part by which the share on a bound may differ from the share that lay beyond it
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 
 
@@ -59,7 +63,7 @@ def labels(room: Room) -> Outcome:
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
     if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
         steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
-        calm = all(not k.moved for k in kpis)
+        calm = all(not k.moved for k in kpis) and not room.inside  # people who changed have other labels, rightly
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
         clues.append(
@@ -91,6 +95,14 @@ def _holds_where_due(room: Room, change: float) -> bool:
     return bool((worst - b.value) * np.sign(change) >= 2 * np.hypot(a.error, b.error))
 
 
+def _bound(value: float, after: Floats, before: Floats, share: float) -> str:
+    """What says that scores were cut off at a value: none lies beyond it, and about as many did before as lie on it now."""
+    for side, beyond, was in (("above", after > value, before > value), ("below", after < value, before < value)):
+        if not beyond.any() and abs(float(was.mean()) - share) <= CUT_OFF * share:
+            return f"no score lies {side} {value:.4g}, where {was.mean():.0%} lay before: "
+    return ""
+
+
 def outputs(room: Room) -> Outcome:
     """Scores that are missing, constant, or moved."""
     title, c = "Scores and decisions", room.columns
@@ -116,22 +128,14 @@ def outputs(room: Room) -> Outcome:
     a, b = numbers(room.after, c.score), numbers(room.before, c.score)
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if min(a.size, b.size) > 200:
-        value, count = np.unique(a, return_counts=True)
-        top = float(count.max() / a.size)
-        was = float((b == value[int(np.argmax(count))]).mean())
+        values, counts = np.unique(a, return_counts=True)
+        value, top = float(values[int(np.argmax(counts))]), float(counts.max() / a.size)
+        was = float((b == value).mean())
         z = rate_z(was * b.size, b.size, top * a.size, a.size)
         if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top:
-            clues.append(
-                Clue(
-                    "score_constant",
-                    "model:",
-                    "fallback",
-                    f"one score ({value[int(np.argmax(count))]:.4g}) for {top:.1%} of requests, {was:.1%} before",
-                    float(z / (z + 5)),
-                    None,
-                    top - was,
-                    None,
-                    {"column": c.score, "op": "equal", "value": float(value[int(np.argmax(count))])},
-                )
-            )
+            where = {"column": c.score, "op": "equal", "value": value}
+            text, strength = f"one score ({value:.4g}) for {top:.1%} of requests, {was:.1%} before", float(z / (z + 5))
+            bound = _bound(value, a, b, top)
+            subject, signature = ("threshold", "threshold") if bound else ("model:", "fallback")
+            clues.append(Clue("score_constant", subject, signature, bound + text, strength, None, top - was, None, where))
     return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 
@@ -136,8 +138,17 @@ ERROR_WORDS = (
 )
 
 
+HTTP_KINDS = {  # what a status code alone tells
+    **dict.fromkeys((408, 499, 524), "timeout"), **dict.fromkeys((429, 509), "limit"),
+    **dict.fromkeys((424, 502, 503, 504), "upstream"), **dict.fromkeys((400, 405, 415, 422, 500, 501), "code"), 507: "memory",
+}  # fmt: skip
+
+
 def _error_kind(name: str) -> str:
     text = name.lower().replace("runtime", "")
+    status = re.fullmatch(r"(?:http|status|code)?[\W_]*([45]\d\d)", text.strip())
+    if status is not None and int(status[1]) in HTTP_KINDS:
+        return HTTP_KINDS[int(status[1])]
     for kind, words in ERROR_WORDS:
         if any(w in text for w in words):
             return kind

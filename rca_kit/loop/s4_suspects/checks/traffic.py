@@ -38,6 +38,7 @@ ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 SHARE_Z = 5.0  # of a share's step that dates a loss or a surge
 DUPLICATE_LEAST = 0.005
 SEASONED_LEAST = 0.3  # sigmas by which the mean over time must move for it to overrule the comparison
+GONE_OVER, GAINED_Z = 1 / 3, 3.0  # part of the lost requests that other values have gained; standard errors of the gain
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
 
@@ -175,7 +176,7 @@ def segment_volume(room: Room) -> Outcome:
         volumes = _volumes(room, column, kind)
         for value, (b, a) in volumes.items():
             others = [(x, y) for v, (x, y) in volumes.items() if v != value and x >= LEAST_VOLUME]
-            if value is None or b < LEAST_VOLUME or not others:
+            if value is None or b < LEAST_VOLUME or not others or _gone_over(b - a, others, picture.noise.get("volume", 1.0)):
                 continue
             own, rest = a / b, float(np.median([y / x for x, y in others]))
             if not REST[0] <= rest <= REST[1]:
@@ -220,6 +221,13 @@ def _share_moved(room: Room, column: str, value: str) -> int | None:
     if move is None or move.scan.best is None or abs(move.fit.z) < SHARE_Z:
         return None
     return int(move.fit.start) * room.picture.grid.coarse
+
+
+def _gone_over(lost: float, others: list[tuple[float, float]], noise: float) -> bool:
+    """Whether the other values gained, beyond chance, a good part of what one lost: its people have gone over to them."""
+    before, after = (sum(n[i] for n in others) for i in (0, 1))
+    gained = after - before
+    return lost > 0 and gained >= GONE_OVER * lost and gained >= GAINED_Z * np.sqrt(max(noise, 1.0) * (before + after))
 
 
 def _kept_whole(volumes: dict[str | None, tuple[float, float]], value: str) -> bool:
