@@ -16,8 +16,9 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import scan
 from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
-from rca_kit.loop.s4_suspects.checks.model import _scores_alone, _unfollowed
+from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
+from rca_kit.loop.s4_suspects.checks.relations import unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.traffic import _gone_over
@@ -266,7 +267,7 @@ def test_values_in_a_smaller_unit_did_not_go_still(scale: float) -> None:
 
 def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
     """Labels of four features; `change` is given the features, labels and generator of after and gives both as served."""
-    frames = []
+    frames: list[pl.DataFrame] = []
     for seed, after in ((1, False), (2, True)):
         rng = np.random.default_rng(seed)
         x = rng.normal(size=(4000, 4))
@@ -277,7 +278,7 @@ def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
         frames.append(pl.DataFrame({**{f"f{i}": x[:, i] for i in range(4)}, "y": y}))
     plan = SimpleNamespace(label_kind="binary" if binary else "number")
     return SimpleNamespace(
-        before=frames[0], after=frames[1], compared={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
+        before=frames[0], after=frames[1], compared={}, inside={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
         moved=lambda *_: ["mae"] if quality else [],
         columns=Columns("ts", "binary", label="y", features=("f0", "f1", "f2", "f3")))
 
@@ -289,16 +290,16 @@ def aged(x: Any, y: Any, rng: Any) -> Any:
 @pytest.mark.parametrize("binary", [False, True])
 def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: bool) -> None:
     names = ["f0", "f1", "f2", "f3"]
-    (clue,) = _unfollowed(followed_room(aged, binary), names)
+    (clue,) = unfollowed(followed_room(aged, binary), names)
     assert clue.subject == "feature:f0" and clue.signature == "stale" and "as much as before" in clue.says
     assert clue.facts["part"] == pytest.approx(0.0, abs=0.06)
     some = followed_room(lambda x, y, r: (np.where(r.random((4000, 1)) < 0.5, aged(x, y, r)[0], x), y), binary)
-    (half,) = _unfollowed(some, names)
+    (half,) = unfollowed(some, names)
     assert half.subject == "feature:f0" and half.facts["part"] == pytest.approx(0.5, abs=0.12)
     noisy = followed_room(lambda x, y, r: (x, np.where(r.random(4000) < 0.5, r.permutation(y), y)), binary)
-    assert not _unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
-    assert not _unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
-    assert not _unfollowed(followed_room(aged, binary, quality=False), names)
+    assert not unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
+    assert not unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
+    assert not unfollowed(followed_room(aged, binary, quality=False), names)
 
 
 def test_stale_values_explain_that_labels_differ() -> None:
@@ -396,3 +397,31 @@ def test_a_canary_is_an_incident_where_it_does_worse_or_scores_otherwise_too(z: 
     picture = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})
     room: Any = SimpleNamespace(readings={}, picture=picture, moved=lambda *families: [], main="auc", compared={})
     assert decide(room, (Outcome("version", "t", "model", "free", tuple(clues)),)).verdict == verdict
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_rows_of_somebody_else_in_one_segment_are_stale_there_and_no_changed_world(mixed: bool) -> None:
+    region = np.random.default_rng(3).choice(["north", "south", "east", "west"], 4000)
+    there = region == "south"
+
+    def served(x: Any, y: Any, rng: Any) -> Any:
+        x = x.copy()
+        if mixed:
+            x[there, :2] = x[rng.permutation(np.flatnonzero(there)), :2]
+        return x, y
+
+    names = ["f0", "f1", "f2", "f3"]
+    room = followed_room(served, binary=False)
+    slopes = np.array([1.0, 0.8, -0.7, 0.5])
+    for side in ("before", "after"):
+        frame = getattr(room, side).with_columns(region=pl.Series(region))
+        setattr(room, side, frame)
+    room.columns = replace(room.columns, segments=("region",))
+    room.loss = lambda f: np.abs(f["y"].to_numpy() - f.select(names).to_numpy() @ slopes)
+    here = worst_segment(room)
+    assert (here is not None) is mixed
+    if here is not None:
+        assert here.where == {"region": "south"}
+        found = unfollowed(room, names, here)
+        assert {c.subject for c in found} == {"feature:f0", "feature:f1"}
+        assert all(c.says.startswith("in region = south") for c in found)

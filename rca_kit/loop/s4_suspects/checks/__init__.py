@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rca_kit.loop.s4_suspects.checks import alive, categories, clock, downstream, model, recorded, service, texts, traffic, values
+from rca_kit.loop.s4_suspects.checks import (
+    alive,
+    categories,
+    clock,
+    downstream,
+    model,
+    recorded,
+    relations,
+    service,
+    texts,
+    traffic,
+    values,
+)
 from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.room import Room
 
@@ -18,7 +30,7 @@ CHECKS: tuple[Callable[[Room], Outcome], ...] = (
     model.threshold,
     model.scoring,
     model.concept,
-    model.relations,
+    relations.relations,
     service.stages,
     service.errors,
     service.components,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, fit_gap, followed
+from rca_kit.loop.s4_suspects.surrogate import fit_gap
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.stats.rates import rate_z
 
@@ -25,9 +25,6 @@ STAND_INS = ("fallback", "fall-back", "backup", "baseline", "default", "heuristi
 ALONE_LEAST = 0.2  # standard deviations by which scores must move by themselves
 SCALED_PART = 0.05  # part of the requests that must have the other scale
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
-SAME_LABELS = 0.1  # standard deviations by which labels may differ all the same
-# labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
-FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
 ALL_OF_IT = 0.98  # share from which a version serves alone
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -262,73 +259,6 @@ def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
     return frame.select((pl.col(c.label or "").cast(pl.String) == pl.col(c.decision or "").cast(pl.String)).cast(pl.Float64))[
         c.label or ""
     ].fill_null(np.nan).to_numpy()
-
-
-def relations(room: Room) -> Outcome:
-    """Features that no longer go with the others: stale or shuffled values keep their distribution and lose their relations."""
-    title, names = "Relations between features", [n for n in room.columns.features if n not in room.clocks]
-    if len(names) < 3:
-        return Outcome("relation", title, "data", "seconds", not_applicable="needs at least three features")
-    clues = [
-        Clue(
-            "relation",
-            f"feature:{link.column}",
-            "stale",
-            f"{link.column} no longer goes with {link.partner}: r {link.before:+.2f} -> {link.after:+.2f}",
-            float(link.z / (link.z + 6)),
-            facts={"z": link.z},
-        )
-        for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
-        if not _partner_moved(room, link.partner)
-    ]
-    known = {clue.subject for clue in clues}
-    clues += [c for c in _unfollowed(room, names) if c.subject not in known]
-    return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
-
-
-def _unfollowed(room: Room, names: list[str]) -> list[Clue]:
-    """Features that labels no longer follow while they follow the others as before.
-
-    Values of another hour keep their distribution and lose what they told. When the world moves, or labels are wrong, labels
-    follow everything less.
-    """
-    c = room.columns
-    moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
-    quiet = [n for n in names if room.before.schema[n].is_numeric() and n not in moved]
-    if c.label is None or room.picture.aggregates.plan.label_kind == "class" or len(quiet) < 3 or not room.moved("quality"):
-        return []
-    sides = [
-        (np.column_stack([numbers(f, n) for n in quiet]), numbers(f, c.label, c.positive.get(c.label)))
-        for f in (room.before, room.after)
-    ]
-    if min(int(np.isfinite(y).sum()) for _, y in sides) < FOLLOW_ROWS:
-        return []
-    level = abs(float(np.nanmean(sides[1][1]) - np.nanmean(sides[0][1]))) / max(float(np.nanstd(sides[0][1])), 1e-12)
-    if level > SAME_LABELS:  # what is served to the model does not move the truth
-        return []
-    slopes = followed(*sides[0], *sides[1])
-    told = np.abs(slopes.z) >= FOLLOWED
-    less = told & (slopes.lost >= LOST_Z) & (slopes.part <= STILL_FOLLOWED) & (slopes.part >= -0.5)
-    rest = told & ~less
-    if not less.any() or less.sum() > rest.sum() or not HOLD[0] <= float(np.median(slopes.part[rest])) <= HOLD[1]:
-        return []
-    return [
-        Clue(
-            "relation",
-            f"feature:{quiet[i]}",
-            "stale",
-            f"labels follow {quiet[i]} {max(slopes.part[i], 0):.0%} as much as before, the other features as before",
-            float(slopes.lost[i] / (slopes.lost[i] + 3)),
-            facts={"labels": 1.0, "part": float(slopes.part[i])},
-        )
-        for i in np.flatnonzero(less)
-    ]
-
-
-def _partner_moved(room: Room, partner: str) -> bool:
-    """Whether the other side of a broken relation moved itself; stale values of one column leave the others as they were."""
-    move = room.picture.moves.get(f"mean:{partner}")
-    return move is not None and move.moved
 
 
 def threshold(room: Room) -> Outcome:

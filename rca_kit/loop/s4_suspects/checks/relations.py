@@ -1,0 +1,112 @@
+"""Checks of what goes together: features with each other, and labels with features."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, followed
+
+SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
+# labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
+FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
+
+
+def relations(room: Room) -> Outcome:
+    """Features that no longer go with the others: stale or shuffled values keep their distribution and lose their relations."""
+    title, names = "Relations between features", [n for n in room.columns.features if n not in room.clocks]
+    if len(names) < 3:
+        return Outcome("relation", title, "data", "seconds", not_applicable="needs at least three features")
+    clues = [
+        Clue(
+            "relation",
+            f"feature:{link.column}",
+            "stale",
+            f"{link.column} no longer goes with {link.partner}: r {link.before:+.2f} -> {link.after:+.2f}",
+            float(link.z / (link.z + 6)),
+            facts={"z": link.z},
+        )
+        for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
+        if not _partner_moved(room, link.partner)
+    ]
+    known = {clue.subject for clue in clues}
+    aged = unfollowed(room, names)
+    if not aged and (here := worst_segment(room)) is not None:
+        aged = unfollowed(room, names, here)
+    clues += [c for c in aged if c.subject not in known]
+    return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
+
+
+def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list[Clue]:
+    """Features that labels no longer follow while they follow the others as before, in all rows or in those of one segment.
+
+    Values of another hour, or of somebody else, keep their distribution and lose what they told. When the world moves, or labels
+    are wrong, labels follow everything less.
+    """
+    c = room.columns
+    if c.label is None or room.picture.aggregates.plan.label_kind == "class" or not room.moved("quality"):
+        return []
+    moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
+    moved |= {n for n, inside in room.inside.items() if here is not None and inside.where == here.where}
+    quiet = [n for n in names if room.before.schema[n].is_numeric() and n not in moved]
+    if len(quiet) < 3:
+        return []
+    frames = (room.before, room.after) if here is None else (room.before.filter(here.before), room.after.filter(here.after))
+    sides = [(np.column_stack([numbers(f, n) for n in quiet]), numbers(f, c.label, c.positive.get(c.label))) for f in frames]
+    rows = [int(np.isfinite(y).sum()) for _, y in sides]
+    if min(rows) < FOLLOW_ROWS:
+        return []
+    level = abs(float(np.nanmean(sides[1][1]) - np.nanmean(sides[0][1]))) / max(float(np.nanstd(sides[0][1])), 1e-12)
+    if level > max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1])):  # what is served to the model does not move the truth
+        return []
+    slopes = followed(*sides[0], *sides[1])
+    told = np.abs(slopes.z) >= FOLLOWED
+    less = told & (slopes.lost >= LOST_Z) & (slopes.part <= STILL_FOLLOWED) & (slopes.part >= -0.5)
+    rest = told & ~less
+    if not less.any() or less.sum() > rest.sum() or not HOLD[0] <= float(np.median(slopes.part[rest])) <= HOLD[1]:
+        return []
+    start = "" if here is None else f"in {here}, "
+    return [
+        Clue(
+            "relation",
+            f"feature:{quiet[i]}",
+            "stale",
+            f"{start}labels follow {quiet[i]} {max(slopes.part[i], 0):.0%} as much as before, the other features as before",
+            float(slopes.lost[i] / (slopes.lost[i] + 3)),
+            where=None if here is None else {"column": quiet[i], "op": "segment", "segment": here.where},
+            facts={"labels": 1.0, "part": float(slopes.part[i])},
+        )
+        for i in np.flatnonzero(less)
+    ]
+
+
+def worst_segment(room: Room) -> Inside | None:
+    """The segment whose requests got worse by the main metric far beyond all others; None without one."""
+    before, after = room.loss(room.before), room.loss(room.after)
+    if before is None or after is None:
+        return None
+    whole = float(np.nanmean(after) - np.nanmean(before)) if np.isfinite(before).any() and np.isfinite(after).any() else 0.0
+    best: Inside | None = None
+    for column in (s for s in room.columns.segments if s != room.columns.model_version):
+        was, now = (f[column].cast(pl.String) for f in (room.before, room.after))
+        for value in now.drop_nulls().value_counts(sort=True)[column].head(MOST_VALUES).to_list():
+            masks = [(t == value).fill_null(False).to_numpy() for t in (was, now)]
+            x, y = before[masks[0] & np.isfinite(before)], after[masks[1] & np.isfinite(after)]
+            if min(x.size, y.size) < FOLLOW_ROWS:
+                continue
+            error = float(np.sqrt(x.var() / x.size + y.var() / y.size))
+            z = float(y.mean() - x.mean() - whole) / max(error, 1e-12)
+            if z >= WORST_Z and (best is None or z > best.z):
+                best = Inside({column: value}, masks[0], masks[1], z)
+    return best
+
+
+def _partner_moved(room: Room, partner: str) -> bool:
+    """Whether the other side of a broken relation moved itself; stale values of one column leave the others as they were."""
+    move = room.picture.moves.get(f"mean:{partner}")
+    return move is not None and move.moved
