@@ -64,7 +64,8 @@ def latency_and_stages(free: list[str], evidence: Evidence, total: str | None) -
     if total is None:
         total, why = _total(timed, evidence)
     timed = [n for n in timed if n != total]
-    loose = [n for n in free if n not in timed and n != total and _may_be_duration(evidence.columns[n])] if total else []
+    others = [evidence.columns[n] for n in free if n not in timed and n != total]
+    loose = [c.name for c in others if _may_be_duration(c) or _named_after(c, total)] if total else []
     stages = [
         n for n in (*timed, *loose)
         if total is None or (evidence.at_most(n, total) >= PART_OF_WHOLE and evidence.adds_to(n, total) > ADDS_TO_WHOLE)
@@ -111,6 +112,12 @@ def _may_be_duration(c: ColumnSummary) -> bool:
     parts = set(tokens(c.name))
     measured = c.kind == "numeric" and "Float" in c.dtype and c.n_unique > 2
     return measured and bool(parts & DURATION_HINTS) and not parts & (NOT_SERVING | CALENDAR)
+
+
+def _named_after(c: ColumnSummary, total: str) -> bool:
+    """Whether fractions of many sizes carry the name of the whole and a word more, as `rt_db` beside `rt`."""
+    whole, own = tokens(total), tokens(c.name)
+    return _measurement(c) and len(own) == len(whole) + 1 and own[: len(whole)] == whole
 
 
 def kpi_direction(column: ColumnSummary) -> str | None:

@@ -218,3 +218,13 @@ def test_what_comes_later_in_the_words_of_the_decision_is_the_label(tmp_path):
                            "netTag": "n-4.2"})
     assert (oc.roles.label, oc.roles.decision, oc.roles.score) == ("clerkType", "predictedType", "topProb")
     assert oc.roles.model_version == "netTag"
+
+
+def test_durations_named_after_the_whole_are_its_stages(tmp_path):
+    d = Draw(41)
+    parts = {f"rt_{k}": d.rng.gamma(4, scale, N) for k, scale in (("c", 3.0), ("n", 6.0))}
+    rest = d.rng.gamma(4, 6.0, N)  # a good part of the whole is in no column
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "label": d.y, "rt": sum(parts.values()) + rest, **parts,
+                           "rt_offer": (d.rng.random(N) < 0.2).astype(int)})
+    assert oc.roles.latency_ms == "rt"
+    assert oc.roles.stages == ("rt_c", "rt_n")

@@ -100,7 +100,9 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
     ("retention shortened to 7 days", False), ("failover to the backup", False), ("banner on the start page", False),
     ("trade fair in town", False), ("certificate rotation", False), ("colour read as BGR", False),
     ("audit record per call", False),
-    ("docs re-embedded", False), ("comments are scored too", False),
+    ("docs re-embedded", False), ("comments are scored too", False), ("desk move", True), ("model card updated", True),
+    ("quota of sandbox project", True), ("sandbox migrated, check credentials", False), ("survey for customers", True),
+    ("quarterly audit", True), ("view for controlling", True), ("orders_archive widened", True), ("old runs archived", True),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
     assert logged("edge", text).aside is aside

@@ -16,7 +16,7 @@ from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.checks.categories import _category, same_under_mapping
 from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
-from rca_kit.loop.s4_suspects.checks.service import _error_kind, _part_of_failures, components, failing_stage, metric_kind
+from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, components, failing_stage, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -287,3 +287,16 @@ def test_scores_on_another_scale_are_told_from_another_model(change: Any, says: 
     before, after = (np.random.default_rng(i).beta(2, 5, 3000) for i in (1, 2))
     frames = [pl.DataFrame({"s": x}) for x in (before, change(after))]
     assert _scale(SimpleNamespace(before=frames[0], after=frames[1], columns=SimpleNamespace(score="s"))) == says  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("worse", "slow", "expected"), [(True, 0.1, "stage:store_ms"), (True, 0.0, None), (False, 0.1, None)])
+def test_the_stage_that_takes_the_added_time_of_a_few_requests_is_told(worse: bool, slow: float, expected: str | None) -> None:
+    frames = []
+    for seed, part in ((1, 0.0), (2, slow)):
+        rng = np.random.default_rng(seed)
+        model, store = rng.gamma(8, 5, 5000), rng.gamma(4, 2, 5000) + np.where(rng.random(5000) < part, rng.gamma(9, 8, 5000), 0)
+        frames.append(pl.DataFrame({"ms": model + store, "model_ms": model, "store_ms": store}))
+    room: Any = SimpleNamespace(
+        before=frames[0], after=frames[1], readings={"latency_p95": SimpleNamespace(worse=worse)},
+        moved=lambda *_: ["latency_p95"], columns=Columns("ts", "binary", latency="ms", stages=("model_ms", "store_ms")))
+    assert [c.subject for c in _added(room)] == ([expected] if expected else [])

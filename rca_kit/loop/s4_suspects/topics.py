@@ -16,14 +16,14 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"next (?:week|month|quarter|year)", r"change freeze", r"sans impact", r"sin impacto", r"ohne (?:auswirkung|wirkung)",
     ),
     "people": (
-        r"off-?site", r"office move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
+        r"off-?site", r"(?:office|desk) move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
         r"new (?:joiners?|hires?|starters?)", r"recruit\w*", r"rota", r"on-call", r"audit (?:week|day|meeting)s?",
         r"(?:quarterly|annual|yearly) audit", r"planning week", r"survey for customers", r"customer survey",
         r"board meet\w*", r"invitation to",
     ),
     "papers": (
         r"docs? (?:urls?|pages?|site|only|updates?|fix\w*)", r"docstrings?", r"(?:api|developer|public) docs",
-        r"documentation", r"dokumentation", r"readme", r"runbooks?", r"comment (?:columns?|fields?)",
+        r"documentation", r"dokumentation", r"readme", r"model cards?", r"openapi", r"runbooks?", r"comment (?:columns?|fields?)",
         r"comments? (?:on|only)", r"release notes", r"copyright", r"price list", r"invoic\w+", r"contact address",
         r"licen[cs]e renewal", r"cost tags?", r"owner changed", r"payroll", r"(?:for|to|of the) finance",
         r"finance (?:export|mart|report)", r"privacy policy", r"terms of (?:service|use)",
@@ -38,16 +38,17 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "watching": (
         r"dashboards?", r"log(?:ging)? (?:levels?|retention|format|lines?|fields?)", r"access logs?",
-        r"debug (?:logs?|logging|page|menu|symbols|output|header|endpoint)s?", r"tracing",
+        r"verbosity", r"debug (?:logs?|logging|page|menu|symbols|output|header|endpoint)s?", r"tracing",
         r"alert (?:rules?|recipients?|channels?)", r"metrics? (?:prefix|names?)", r"build id", r"monitoring agent",
     ),
     "tests": (
         r"unit tests?", r"test coverage", r"flaky", r"typing(?! ?:)", r"lint\w*", r"pen(?:etration)? test", r"build agents?",
-        r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"headers? for tracing", r"a/a (?:check|test|sanity check)",
+        r"(?:staging|sandbox) (?:refresh|resized|copy|only)", r"of (?:the )?sandbox", r"ci (?:runners?|images?)",
+        r"headers? for tracing", r"a/a (?:check|test|sanity check)",
     ),
     "inside": (  # for those who work there, not for requests
         r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
-        r"internal (?:users?|tools?)", r"not served",
+        r"internal (?:users?|tools?)", r"not served", r"staff only",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly) (?:backup|report|export)", r"backup window",
         r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived?",
         r"old (?:runs?|artefacts|artifacts|partitions)",

@@ -14,10 +14,12 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.stats.rates import rank_z, rate_z
 
 FAILED_LEAST, FAILED_Z = 8, 4.0  # failed requests, and their rank z against those that succeed, that tell where they fail
+MOST_ADDED, ADDED_Z = 0.5, 6.0  # part of the time added to requests that a stage must take to be the slow one; standard errors
 STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
 # words in metric names, and what kind of trouble their move is
 AS_TRAFFIC = 0.2  # difference of log growth up to which a counter goes with the requests
 METRIC_KINDS = (
+    ("other", ("dns", "resolver", "name_lookup")),
     ("cache", ("cache", "hit", "miss")),
     ("stale", ("age", "lag", "fresh", "stale", "delay")),
     ("restart", ("restart", "crash", "oom", "evict")),
@@ -57,7 +59,34 @@ def stages(room: Room) -> Outcome:
         )
         for stage, r, added, ratio in slowed
     ]
+    clues = clues or _added(room)
     return Outcome("stage_latency", title, "infra", "free", as_clues(clues), "no stage slowed down")
+
+
+def _added(room: Room) -> list[Clue]:
+    """The stage in which most of the time added to the mean request is spent: a few slow ones need not move its percentile."""
+    c = room.columns
+    if c.latency is None or not any(room.readings[n].worse for n in room.moved("service") if n != "error_rate"):
+        return []
+    whole = _gain(room, c.latency)
+    gains = {stage: _gain(room, stage) for stage in c.stages}
+    stage = max(gains, key=lambda s: gains[s][0])
+    (gain, z), part = gains[stage], gains[stage][0] / whole[0] if whole[0] > 0 else 0.0
+    if part < MOST_ADDED or z < ADDED_Z:
+        return []
+    text = f"{stage}: {gain:+.1f} ms for the mean request, {min(part, 1.0):.0%} of what was added"
+    return [Clue("stage_latency", f"stage:{stage}", "slow", text, float(z / (z + ADDED_Z)), None, None, min(part, 1.0))]
+
+
+def _gain(room: Room, column: str) -> tuple[float, float]:
+    """Change of a duration's mean, the longest thousandth cut off, and its z."""
+    b, a = (x[np.isfinite(x)] for x in (numbers(room.before, column), numbers(room.after, column)))
+    if min(b.size, a.size) < FAILED_LEAST:
+        return 0.0, 0.0
+    top = float(np.quantile(a, 0.999))
+    b, a = np.minimum(b, top), np.minimum(a, top)
+    error = float(np.sqrt(b.var() / b.size + a.var() / a.size))
+    return float(a.mean() - b.mean()), float(a.mean() - b.mean()) / max(error, 1e-12)
 
 
 def errors(room: Room) -> Outcome:
