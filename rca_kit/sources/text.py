@@ -151,14 +151,16 @@ def check_jsonl(path: Path) -> None:
 
 
 def jsonl_columns(path: Path) -> list[str]:
-    """Keys of the first lines, in the order in which they come: the engine gives them in any.
+    r"""Keys of the first lines, in the order in which they come: the engine gives them in any.
 
     Examples
     --------
-    >>> jsonl_columns(Path("no-such.jsonl"))
-    Traceback (most recent call last):
-    ...
-    FileNotFoundError: [Errno 2] No such file or directory: 'no-such.jsonl'
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "log.jsonl"
+    ...     _ = path.write_text('{"ts": 1, "a": 2}\n{"ts": 2, "b": 3}', encoding="utf-8")
+    ...     jsonl_columns(path)
+    ['ts', 'a', 'b']
     """
     lines = [line for line in read_head(path)[0].splitlines()[:HEAD_LINES] if line.strip()]
     names: dict[str, None] = {}

@@ -12,6 +12,7 @@ import polars as pl
 from rca_kit.case.changes import Change
 from rca_kit.loop.s4_suspects.changes import WORDS as CHANGE_WORDS
 from rca_kit.loop.s4_suspects.changes import parse_scope
+from rca_kit.loop.s4_suspects.topics import touches_nothing
 from rca_kit.sources import OpenCase
 from rca_kit.training.anonymise.aliases import (
     COMPONENT_ROLES,
@@ -198,6 +199,8 @@ def mask_changes(mask: Mask, listed: tuple[Change, ...]) -> tuple[list[dict[str,
         words = [w for listed_words in CHANGE_WORDS.values() for w in [x for x in listed_words if x in text][:2]]
         words = [w for w in dict.fromkeys(words) if w not in component]
         said = f"about {', '.join(about)}" if about else "no more is told"  # no word here may speak for a category
+        if touches_nothing(c.component, c.description):
+            said += ", no impact"
         scope = parse_scope(c.scope)
         rows.append(
             {

@@ -7,9 +7,22 @@ function repaint(value, twins) {
   return value;
 }
 
+// A page that was reopened fetches the models of a living kernel one by one, and a cell may run before this one is there.
+const WAIT_MS = 250, WAITS = 240;
+
+async function known(manager, id) {
+  for (let i = 0; ; i += 1) {
+    try {
+      return await manager.get_model(id);
+    } catch (e) {
+      if (i >= WAITS) throw e;
+      await new Promise((go) => setTimeout(go, WAIT_MS));
+    }
+  }
+}
+
 async function library(model) {
-  const manager = model.widget_manager;
-  const lib = await manager.get_model(model.get("library").replace("IPY_MODEL_", ""));
+  const lib = await known(model.widget_manager, model.get("library").replace("IPY_MODEL_", ""));
   const version = lib.get("version");
   globalThis.__rcaKitPlotly ??= {};
   globalThis.__rcaKitPlotly[version] ??= (async () => {
