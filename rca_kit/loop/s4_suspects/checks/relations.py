@@ -36,7 +36,7 @@ def relations(room: Room) -> Outcome:
     ]
     known = {clue.subject for clue in clues}
     aged = unfollowed(room, names)
-    if not aged and (here := worst_segment(room)) is not None:
+    if not aged and _asked(room) and (here := worst_segment(room)) is not None:
         aged = unfollowed(room, names, here)
     clues += [c for c in aged if c.subject not in known]
     return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
@@ -49,7 +49,7 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     are wrong, labels follow everything less.
     """
     c = room.columns
-    if c.label is None or room.picture.aggregates.plan.label_kind == "class" or not room.moved("quality"):
+    if c.label is None or not _asked(room):
         return []
     moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
     moved |= {n for n, inside in room.inside.items() if here is not None and inside.where == here.where}
@@ -83,6 +83,11 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
         )
         for i in np.flatnonzero(less)
     ]
+
+
+def _asked(room: Room) -> bool:
+    """Whether labels, where there are any, are numbers, and quality moved."""
+    return room.picture.aggregates.plan.label_kind != "class" and bool(room.moved("quality"))
 
 
 def worst_segment(room: Room) -> Inside | None:

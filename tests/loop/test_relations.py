@@ -1,0 +1,158 @@
+"""What goes together: labels with features, scores with features, a version with those beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rca_kit.aggregates.plan import Columns
+from rca_kit.loop.s4_suspects.checks.model import _scores_alone
+from rca_kit.loop.s4_suspects.checks.recorded import _bound
+from rca_kit.loop.s4_suspects.checks.relations import unfollowed, worst_segment
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.hypotheses import explained_away
+from rca_kit.loop.s4_suspects.surrogate import fit_gap
+from rca_kit.loop.s4_suspects.verdict import decide
+
+
+def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
+    """Labels of four features; `change` is given the features, labels and generator of after and gives both as served."""
+    frames: list[pl.DataFrame] = []
+    for seed, after in ((1, False), (2, True)):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(4000, 4))
+        y = x @ np.array([1.0, 0.8, -0.7, 0.5]) + rng.normal(size=4000)
+        y = (y > 0).astype(float) if binary else y
+        if after:
+            x, y = change(x, y, rng)
+        frames.append(pl.DataFrame({**{f"f{i}": x[:, i] for i in range(4)}, "y": y}))
+    plan = SimpleNamespace(label_kind="binary" if binary else "number")
+    return SimpleNamespace(
+        before=frames[0], after=frames[1], compared={}, inside={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
+        moved=lambda *_: ["mae"] if quality else [],
+        columns=Columns("ts", "binary", label="y", features=("f0", "f1", "f2", "f3")))
+
+
+def aged(x: Any, y: Any, rng: Any) -> Any:
+    return np.column_stack([rng.permutation(x[:, 0]), x[:, 1:]]), y
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: bool) -> None:
+    names = ["f0", "f1", "f2", "f3"]
+    (clue,) = unfollowed(followed_room(aged, binary), names)
+    assert clue.subject == "feature:f0" and clue.signature == "stale" and "as much as before" in clue.says
+    assert clue.facts["part"] == pytest.approx(0.0, abs=0.06)
+    some = followed_room(lambda x, y, r: (np.where(r.random((4000, 1)) < 0.5, aged(x, y, r)[0], x), y), binary)
+    (half,) = unfollowed(some, names)
+    assert half.subject == "feature:f0" and half.facts["part"] == pytest.approx(0.5, abs=0.12)
+    noisy = followed_room(lambda x, y, r: (x, np.where(r.random(4000) < 0.5, r.permutation(y), y)), binary)
+    assert not unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
+    assert not unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
+    assert not unfollowed(followed_room(aged, binary, quality=False), names)
+
+
+def test_stale_values_explain_that_labels_differ() -> None:
+    concept = Clue("concept", "population", "concept", "labels differ", 1.0)
+    stale = Clue("relation", "feature:f0", "stale", "labels follow f0 40% as much", 0.8, facts={"labels": 1.0})
+    assert explained_away([concept, stale]) == [stale]
+    assert explained_away([concept, replace(stale, facts={"z": 9.0})])[0] == concept
+
+
+@pytest.mark.parametrize(("change", "effect", "mix", "told"), [
+    (-0.3, 0.0, [], True), (-0.3, 0.4, [], False), (-0.3, 0.0, ["share:a"], False), (-0.02, 0.0, [], False)])
+def test_scores_that_moved_alone_accuse_the_scorer(change: float, effect: float, mix: list[str], told: bool) -> None:
+    rng = np.random.default_rng(1)
+    reading = SimpleNamespace(moved=True, change=change, before=0.8, after=0.8 + change)
+    room: Any = SimpleNamespace(
+        readings={"score_mean": reading}, columns=Columns("ts", "multiclass", score="s"), clocks=(), onset=lambda _: 7, inside={},
+        before=pl.DataFrame({"s": np.clip(rng.normal(0.8, 0.15, 2000), 0, 1)}), moved=lambda *families: mix,
+        compared={"x": SimpleNamespace(changed=effect > 0, effect=effect)})
+    clue = _scores_alone(room)
+    assert (clue is not None) is told
+    if clue is not None:
+        assert clue.signature == "score_function" and clue.subject == "model:" and clue.strength > 0.8
+
+
+@pytest.mark.parametrize(("share", "off", "expected"), [
+    (0.1, True, "v2"), (0.5, True, "v2"), (0.9, True, "v2"), (0.5, False, None)])
+def test_the_version_whose_scores_are_other_is_told_from_those_beside_it(share: float, off: bool, expected: str | None) -> None:
+    rng = np.random.default_rng(8)
+    frames, scores = [], []
+    for side in range(2):
+        x = rng.normal(size=(6000, 3))
+        new = (rng.random(6000) < share) & (side == 1)
+        weights = np.where(new[:, None] & off, [-0.5, 1.0, 0.2], [1.0, 0.5, 0.2])
+        scores.append((x * weights).sum(1) + rng.normal(size=6000) * 0.3)
+        frames.append(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "v": np.where(new, "v2", "v1")}))
+    gap = fit_gap(*frames, ["a", "b", "c"], *scores, groups="v")
+    whole = fit_gap(*frames, ["a", "b", "c"], *scores)
+    assert gap is not None and whole is not None and gap.odd == expected
+    assert gap.strength > 0.9 if off else gap == whole and gap.strength < 0.3
+
+
+def test_versions_that_score_alike_are_not_told_apart() -> None:
+    rng = np.random.default_rng(9)
+    for _ in range(10):
+        x = rng.normal(size=(4000, 2))
+        y = x.sum(1) + rng.normal(size=4000)
+        frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "v": rng.choice(["v1", "v2", "v3"], 4000)})
+        gap = fit_gap(frame[:2000], frame[2000:], ["a", "b"], y[:2000], y[2000:], groups="v")
+        assert gap is not None and gap.odd is None
+
+
+@pytest.mark.parametrize(("cut", "told"), [("clip", True), ("constant", False), ("low", True)])
+def test_scores_that_end_at_a_bound_were_cut_off(cut: str, told: bool) -> None:
+    rng = np.random.default_rng(2)
+    before, after = rng.beta(2, 5, 3000), rng.beta(2, 5, 3000)
+    bound = 0.4 if cut != "low" else 0.1
+    low = cut == "low"
+    beyond = after < bound if low else after > bound
+    served = np.where(beyond if cut != "constant" else rng.random(3000) < 0.3, bound, after)
+    share = float((served == bound).mean())
+    assert bool(_bound(bound, served, before, share)) is told
+
+
+@pytest.mark.parametrize(("z", "odd", "verdict"), [
+    (7.0, 0.0, "incident"), (4.0, 0.9, "incident"), (4.0, 0.0, "no_change"), (1.0, 0.9, "no_change")])
+def test_a_canary_is_an_incident_where_it_does_worse_or_scores_otherwise_too(z: float, odd: float, verdict: str) -> None:
+    where = {"column": "v", "op": "in", "values": ["v2"]}
+    clues = [Clue("version", "model:v2", "version", "new", 0.5, facts={"side_by_side_z": z})]
+    if odd:
+        clues.append(Clue("score_function", "model:v2", "score_function", "other scores", odd, where=where))
+    picture = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})
+    room: Any = SimpleNamespace(readings={}, picture=picture, moved=lambda *families: [], main="auc", compared={})
+    assert decide(room, (Outcome("version", "t", "model", "free", tuple(clues)),)).verdict == verdict
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_rows_of_somebody_else_in_one_segment_are_stale_there_and_no_changed_world(mixed: bool) -> None:
+    region = np.random.default_rng(3).choice(["north", "south", "east", "west"], 4000)
+    there = region == "south"
+
+    def served(x: Any, y: Any, rng: Any) -> Any:
+        x = x.copy()
+        if mixed:
+            x[there, :2] = x[rng.permutation(np.flatnonzero(there)), :2]
+        return x, y
+
+    names = ["f0", "f1", "f2", "f3"]
+    room = followed_room(served, binary=False)
+    slopes = np.array([1.0, 0.8, -0.7, 0.5])
+    for side in ("before", "after"):
+        frame = getattr(room, side).with_columns(region=pl.Series(region))
+        setattr(room, side, frame)
+    room.columns = replace(room.columns, segments=("region",))
+    room.loss = lambda f: np.abs(f["y"].to_numpy() - f.select(names).to_numpy() @ slopes)
+    here = worst_segment(room)
+    assert (here is not None) is mixed
+    if here is not None:
+        assert here.where == {"region": "south"}
+        found = unfollowed(room, names, here)
+        assert {c.subject for c in found} == {"feature:f0", "feature:f1"}
+        assert all(c.says.startswith("in region = south") for c in found)
