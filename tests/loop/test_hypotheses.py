@@ -87,6 +87,7 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
 
 
 @pytest.mark.parametrize(("text", "aside"), [
+    ("weekly vacuum", True),
     ("feature docs url updated", True), ("Dashboards migrated", True), ("log level info -> warn", True),
     ("unit tests and typing, no functional change", True), ("header size limits documented and set", False),
     ("guard wording added to the preamble", False), ("new key for device_type", False), ("color space of images: BGR", False),

@@ -51,6 +51,13 @@ def test_a_ramp_is_dated_by_its_start(length: int) -> None:
     assert max(np.abs(off)) <= 0.35 * length
 
 
+def test_a_ramp_that_the_outcome_leaves_open_is_told_by_what_moved_with_it() -> None:
+    for seed in range(6):
+        found = moves(np.clip((np.arange(N) - START) / 12, 0, 1), (2.5, 12.0, 9.0), seed)
+        onset = joint_onset([found["mean:x0"]], GRID, found.values())
+        assert abs(onset.index / GRID.coarse - START) <= 4
+
+
 def test_a_step_is_no_ramp_wherever_in_its_bucket_it_begins() -> None:
     for part in (0.0, 0.3, 0.5, 0.8):
         shape = np.where(np.arange(N) > START, 1.0, 0.0)

@@ -24,6 +24,8 @@ UNSEEN = 0.0005  # share below which a value was not there
 STAYS_FOR, STAYS, FILLS = 6, 0.8, 0.3
 GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched on
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
+# nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
+GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 1.0
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
 IN_SIGHT = 3.0  # nats below the anchor's best at which a start and end are still its own
 
@@ -118,7 +120,8 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     slow = np.where(rise, total + log_length, -np.inf)
     together_says = _log_sum(slow[rise]) - _log_sum(total[step])
     anchor_says = _log_sum((own + log_length)[rise]) - _log_sum(own[step])
-    if min(together_says, anchor_says) <= math.log(1 / GRADUAL_PRIOR - 1):
+    odds = math.log(1 / GRADUAL_PRIOR - 1)
+    if min(together_says, anchor_says) <= odds and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
         return None
     weight = np.exp(slow - slow[rise].max()).sum(1)
     cumulative = np.cumsum(weight / weight.sum())

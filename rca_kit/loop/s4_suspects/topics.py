@@ -49,7 +49,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "inside": (  # for those who work there, not for requests
         r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
         r"internal (?:users?|tools?)", r"not served", r"staff only",
-        r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly) (?:backup|report|export)", r"backup window",
+        r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly|monthly) (?:backup|report|export)", r"backup window",
+        r"vacuum(?:ing)?",
         r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived?",
         r"old (?:runs?|artefacts|artifacts|partitions)",
     ),

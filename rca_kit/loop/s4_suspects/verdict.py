@@ -11,6 +11,7 @@ from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
+from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -47,6 +48,7 @@ LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to m
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
+STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
 
@@ -97,6 +99,10 @@ def decide(
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
+    rescaled = any(c.signature == "rescaled" and c.strength >= CORRUPTION_LEAST for o in outcomes for c in o.clues)
+    behind = stayed_behind(room, 1.0 if rescaled else STAYED_BEHIND)
+    if behind:
+        return Verdict("incident", behind)
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     if (shifted or drifted) and all(c.signature == "mix" for c in drifted) and _first_weekend(room):
@@ -149,6 +155,22 @@ def _quality_known(room: Room) -> bool:
     """Whether enough labels have arrived after the onset to have shown harm."""
     r = room.readings.get("label_share")
     return r is not None and (r.after or 0.0) >= LABELS_LEAST
+
+
+def stayed_behind(room: Room, least: float) -> str:
+    """In words, that the scores moved and the truth did not follow; empty when it did or cannot be told.
+
+    One question of its own, so it needs no correction for all that was looked at: is the change of the bias (score less truth)
+    that of the mean score, as when only the scores moved, or none, as when the world moved with them? Answered by the ratio of
+    the two likelihoods, which must be `least`.
+    """
+    score, bias = room.readings.get("score_mean"), room.readings.get("bias")
+    if score is None or bias is None or not score.moved or not score.change or bias.change is None or bias.interval is None:
+        return ""
+    error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
+    if error <= 0 or (bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2) < np.log(least):
+        return ""
+    return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and what happened then did not move with it"
 
 
 def _first(clues: list[Clue]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -21,6 +23,9 @@ TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond wh
 # of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
 # differ; and times that by which it must have moved, so that no drift ends there by chance
 PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 4.0
+# of a permutation under way: number of values (fewer can go few ways, more too many), chi-square per value that must have moved,
+# least part of the way, least probability of what is left, and the strength: one drift in ten goes that way by chance
+PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6), 10.0, 0.2, 0.1, 0.7
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -110,7 +115,7 @@ def _permuted_inside(room: Room, column: str) -> Clue | None:
         return None
     sides = room.before[column].filter(here.before), room.after[column].filter(here.after)
     nb, na = ({str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()} for s in sides)
-    clue = _permuted(column, nb, na)
+    clue = permuted(column, nb, na)
     if clue is None:
         return None
     share = (clue.share or 0.0) * float(here.after.mean())
@@ -197,10 +202,36 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
             room.harm(np.zeros(room.before.height, bool), bad),
             {"column": column, "op": "in", "values": [values[i]]},
         )
-    return _permuted(column, nb, na)
+    return permuted(column, nb, na) or permuted_partly(room, column, nb, na)
 
 
-def _permuted(column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+def permuted_partly(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The shares on their way to a permutation of what was, where a change comes on as caches are filled anew.
+
+    With shares p before, a part w of the requests whose values have changed places by a permutation P brings p + w (Pp - p): a
+    few of all directions in which shares can move. How well the best one fits is told by chi-square on what is left.
+    """
+    onset, values = room.picture.onset, sorted(nb)
+    if onset is None or not onset.gradual or not PARTLY_VALUES[0] <= len(values) <= PARTLY_VALUES[1] or set(na) - set(nb):
+        return None
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
+    noise = (p + q) / 2 * (1 / tb + 1 / ta)
+    if ((q - p) ** 2 / noise).sum() < PARTLY_CLEAR * len(values):
+        return None
+    ways = np.array(list(permutations(range(len(values)))))[1:]
+    way = p[ways] - p
+    part = np.clip((way * (q - p) / noise).sum(1) / np.maximum((way**2 / noise).sum(1), 1e-12), 0.0, 1.0)
+    left = ((q - p - part[:, None] * way) ** 2 / noise).sum(1)
+    best = int(np.argmin(left))
+    if part[best] < PARTLY_LEAST or chdtrc(len(values) - 2, left[best]) < PARTLY_FITS:
+        return None
+    goes = ", ".join(f"{values[j]} -> {values[i]}" for i, j in enumerate(ways[best]) if i != j)
+    says = f"{column}: the values' shares swap places ({goes}), {part[best]:.0%} of the way so far"
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, PARTLY_STRENGTH, None, float(0.5 * np.abs(q - p).sum()))
+
+
+def permuted(column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
     """The same shares under other values: a drift that ends in a permutation of what was is no accident."""
     values = sorted(nb)
     tb, ta = max(sum(nb.values()), 1), max(sum(na.values()), 1)

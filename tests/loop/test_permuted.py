@@ -1,0 +1,58 @@
+"""Values that change places, at once or little by little."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rca_kit.loop.s4_suspects.checks.categories import permuted, permuted_partly
+
+SHARES = {"18-24": 0.22, "25-34": 0.30, "35-49": 0.28, "50+": 0.20}
+N = 12_000
+
+
+def counts(shares: np.ndarray, rng: np.random.Generator) -> dict[str, int]:
+    drawn = rng.multinomial(N, shares / shares.sum())
+    return {v: int(k) for v, k in zip(SHARES, drawn, strict=True)}
+
+
+def room(gradual: bool = True) -> Any:
+    return SimpleNamespace(picture=SimpleNamespace(onset=SimpleNamespace(gradual=gradual)))
+
+
+@pytest.mark.parametrize("part", [0.4, 0.7, 1.0])
+def test_codes_that_are_refreshed_one_by_one_are_told_before_they_are_through(part: float) -> None:
+    rng, p = np.random.default_rng(3), np.array(list(SHARES.values()))
+    swapped = p[[2, 3, 0, 1]]
+    found = [permuted_partly(room(), "age", counts(p, rng), counts(p + part * (swapped - p), rng)) for _ in range(20)]
+    told = [c for c in found if c is not None]
+    assert len(told) >= 15
+    assert all(c.signature == "permuted" and c.subject == "feature:age" for c in told)
+    assert "50+ -> 25-34" in told[0].says
+    assert f"{part:.0%}"[0] in told[0].says.split(", ")[-1]
+
+
+def test_a_change_at_once_is_left_to_the_exact_comparison() -> None:
+    rng, p = np.random.default_rng(4), np.array([0.5, 0.3, 0.15, 0.05])
+    before, after = counts(p, rng), counts(p[[2, 3, 0, 1]], rng)
+    assert permuted_partly(room(gradual=False), "age", before, after) is None
+    exact = permuted("age", before, after)
+    assert exact is not None and exact.strength > 0.7
+
+
+def test_few_drifts_go_that_way_by_chance() -> None:
+    rng, p = np.random.default_rng(5), np.array(list(SHARES.values()))
+    told = 0
+    for _ in range(200):
+        drift = rng.normal(size=4) * 0.06
+        after = counts(np.maximum(p + drift - drift.mean(), 0.02), rng)
+        told += permuted_partly(room(), "age", counts(p, rng), after) is not None
+    assert told <= 30, "one in ten to seven"
+
+
+def test_no_drift_is_no_permutation() -> None:
+    rng, p = np.random.default_rng(6), np.array(list(SHARES.values()))
+    assert all(permuted_partly(room(), "age", counts(p, rng), counts(p, rng)) is None for _ in range(200))

@@ -1,0 +1,54 @@
+"""Whether the truth went with the scores: the one question that is put to outcomes too few to move on their own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, stayed_behind
+from rca_kit.stats.rates import Z95
+
+ERROR = 0.01
+
+
+def reading(metric: str, change: float, moved: bool) -> MetricReading:
+    interval = (change - Z95 * ERROR, change + Z95 * ERROR)
+    return MetricReading(metric, 0.3, 0.3 + change, change, interval, 5000, 900, 0.01, moved, None)
+
+
+def asked(score: float, bias: float, moved: bool = True, least: float = STAYED_BEHIND) -> str:
+    read = (reading("score_mean", score, moved), reading("bias", bias, False))
+    room: Any = SimpleNamespace(readings={r.metric: r for r in read})
+    return stayed_behind(room, least)
+
+
+def test_scores_that_moved_alone_are_told() -> None:
+    said = asked(-0.05, -0.04)
+    assert "the mean score moved (0.3 -> 0.25)" in said
+    assert asked(-0.05, -0.01) == "", "the truth went with them"
+    assert asked(-0.05, 0.05) == "", "the bias moved the other way"
+    assert asked(-0.05, -0.04, moved=False) == "", "scores that held still say nothing"
+
+
+def test_little_is_enough_where_something_else_speaks_for_it() -> None:
+    assert asked(-0.03, -0.02) == ""
+    assert asked(-0.03, -0.02, least=1.0) != ""
+
+
+def test_metrics_that_the_log_cannot_tell_say_nothing() -> None:
+    room: Any = SimpleNamespace(readings={"score_mean": reading("score_mean", -0.05, True)})
+    assert stayed_behind(room, STAYED_BEHIND) == ""
+
+
+@pytest.mark.parametrize("score", [0.5, 1.0, 2.5, 6.0])  # standard errors of the bias
+def test_harmless_drifts_are_seldom_called_that(score: float) -> None:
+    """Where the world moves with the scores the bias is noise: the ratio exceeds 20 once in 140 times at most."""
+    noise = np.random.default_rng(5).normal(size=4000) * ERROR
+    told = np.mean([asked(score * ERROR, b) != "" for b in noise])
+    assert told <= 0.011
+    missed = np.mean([asked(score * ERROR, score * ERROR + b) == "" for b in noise])
+    assert missed <= 0.02 or score < 6.0
