@@ -13,7 +13,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm
 
-COMERS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # signs of who comes, as a campaign leaves
+GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
@@ -81,7 +81,7 @@ def hypotheses(
     present: dict[str, float] = {}
     for c in told:
         present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
-    guests = any(c.signature in COMERS and c.strength > 0.3 for c in told)
+    guests = any(c.signature in GUEST_SIGNS and c.strength > 0.3 for c in told)
     broken = {
         s
         for s, cs in by_subject.items()
