@@ -74,7 +74,8 @@ def _manager_class(state: Path, budget: float | None) -> Any:
     """Make a kernel manager whose kernel is this interpreter: no kernelspec has to be installed for that."""
     jupyter = importlib.import_module("jupyter_client")
     spec = jupyter.kernelspec.KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        # what goes wrong in a cell is told by papermill; the launcher's own log is about its being stopped
+        argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=CRITICAL", "-f", "{connection_file}"],
         display_name="Python 3",
         language="python",
         env={ENVIRONMENT: str(state), BUDGET: "" if budget is None else str(budget)},

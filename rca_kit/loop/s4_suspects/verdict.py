@@ -170,7 +170,7 @@ def stayed_behind(room: Room, least: float) -> str:
     error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
     if error <= 0 or (bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2) < np.log(least):
         return ""
-    return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and what happened then did not move with it"
+    return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
 
 
 def _first(clues: list[Clue]) -> str:
