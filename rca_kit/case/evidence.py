@@ -14,6 +14,7 @@ from rca_kit.case.vocabulary import NEGATIVE_VALUES, POSITIVE_VALUES
 
 Array = NDArray[np.float64]
 MAX_ROWS = 40_000  # rows that pairwise facts are computed on
+CUT_PARTS = 20  # of the rows, in the order of the table, in most of which a threshold holds still
 MIN_PAIRS = 50  # rows from which a correlation says something
 NEWEST_ROWS, NOT_YET = 10, 0.5  # of at least these newest rows, the part that lacks a value which arrives later
 LIKE_SCORES = 20  # groups of like score
@@ -115,6 +116,17 @@ class Evidence:
     def _separation(self, by: str, two_valued: str) -> float:
         side = self.numbers(two_valued)
         return _auc(self.numbers(by), np.where(np.isnan(side), np.nan, side == np.nanmax(side, initial=-np.inf)))
+
+    def cut(self, by: str, two_valued: str) -> float:
+        """Separation in the middle one of parts that follow each other: a threshold that was moved is a threshold in each."""
+        key = ("cut", by, two_valued)
+        if key not in self._pairs:
+            score, side = self.numbers(by), self.numbers(two_valued)
+            known = np.flatnonzero(~(np.isnan(score) | np.isnan(side)))
+            parts = np.array_split(known, CUT_PARTS) if known.size >= CUT_PARTS * MIN_PAIRS else []
+            told = [_auc(score[p], (side[p] == side[known].max()).astype(float)) for p in parts if np.ptp(side[p]) > 0]
+            self._pairs[key] = float(np.median(told)) if len(told) > CUT_PARTS / 2 else self.separation(by, two_valued)
+        return self._pairs[key]
 
     def right_when_high(self, score: str, label: str, decision: str) -> float:
         """Area under the ROC curve of a score for the rows whose decided class was the true one; 0.5 when it cannot be told."""

@@ -151,7 +151,7 @@ def _score_decision(score: str, decision: str, evidence: Evidence) -> float:
 def _thresholded(score: str, decision: str, evidence: Evidence) -> bool:
     if evidence.columns[decision].n_unique != 2:
         return False
-    apart = evidence.separation(score, decision)
+    apart = evidence.cut(score, decision)
     return max(apart, 1 - apart) >= DETERMINED
 
 

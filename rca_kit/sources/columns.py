@@ -21,6 +21,7 @@ ID_SHARE = 0.95  # distinct values per row from which text or whole numbers iden
 MIN_ID_ROWS = 50  # below this, distinct values say nothing
 TEXT_LENGTH = 40  # mean characters from which a column is prose
 TEXT_WORDS = 4.0  # mean words, likewise
+ENDED_WORDS, ENDED = 2.5, 0.5  # mean words of short sentences, of which most end as sentences do
 DAYS_BEFORE, DAYS_AFTER = 400, 60  # a log goes back from its incident by a year at most; labels arrive some weeks after
 _HEX = re.compile(r"^[0-9a-fA-F-]{16,}$")
 
@@ -107,7 +108,8 @@ def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> 
     if _is_time_text(head):
         return "time"
     length, words = _mean(head.str.len_chars()), _mean(head.str.count_matches(r"\S+"))
-    if words >= TEXT_WORDS or (length >= TEXT_LENGTH and words >= 2):
+    ended = words >= ENDED_WORDS and _mean(head.str.contains(r"[.!?…]\s*$").cast(pl.Float64)) >= ENDED
+    if words >= TEXT_WORDS or ended or (length >= TEXT_LENGTH and words >= 2):
         # a dozen long phrases may be the names of a menu; answers written from templates are few and longer still
         return "text" if n_unique > MAX_LISTED_VALUES // 2 or words >= 2 * TEXT_WORDS or identifies else "category"
     if identifies:

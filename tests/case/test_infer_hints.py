@@ -53,6 +53,25 @@ def test_model_version_known_from_the_change_log(tmp_path):
     assert oc.roles.model_version == "flavour" and oc.roles.segments == ("shelf",)
 
 
+def test_a_threshold_that_was_moved_still_makes_a_decision(tmp_path):
+    d = Draw(31)
+    late = np.arange(N) > N * 0.6
+    passes = (d.p >= np.where(late, 0.8, 0.4)).astype(int)
+    coin = (d.rng.random(N) < np.where(late, 0.2, 0.6)).astype(int)
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "label": d.y, "passes": passes, "coin": coin})
+    assert oc.roles.decision == "passes"
+    assert "coin" in oc.roles.features
+
+
+def test_short_sentences_are_no_segment(tmp_path):
+    d = Draw(32)
+    about, says = ("The offer", "Your order", "This link", "An account"), ("is closed", "stays valid", "has moved")
+    said = d.cat(*(f"{a} {b}{end}" for a in about for b in says for end in (".", "!", " …")))
+    city = d.cat("New York City", "Rio de Janeiro", "Frankfurt am Main", "Berlin")
+    oc = opened(tmp_path, {"ts": times(), "score": d.p, "label": d.y, "uttered": said, "city": city})
+    assert "city" in oc.roles.segments and "uttered" not in oc.roles.segments
+
+
 def test_two_equal_times_are_refused(tmp_path):
     d = Draw(13)
     later = [t + timedelta(seconds=float(s)) for t, s in zip(times(), d.rng.normal(size=N) * 5, strict=True)]

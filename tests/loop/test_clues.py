@@ -17,7 +17,7 @@ from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
-from rca_kit.loop.s4_suspects.checks.traffic import _gone_over
+from rca_kit.loop.s4_suspects.checks.traffic import _gone_over, _handed_over
 from rca_kit.loop.s4_suspects.checks.values import _filled, _settled, _swapped, values
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
@@ -280,3 +280,12 @@ def test_people_who_went_over_to_others_are_not_lost() -> None:
     assert not _gone_over(480.0, [(x, x + 10) for x, _ in others], 1.2)  # they stayed as they were
     assert not _gone_over(480.0, others, 6.0)  # as much as that they wander anyway
     assert not _gone_over(-480.0, others, 1.2)
+
+
+def test_traffic_moved_between_two_values_is_not_lost_though_all_came_less_often() -> None:
+    """By night all come 0.7 times as often; what one value lost, another gained by the measure of the third."""
+    moved = {"use": (3000.0, 1400.0), "euw": (4400.0, 3760.0), "apn": (1300.0, 915.0)}
+    assert _handed_over(moved, "use", 2.8)
+    assert not _handed_over({**moved, "euw": (4400.0, 3080.0)}, "use", 2.8)  # the others went on as before: it was lost
+    assert not _handed_over(moved, "use", 20.0)  # as much as that they wander anyway
+    assert not _handed_over({v: moved[v] for v in ("use", "euw")}, "use", 2.8)  # nothing is left to measure by

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, akin, hypotheses
@@ -25,6 +26,15 @@ def test_errors_without_a_component_are_laid_at_the_blamed_change_s() -> None:
     fits = [Fit(change("c1", "ranker"), 3.0, 0.0, "silent", {}), Fit(change("c2", ""), 3.0, 0.0, "silent", {})]
     found = hypotheses([clue], fits, Scene("service", 10, ()))
     assert {(h.subject, h.change_id) for h in found[:-1]} == {(NAMELESS, None), ("component:ranker", "c1"), (NAMELESS, "c2")}
+
+
+def test_errors_on_a_range_of_values_are_made_by_the_code_that_reads_them() -> None:
+    clue = Clue("error_types", "component:", "error:other", "error 'X' in 20% of requests", 0.9)
+    band = Segment({"visits": {"ge": 7.0}})
+    for segments, subject in (((band,), "feature:visits"), ((), "component:service"), ((band, band), "component:service")):
+        found = hypotheses([clue], [], Scene("service", 10, segments, features=("visits",)))[:-1]
+        assert {h.subject for h in found} == {subject}
+        assert ("infra" in {h.category for h in found}) is (subject == "component:service")
 
 
 def test_each_of_more_entries_is_less_likely_the_guilty_one() -> None:

@@ -291,3 +291,10 @@ def test_losses_that_most_hours_show_nothing_of_are_as_wide_as_all_of_them() -> 
     assert sum(m.moved for moves in quiet for m in moves.values()) <= 1
     hard = [scan_all([sparse_losses(s, over, 8 / 16)], over, MONDAY + timedelta(days=10), ()) for s in range(20)]
     assert sum(m.moved for moves in hard for m in moves.values()) >= 16
+
+
+@pytest.mark.parametrize(("until", "moved"), [(24, True), (15, True), (10, False)])
+def test_in_a_log_of_one_day_an_alert_may_come_hours_after_what_it_is_about(until: int, moved: bool) -> None:
+    over = grid(1)
+    errors = counted("error_rate", "service", lambda h: np.where((h >= 8) & (h < until), 0.2, 0.02), over, 4)
+    assert scan_all([errors], over, over.time(int(20 * 3600 / over.width_s)), ())["error_rate"].moved is moved

@@ -36,7 +36,8 @@ WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but n
 COMERS = ("volume", "mix", "input")  # families of who comes and how many
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
-OVER_BY = 0.15  # part of the log by which a passing change may be over before the alert and still be what it is about
+# part of the log, or seconds, by which a passing change may be over before the alert and still be what it is about
+OVER_BY, OVER_LEAST = 0.15, 6 * 3600
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,9 @@ def scan_all(
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
         if s.family == "labels" and s.name != "label_rate" and moved:
             moved = not still_arriving(seen.value if s.name == "label_share" else 1 - seen.value, found)
-        if found.kind == "box" and found.best is not None and found.best.end < last - OVER_BY * grid.n_coarse:
+        if found.kind == "box" and found.best is not None and found.best.end < last - max(
+            OVER_BY * grid.n_coarse, OVER_LEAST / grid.coarse_s
+        ):
             moved = False
         out[s.name] = Move(s, found, seen, moved)
     return out

@@ -14,9 +14,9 @@ from rca_kit.loop.s4_suspects.topics import touches_nothing
 
 # How guilty changes lie around the onset they cause, in minutes (positive: logged before the onset). Most act at once; some
 # act when a cache runs out or a job comes round; some are written down afterwards.
-AT_ONCE, AT_ONCE_SCALE = 0.62, 10.0
-LAGGED, LAG_MEAN = 0.20, 150.0
-LATE, LATE_MEAN = 0.12, 40.0
+AT_ONCE, AT_ONCE_SCALE = 0.61, 10.0
+LAGGED, LAG_MEAN = 0.18, 120.0
+LATE, LATE_MEAN = 0.15, 100.0
 ANYTIME, ANYTIME_SPAN = 0.06, 48 * 60.0
 TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rca_kit.case.names import tokens
 from rca_kit.findings.scope import Segment
@@ -19,6 +19,7 @@ LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
+CRASHES = ("error:code", "error:other")  # what breaks on certain values is the code that reads them
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
 
@@ -75,6 +76,9 @@ def hypotheses(
         subject = f"model:{scene.version}" if clue.subject == "model:" else clue.subject
         if clue.subject == "component:":
             subject = _component_of(clue, told, scene)
+            bounded = _in_range_of(scene) if subject == NAMELESS and clue.signature in CRASHES else None
+            if bounded is not None:
+                subject, clue = f"feature:{bounded}", replace(clue, signature="error:code")
         if drawn and clue.signature.startswith("downstream"):
             subject = "routing"
         by_subject[subject].append(clue)
@@ -135,6 +139,14 @@ def hypotheses(
                     evidence["change:no_guests"] = 1.0
                 out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}, twins))
     return [*out, OTHER]
+
+
+def _in_range_of(scene: Scene) -> str | None:
+    """The feature of whose values the affected requests have some range, where that is all they have in common."""
+    if len(scene.segments) != 1 or len(scene.segments[0].where) != 1:
+        return None
+    ((name, condition),) = scene.segments[0].where.items()
+    return name if isinstance(condition, dict) and name in scene.features else None
 
 
 def _broke(subject: str, cs: list[Clue]) -> str | None:

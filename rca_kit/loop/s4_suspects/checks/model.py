@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -88,20 +90,23 @@ def versions(room: Room) -> Outcome:
                 facts,
             )
         )
+    usual = str(max(counts, key=lambda v: counts[v][:start].sum(), default=""))
     for version, n in counts.items():
         share_a, share_b = n[start:].sum() / max(total_a, 1), n[:start].sum() / max(total_b, 1)
         move = room.picture.moves.get(f"share:{column}={version}")
         stand_in = any(w in str(version).lower() for w in STAND_INS)  # what requests fall back to is a matter of routing
         long_known = float(n[: start // 2].sum()) > 0  # one that came lately is being rolled out
         known = ((share_b >= KNOWN_SHARE and long_known) or stand_in) and len(counts) > 1
-        stand_in = stand_in or (known and _always_there(n[:start], total[:start]))
-        if known and share_a - share_b > REROUTED_LEAST and move is not None and move.moved and abs(move.fit.start - start) <= 2:
+        retired = older(str(version), usual)  # nobody releases what came before: requests were sent there
+        stand_in = stand_in or retired or (known and _always_there(n[:start], total[:start]))
+        began = move is not None and move.moved and abs(move.fit.start - start) <= 2
+        if (known or retired) and share_a - share_b > REROUTED_LEAST and began:
             clues.append(
                 Clue(
                     "routing",
                     "routing",
                     "rerouted",
-                    f"version {version} {'stands in' if stand_in else 'was known'}: {share_b:.1%} -> {share_a:.1%} of requests",
+                    f"version {version} {_stands(retired, stand_in)}: {share_b:.1%} -> {share_a:.1%} of requests",
                     room.strength(f"share:{column}={version}"),
                     None,
                     float(share_a),
@@ -111,6 +116,23 @@ def versions(room: Room) -> Outcome:
                 )
             )
     return Outcome("version", title, "model", "free", as_clues(clues), "no version gained traffic around the onset")
+
+
+def _stands(retired: bool, stand_in: bool) -> str:
+    return "is an older one" if retired else "stands in" if stand_in else "was known"
+
+
+def older(version: str, than: str) -> bool:
+    """Whether a version comes before another by the numbers in their names, which are else the same.
+
+    Examples
+    --------
+    >>> older("ranker-5.1", "ranker-5.3"), older("2.10", "2.9"), older("blue", "green")
+    (True, False, False)
+    """
+    numbers = [tuple(int(x) for x in re.findall(r"\d+", v)) for v in (version, than)]
+    words = [re.sub(r"\d+", "#", v) for v in (version, than)]
+    return words[0] == words[1] and len(numbers[0]) == len(numbers[1]) and numbers[0] < numbers[1]
 
 
 def _always_there(n: Floats, total: Floats) -> bool:

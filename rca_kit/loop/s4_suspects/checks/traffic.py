@@ -38,6 +38,7 @@ ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 SHARE_Z = 5.0  # of a share's step that dates a loss or a surge
 DUPLICATE_LEAST = 0.005
 SEASONED_LEAST = 0.3  # sigmas by which the mean over time must move for it to overrule the comparison
+HANDED_OVER, HANDED_Z = 0.6, 2.0  # the same of one value that gained most of it, by the measure of the few others
 GONE_OVER, GAINED_Z = 1 / 3, 3.0  # part of the lost requests that other values have gained; standard errors of the gain
 DRIFT_LEAST = 0.1  # sigmas (or Cohen's h) a feature must move to be called drifted
 
@@ -188,6 +189,8 @@ def segment_volume(room: Room) -> Outcome:
             clumped = (noise - 1.0) * np.sqrt(sum(x * rest + y for v, (x, y) in volumes.items() if v != value))
             if sum(abs(m) for m in moves if m * gap < 0) > TAKEN * abs(gap) + clumped or _kept_whole(volumes, value):
                 continue
+            if _handed_over(volumes, value, noise):
+                continue
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / noise**0.5
             if z < 8 or (is_arm(column) and rest > 1):  # the lot was changed: what one arm lost, others gained
                 continue
@@ -228,6 +231,25 @@ def _gone_over(lost: float, others: list[tuple[float, float]], noise: float) -> 
     before, after = (sum(n[i] for n in others) for i in (0, 1))
     gained = after - before
     return lost > 0 and gained >= GONE_OVER * lost and gained >= GAINED_Z * np.sqrt(max(noise, 1.0) * (before + after))
+
+
+def _handed_over(volumes: dict[str | None, tuple[float, float]], value: str, noise: float) -> bool:
+    """Whether one other value gained most of what this one lost, by the measure of all the rest: traffic was moved between two.
+
+    At another hour all may come less often, and the one that gained is no measure of how much less.
+    """
+    b, a = volumes[value]
+    for v, (x, y) in volumes.items():
+        rest = [n for w, n in volumes.items() if w not in (v, value)]
+        before, after = (sum(n[i] for n in rest) for i in (0, 1))
+        if v == value or before < LEAST_VOLUME:
+            continue
+        usual = after / before
+        gained = y - x * usual
+        error = np.sqrt(noise * (y + x * usual + x**2 * usual * (1 + usual) / before))
+        if gained >= HANDED_OVER * (b * usual - a) > 0 and gained >= HANDED_Z * error:
+            return True
+    return False
 
 
 def _kept_whole(volumes: dict[str | None, tuple[float, float]], value: str) -> bool:
