@@ -34,6 +34,8 @@ KEPT_AT_PRIOR = (
     "sign:labels_moved",
     "category:config|frozen",
     "category:data|frozen",
+    "category:config|score_function",
+    "unlogged:infra",
     "change:words",
     "change:words_elsewhere",
     "change:scope_silent",

@@ -87,7 +87,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "segment_lost": {"data": 0.5, "infra": 0.25, "upstream": 0.15, "code": 0.1},
     "segment_surge": {"external": 1.0},
     "version": {"model": 0.8, "code": 0.1, "config": 0.1},
-    "score_function": {"model": 0.6, "code": 0.3, "config": 0.1},
+    "score_function": {"model": 0.55, "code": 0.25, "config": 0.2},
     "fallback": {"infra": 0.4, "code": 0.2, "config": 0.2, "model": 0.2},
     "score_nulls": {"infra": 0.5, "code": 0.3, "model": 0.2},
     "threshold": {"config": 0.8, "model": 0.2},
@@ -181,7 +181,7 @@ OTHERS: dict[str, float] = {
     "change:akin": 1.2,
     "owner:outside": 1.0,
     "change:names_other_feature": -1.0,
-    "change:other_component": -1.0,
+    "change:other_component": -0.7,  # who calls may be at fault: its time-outs and retries are its own
     "harm": 1.0,
     "harmless": -1.0,
     "side_by_side": 1.5,
