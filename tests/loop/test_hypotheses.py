@@ -28,6 +28,15 @@ def test_errors_without_a_component_are_laid_at_the_blamed_change_s() -> None:
     assert {(h.subject, h.change_id) for h in found[:-1]} == {(NAMELESS, None), ("component:ranker", "c1"), (NAMELESS, "c2")}
 
 
+@pytest.mark.parametrize(("harm", "innocent"), [(0.95, True), (0.4, False)])
+def test_a_feature_that_drifts_does_not_slow_what_one_stage_slows(harm: float, innocent: bool) -> None:
+    slow = Clue("stage_latency", "stage:rates_ms", "slow", "slower", 0.9, harm=harm)
+    drift = Clue("drift", "feature:wait", "drift", "went up", 0.6)
+    null = Clue("nulls", "feature:age", "nulls", "null", 0.9, harm=0.5)
+    marked = {h.subject for h in two(slow, drift, null) if "carried_elsewhere" in h.x}
+    assert marked == ({"feature:wait"} if innocent else set())
+
+
 def test_errors_on_a_range_of_values_are_made_by_the_code_that_reads_them() -> None:
     clue = Clue("error_types", "component:", "error:other", "error 'X' in 20% of requests", 0.9)
     band = Segment({"visits": {"ge": 7.0}})

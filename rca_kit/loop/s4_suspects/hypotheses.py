@@ -20,6 +20,8 @@ FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
 CRASHES = ("error:code", "error:other")  # what breaks on certain values is the code that reads them
+PARTS, CONTENTS = ("stage:", "component:"), ("feature:", "population", "label")  # what answers requests; what they hold
+CARRIED, HARMLESS = 0.9, 0.1  # parts of the metric's change in the requests with a sign, to carry it and to be innocent of it
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
 
@@ -92,6 +94,7 @@ def hypotheses(
         if s.startswith("feature:") and any(c.signature in FAULTS and c.strength >= FAULT_LEAST for c in cs)
     }
     estranged = max((c.strength for c in told if c.signature == "concept"), default=0.0)
+    carried = max((c.harm or 0.0 for c in told if c.subject.startswith(PARTS)), default=0.0) >= CARRIED
     alike: dict[str, list[str]] = defaultdict(list)
     for subject, cs in by_subject.items():
         if (way := _broke(subject, cs)) is not None:
@@ -108,6 +111,8 @@ def hypotheses(
             base["bystander"] = 1.0
         if own is not None:
             base["starts:apart"] = 1.0
+        if carried and subject.startswith(CONTENTS) and base.get("harm", 0.0) < HARMLESS:
+            base["carried_elsewhere"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
         for category in sorted(options):
             x = dict(base)
@@ -199,7 +204,7 @@ def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], sce
         x[f"sign:{c.signature}"] = max(x.get(f"sign:{c.signature}", 0.0), c.strength)
         if c.harm is not None:
             x["harm"] = max(x.get("harm", 0.0), min(max(c.harm, 0.0), 1.0))
-            if c.harm < 0.1:
+            if c.harm < HARMLESS:
                 x["harmless"] = 1.0
         if c.signature == "version" and c.facts.get("alone_since", scene.calm) < scene.calm:
             x["served_well"] = 1.0

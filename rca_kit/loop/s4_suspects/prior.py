@@ -158,6 +158,7 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
+    "carried_elsewhere": -1.5,  # all of it lies in requests that one part answered slowly or not at all
     "bystander": -1.5,  # labels or rows were lost and no outcome got worse: what else is new did nothing
     # the scope is an arm of an experiment
     "drawn:config": 1.5,
