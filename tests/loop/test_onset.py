@@ -16,6 +16,7 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, exceedance_log_p, scan_all
 from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset
+from rca_kit.loop.reading.picture import look
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 
@@ -159,3 +160,17 @@ def test_an_age_that_comes_and_goes_as_ever_missed_nothing() -> None:
     over = TimeGrid.over(made.T0, made.T0 + timedelta(days=6))
     move = scan_all([ages(18, None, over)], over, made.T0 + timedelta(days=6), ())["service:job:feature_age_s"]
     assert not move.moved
+
+
+def test_an_input_that_moved_does_not_hide_an_outcome_that_fell_in_one_segment() -> None:
+    older = (pl.col("age") + 25 * (pl.col("ts") >= made.ONSET - timedelta(hours=9)).cast(pl.Int64)).alias("age")
+    few = pl.when(pl.int_range(pl.len()) % 12 == 0).then(pl.lit("tv")).otherwise(pl.col("device")).alias("device")
+    frame = made.log(rows=24_000).with_columns(older, few)
+    hit = made.AFTER & (pl.col("device") == "tv") & (pl.col("u") < 0.7)
+    broken = frame.with_columns(pl.when(hit).then(0).otherwise(pl.col("clicked")).alias("clicked"))
+    for log, anchored in ((frame, "mean:age"), (broken, "segment:kpi:clicked|device=tv")):
+        aggregates, series = made.sums(log)
+        asked = {n: s for n, s in series.items() if s.family in ("input", "kpi")}
+        seen = look(aggregates, asked, ("kpi:clicked",), made.ALERT)
+        assert not seen.moves["kpi:clicked"].moved, "the whole hides it"
+        assert seen.anchor is not None and seen.anchor.series.name == anchored
