@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, stayed_behind
 from rca_kit.stats.rates import Z95
 
@@ -52,3 +53,16 @@ def test_harmless_drifts_are_seldom_called_that(score: float) -> None:
     assert told <= 0.011
     missed = np.mean([asked(score * ERROR, score * ERROR + b) == "" for b in noise])
     assert missed <= 0.02 or score < 6.0
+
+
+@pytest.mark.parametrize(("p_value", "moved", "worse", "calm"), [
+    (0.2, False, True, True), (1e-5, False, True, False), (1e-5, False, False, True), (1e-9, True, True, False)])
+def test_business_that_got_a_little_worse_did_not_stay_calm(p_value: float, moved: bool, worse: bool, calm: bool) -> None:
+    paid = MetricReading("kpi:paid", 0.3, 0.29, -0.01, (-0.02, 0.0), 5000, 900, p_value, moved, worse)
+    series = {"kpi:paid": SimpleNamespace(family="kpi"), "auc": SimpleNamespace(family="quality")}
+    read = {"kpi:paid": paid, "auc": reading("auc", -0.2, True)}
+    room: Any = SimpleNamespace(readings=read, picture=SimpleNamespace(series=series))
+    asked_of = Room.business_calm.fget
+    assert asked_of is not None and asked_of(room) is calm
+    del read["kpi:paid"]
+    assert asked_of(room) is None

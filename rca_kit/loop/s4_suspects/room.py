@@ -108,6 +108,13 @@ class Room:
         names = [n for n, r in self.readings.items() if r.moved and self.picture.series[n].family in families]
         return sorted(names, key=lambda n: (-self.strength(n), n))
 
+    @property
+    def business_calm(self) -> bool | None:
+        """Whether no business outcome got worse, not even by so little that it is no finding of its own; None without one."""
+        kpis = [r for n, r in self.readings.items() if self.picture.series[n].family == "kpi"]
+        stirred = any(r.moved or (r.worse and r.p_value is not None and r.p_value < STIRRED) for r in kpis)
+        return not stirred if kpis else None
+
     def strength(self, name: str) -> float:
         """0..1 from the evidence of a move: z = 4 gives about 0.5, z = 10 about 0.85."""
         move = self.picture.moves.get(name)
@@ -155,6 +162,7 @@ class Room:
         return float(((a - base)[ok_a & bad_after]).sum() / ok_a.sum() / total)
 
 
+STIRRED = 0.001  # chance below which a business outcome did not hold still: what is said of labels alone rests on its calm
 ODD_ROWS, ODD_Z, ODD_LEAST = 0.01, 3.0, 200  # largest losses pulled in; z that must remain; rows a side to tell
 CLUMPED_LEAST = 0.05  # part of the sampled rows with a neighbour written at once, below which rows come one by one
 FEW_HERE = 30  # sampled rows of one segment below which a mean of losses is a handful of requests

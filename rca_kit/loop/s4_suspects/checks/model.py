@@ -269,8 +269,7 @@ def concept(room: Room) -> Outcome:
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
-    kpis = [r for n, r in room.readings.items() if room.picture.series[n].family == "kpi"]
-    if kpis and not any(r.moved for r in kpis) and not room.moved("output") and not _inputs_moved(room):
+    if room.business_calm and not room.moved("output") and not _inputs_moved(room):
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))

@@ -63,7 +63,7 @@ def labels(room: Room) -> Outcome:
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
     if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
         steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
-        calm = all(not k.moved for k in kpis) and not room.inside  # people who changed have other labels, rightly
+        calm = room.business_calm is not False and not room.inside  # people who changed have other labels, rightly
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
         clues.append(
