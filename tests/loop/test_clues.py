@@ -287,5 +287,7 @@ def test_traffic_moved_between_two_values_is_not_lost_though_all_came_less_often
     moved = {"use": (3000.0, 1400.0), "euw": (4400.0, 3760.0), "apn": (1300.0, 915.0)}
     assert _handed_over(moved, "use", 2.8)
     assert not _handed_over({**moved, "euw": (4400.0, 3080.0)}, "use", 2.8)  # the others went on as before: it was lost
+    two_lost = {"use": (3000.0, 1000.0), "euw": (1930.0, 2020.0), "apn": (2340.0, 760.0), "afr": (1470.0, 1560.0)}
+    assert not _handed_over(two_lost, "use", 2.0)
     assert not _handed_over(moved, "use", 20.0)  # as much as that they wander anyway
     assert not _handed_over({v: moved[v] for v in ("use", "euw")}, "use", 2.8)  # nothing is left to measure by

@@ -178,6 +178,7 @@ OTHERS: dict[str, float] = {
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
     "change:none": 1.6,  # against many entries some fit by chance, even where only one guilty change in five is not logged
+    "unlogged:infra": 0.3,  # machines fail though nobody changed a thing
     "change:nearest": 0.3,
     "change:akin": 1.2,
     "owner:outside": 1.0,

@@ -234,16 +234,16 @@ def _gone_over(lost: float, others: list[tuple[float, float]], noise: float) -> 
 
 
 def _handed_over(volumes: dict[str | None, tuple[float, float]], value: str, noise: float) -> bool:
-    """Whether one other value gained most of what this one lost, by the measure of all the rest: traffic was moved between two.
+    """Whether one other value gained most of what this one lost, by the measure of the rest: traffic was moved between two.
 
     At another hour all may come less often, and the one that gained is no measure of how much less.
     """
     b, a = volumes[value]
     for v, (x, y) in volumes.items():
-        rest = [n for w, n in volumes.items() if w not in (v, value)]
-        before, after = (sum(n[i] for n in rest) for i in (0, 1))
-        if v == value or before < LEAST_VOLUME:
+        rest = [n for w, n in volumes.items() if w not in (v, value) and n[0] >= LEAST_VOLUME]
+        if v == value or not rest:
             continue
+        before, after = max(rest, key=lambda n: n[1] / n[0])  # who lost requests too is no measure
         usual = after / before
         gained = y - x * usual
         error = np.sqrt(noise * (y + x * usual + x**2 * usual * (1 + usual) / before))
