@@ -113,10 +113,10 @@ def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
 ) -> None:
     grid = made.seen_grid()
     at = grid.index(made.ONSET)
-    name = "service:api:requests"
+    parts = {"api": counted, "edge": counted, "joiner": 1.0}  # what one service does by itself says nothing of requests
     room: Any = SimpleNamespace(
-        onset=lambda _: at, readings={name: moved(100.0, 100.0 * counted)},
-        picture=SimpleNamespace(series={name: SimpleNamespace(family="component")}, grid=grid),
+        onset=lambda _: at, readings={f"service:{n}:requests": moved(100.0, 100.0 * c) for n, c in parts.items()},
+        picture=SimpleNamespace(series={f"service:{n}:requests": SimpleNamespace(family="component") for n in parts}, grid=grid),
         changes=(made.change(60 * hours, kind, "calendar", "bank holiday"),))
     assert _announced(room, 0.5) is expected
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, stayed_behind
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -66,3 +67,18 @@ def test_business_that_got_a_little_worse_did_not_stay_calm(p_value: float, move
     assert asked_of is not None and asked_of(room) is calm
     del read["kpi:paid"]
     assert asked_of(room) is None
+
+
+@pytest.mark.parametrize(("weight", "unheeded"), [(0.0, True), (0.2, False), (0.5, False)])
+def test_an_input_is_idle_where_no_score_depended_on_it(weight: float, unheeded: bool) -> None:
+    rng = np.random.default_rng(8)
+    x = rng.lognormal(size=(60, 4000))
+    score = weight * np.log(x) ** 2 + rng.normal(size=x.shape)  # whichever way it bends
+    told = []
+    for values, scores in zip(x, score, strict=True):
+        frame = pl.DataFrame({"x": values, "score": scores})
+        room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"))
+        told.append(idle(room, "x"))
+    assert np.mean(told) >= 0.95 if unheeded else not any(told)
+    few: Any = SimpleNamespace(before=frame.head(500), columns=SimpleNamespace(score="score"))
+    assert not idle(few, "x"), "too few rows to call it idle"

@@ -10,7 +10,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room
+from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
@@ -41,6 +41,8 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
+ALTERED = ("unit", "range", "permuted", "clipped", "renamed")  # other values: in an input that no score heeds, they harm nobody
+IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
@@ -74,6 +76,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
+    corrupt = [c for c in corrupt if not (c.signature in ALTERED and idle(room, c.subject.partition(":")[2]))]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -171,6 +174,23 @@ def stayed_behind(room: Room, least: float) -> str:
     if error <= 0 or (bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2) < np.log(least):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
+
+
+def idle(room: Room, column: str) -> bool:
+    """Whether scores did not depend on a column before: groups of like value explain no more of their variance than by chance."""
+    score = room.columns.score
+    if score is None or column not in room.before.columns or score not in room.before.columns or column == score:
+        return False
+    x, y = room.before[column], numbers(room.before, score)
+    code = np.asarray(x.rank("dense").fill_null(0).to_numpy(), float)
+    ok = np.isfinite(y)
+    if ok.sum() < IDLE_ROWS or y[ok].std() == 0:
+        return False
+    group = np.searchsorted(np.quantile(code[ok], np.linspace(0, 1, IDLE_BINS + 1)[1:-1]), code[ok], side="right")
+    n, total = np.bincount(group), np.bincount(group, y[ok])
+    held = n > 0
+    explained = float(((total[held] / n[held] - y[ok].mean()) ** 2 * n[held]).sum() / (ok.sum() * y[ok].var()))
+    return explained <= IDLE_TIMES * max(int(held.sum()) - 1, 1) / float(ok.sum())
 
 
 def _first(clues: list[Clue]) -> str:

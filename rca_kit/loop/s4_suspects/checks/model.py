@@ -99,7 +99,8 @@ def versions(room: Room) -> Outcome:
         known = ((share_b >= KNOWN_SHARE and long_known) or stand_in) and len(counts) > 1
         retired = older(str(version), usual)  # nobody releases what came before: requests were sent there
         stand_in = stand_in or retired or (known and _always_there(n[:start], total[:start]))
-        began = move is not None and move.moved and abs(move.fit.start - start) <= 2
+        off = move.fit.start - start if move is not None and move.moved else None
+        began = off is not None and (abs(off) <= 2 or (retired and off > 0))
         if (known or retired) and share_a - share_b > REROUTED_LEAST and began:
             clues.append(
                 Clue(

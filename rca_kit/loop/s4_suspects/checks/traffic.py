@@ -25,9 +25,9 @@ CALENDAR_BEFORE, CALENDAR_AFTER = timedelta(hours=18), timedelta(hours=3)  # an 
 _DAY_OFF = re.compile(
     r"holiday|vacation|day off|break|closed|closure|festiv|feast|long weekend|christmas|easter|new year|thanksgiving|ramadan|"
     r"eid\b|diwali|carnival|strike|curfew|lockdown|storm|feiertag|ferien|urlaub|br[uü]ckentag|streik|f[eé]ri[eé]|vacances|gr[eè]ve|"
-    r"festivo|vacaciones|puente|huelga|semana santa|feria|vacanz|sciopero|feriado|f[eé]rias|greve"
+    r"bridge day|festivo|vacaciones|puente|huelga|semana santa|feria|vacanz|sciopero|feriado|f[eé]rias|greve"
 )
-COUNTED_MORE = 1.25  # times the log's own part of its usual requests that a service may count
+COUNTED_MORE = 1.25  # times the log's own part of its usual requests that the services may count, most of them
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
 REST = (0.7, 1.4)  # the rest of the traffic goes on as before
@@ -98,7 +98,7 @@ def _announced(room: Room, grown: float) -> bool:
         if s.family == "component" and metric_kind(n.rpartition(":")[2]) == "requests" and n in room.readings
     ]
     counters = [r.after / r.before for r in counted if r.before and r.after]
-    if counters and max(counters) > grown * COUNTED_MORE:
+    if counters and float(np.median(counters)) > grown * COUNTED_MORE:
         return False
     at = room.picture.grid.time(onset)
     about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
