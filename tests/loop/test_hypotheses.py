@@ -197,3 +197,11 @@ def test_a_campaign_that_brought_nobody_is_believed_less(came: bool) -> None:
     ("new_users", "new-relay", False), ("ocrMs", "ocr-farm", True)])
 def test_names_are_akin_by_a_stem_or_a_short_word(name: str, component: str, expected: bool) -> None:
     assert akin(name, component) is expected
+
+
+def test_one_score_for_all_fits_no_features_and_no_other_scorer_is_needed_for_it() -> None:
+    fixed = Clue("outputs", "model:", "fallback", "one score for 30% of requests", 0.9)
+    misses = Clue("score_function", "model:", "score_function", "a surrogate misses", 0.9)
+    assert {c.signature for h in two(fixed, misses)[:-1] for c in h.clues} == {"fallback"}
+    faint = Clue("outputs", "model:", "fallback", "one score for 5% of requests", 0.2)
+    assert {c.signature for h in two(faint, misses)[:-1] for c in h.clues} == {"fallback", "score_function"}

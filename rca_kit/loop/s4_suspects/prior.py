@@ -173,11 +173,11 @@ OTHERS: dict[str, float] = {
     "change:names_subject": 1.5,
     "change:words": 1.0,
     "change:words_elsewhere": -0.4,
-    "change:aside": -2.5,
+    "change:aside": -3.0,
     "change:no_guests": -1.5,  # a campaign that brought nobody
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
-    "change:none": 1.6,  # against many entries some fit by chance, even where only one guilty change in five is not logged
+    "change:none": 1.4,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     "unlogged:infra": 0.3,  # machines fail though nobody changed a thing
     "change:nearest": 0.3,
     "change:akin": 1.2,
