@@ -26,6 +26,7 @@ GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched 
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
 GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 1.0
+GRADUAL_SHARP = 0.05  # part of the log within which they must then know its start
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
 IN_SIGHT = 3.0  # nats below the anchor's best at which a start and end are still its own
 
@@ -121,11 +122,14 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     together_says = _log_sum(slow[rise]) - _log_sum(total[step])
     anchor_says = _log_sum((own + log_length)[rise]) - _log_sum(own[step])
     odds = math.log(1 / GRADUAL_PRIOR - 1)
-    if min(together_says, anchor_says) <= odds and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
+    told = min(together_says, anchor_says) > odds
+    if not told and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
         return None
     weight = np.exp(slow - slow[rise].max()).sum(1)
     cumulative = np.cumsum(weight / weight.sum())
     low, middle, high = (int(np.searchsorted(cumulative, q)) for q in (0.05, 0.5, 0.95))
+    if not told and high - low > GRADUAL_SHARP * n:
+        return None
     c = grid.coarse
     return JointOnset(middle * c, low * c, min((high + 1) * c, grid.n) - 1, anchor.series.name, gradual=True)
 

@@ -41,7 +41,7 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
-ALTERED = ("unit", "range", "permuted", "clipped", "renamed")  # other values: in an input that no score heeds, they harm nobody
+ALTERED = ("unit", "range")  # other values: in an input that no score heeds, they harm nobody
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
