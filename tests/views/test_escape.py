@@ -7,6 +7,7 @@ import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from rca_kit.views.escape import csv_cell, json_for_script, markdown, plotly_text, to_csv, visible
 
@@ -48,6 +49,9 @@ def test_csv_reads_back_with_as_many_cells(rows):
 def test_markdown_has_no_html_no_link_no_break(text):
     out = markdown(text)
     assert not re.search(r"<[^\s\d=]", out), "what follows may begin a tag"
+    read = MarkdownIt("commonmark").parse(out)
+    kinds = {t.type for token in read for t in (token, *(token.children or ()))}
+    assert not kinds & {"html_inline", "html_block", "link_open", "image", "softbreak", "hardbreak"}
     assert "\n" not in out and "@" not in out
     bare = out.replace("\\\\", "")
     for sign in "[]`*|":

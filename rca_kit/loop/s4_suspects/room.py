@@ -239,10 +239,22 @@ def clock_features(frame: pl.DataFrame, c: Columns) -> dict[str, int]:
     return out
 
 
+def between_groups(x: Floats, group: NDArray[np.int64]) -> float:
+    """Part of the variance of values that lies between groups: the squared correlation ratio; 0 where they do not vary.
+
+    Examples
+    --------
+    >>> between_groups(np.array([1.0, 1.0, 4.0, 4.0]), np.array([0, 0, 1, 1]))
+    1.0
+    """
+    means = np.bincount(group, x) / np.maximum(np.bincount(group), 1)
+    whole = float(np.var(x))
+    return float(np.var(means[group])) / whole if whole > 0 else 0.0
+
+
 def _told_by_hour(x: Floats, hour: NDArray[np.int64]) -> float:
     """Share of an hour's requests that hold its one value, in three hours of four; 0 where the hour explains too little."""
-    sums, counts = np.bincount(hour, x, 24), np.bincount(hour, minlength=24)
-    if np.var((sums / np.maximum(counts, 1))[hour]) < CLOCK_FIT * np.var(x):
+    if between_groups(x, hour) < CLOCK_FIT:
         return 0.0
     held = [np.unique(x[hour == h], return_counts=True)[1] for h in np.unique(hour)]
     return float(np.quantile([n.max() / n.sum() for n in held], 0.25))

@@ -10,7 +10,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.loop.s4_suspects.room import Room, between_groups, numbers
 from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
@@ -181,16 +181,13 @@ def idle(room: Room, column: str) -> bool:
     score = room.columns.score
     if score is None or column not in room.before.columns or score not in room.before.columns or column == score:
         return False
-    x, y = room.before[column], numbers(room.before, score)
-    code = np.asarray(x.rank("dense").fill_null(0).to_numpy(), float)
+    y = numbers(room.before, score)
     ok = np.isfinite(y)
     if ok.sum() < IDLE_ROWS or y[ok].std() == 0:
         return False
-    group = np.searchsorted(np.quantile(code[ok], np.linspace(0, 1, IDLE_BINS + 1)[1:-1]), code[ok], side="right")
-    n, total = np.bincount(group), np.bincount(group, y[ok])
-    held = n > 0
-    explained = float(((total[held] / n[held] - y[ok].mean()) ** 2 * n[held]).sum() / (ok.sum() * y[ok].var()))
-    return explained <= IDLE_TIMES * max(int(held.sum()) - 1, 1) / float(ok.sum())
+    code = room.before[column].rank("dense").fill_null(0).to_numpy()[ok]
+    group = np.searchsorted(np.quantile(code, np.linspace(0, 1, IDLE_BINS + 1)[1:-1]), code, side="right")
+    return between_groups(y[ok], group) <= IDLE_TIMES * max(np.unique(group).size - 1, 1) / float(ok.sum())
 
 
 def _first(clues: list[Clue]) -> str:
