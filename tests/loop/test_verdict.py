@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,9 @@ import polars as pl
 import pytest
 
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, recalibrated, stayed_behind
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -79,6 +81,10 @@ def test_an_input_is_idle_where_no_score_depended_on_it(weight: float, unheeded:
         frame = pl.DataFrame({"x": values, "score": scores})
         room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"))
         told.append(idle(room, "x"))
+        unit = Clue("value_range", "feature:x", "unit", "values after are x1000 those before", 0.95, share=1.0)
+        assert recalibrated(room, unit) is told[-1]
+        assert not recalibrated(room, replace(unit, share=0.18)), "in a part of the requests it is a mistake"
+        assert not recalibrated(room, replace(unit, signature="nulls")), "what was lost is not another scale"
     assert np.mean(told) >= 0.95 if unheeded else not any(told)
     few: Any = SimpleNamespace(before=frame.head(500), columns=SimpleNamespace(score="score"))
     assert not idle(few, "x"), "too few rows to call it idle"

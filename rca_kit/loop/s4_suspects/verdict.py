@@ -41,7 +41,7 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
-ALTERED = ("unit", "range")  # other values: in an input that no score heeds, they harm nobody
+RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
@@ -76,7 +76,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    corrupt = [c for c in corrupt if not (c.signature in ALTERED and idle(room, c.subject.partition(":")[2]))]
+    corrupt = [c for c in corrupt if not recalibrated(room, c)]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -174,6 +174,11 @@ def stayed_behind(room: Room, least: float) -> str:
     if error <= 0 or (bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2) < np.log(least):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
+
+
+def recalibrated(room: Room, clue: Clue) -> bool:
+    """Whether an input that no score heeds has another scale in all requests; in a part of them that is a mistake."""
+    return clue.signature == "unit" and (clue.share or 0.0) >= RECALIBRATED and idle(room, clue.subject.partition(":")[2])
 
 
 def idle(room: Room, column: str) -> bool:
