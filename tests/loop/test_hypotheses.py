@@ -17,8 +17,8 @@ from rca_kit.loop.s4_suspects.next_test import chain
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def change(key: str, component: str) -> ChangeRecord:
-    return ChangeRecord(key, MONDAY, "config_change", component, "limit edited")
+def change(key: str, component: str, text: str = "limit edited") -> ChangeRecord:
+    return ChangeRecord(key, MONDAY, "config_change", component, text)
 
 
 def test_errors_without_a_component_are_laid_at_the_blamed_change_s() -> None:
@@ -205,3 +205,23 @@ def test_one_score_for_all_fits_no_features_and_no_other_scorer_is_needed_for_it
     assert {c.signature for h in two(fixed, misses)[:-1] for c in h.clues} == {"fallback"}
     faint = Clue("outputs", "model:", "fallback", "one score for 5% of requests", 0.2)
     assert {c.signature for h in two(faint, misses)[:-1] for c in h.clues} == {"fallback", "score_function"}
+
+
+@pytest.mark.parametrize(("text", "everywhere", "on_mobile"), [
+    ("normalise prices on the device", "change:names_subject", "change:names_subject"),
+    ("new layout on the device", "change:names_other_feature", "")])
+def test_a_segment_that_an_entry_names_is_a_place_and_no_other_feature(text: str, everywhere: str, on_mobile: str) -> None:
+    clue = Clue("unit_factor", "feature:feat_price", "unit", "x 100", 1.0)
+    entry = Fit(change("c1", "web", text), 0.0, 0.0, "silent", {})
+    for segments, expected in (((), everywhere), ((Segment({"device": "mobile"}),), on_mobile)):
+        found = hypotheses([clue], [entry], Scene("quality", 10, segments, features=("feat_price", "device")))
+        named = {n for h in found if h.change_id for n in h.x if n.startswith("change:names")}
+        assert named == ({expected} if expected else set())
+
+
+def test_what_speaks_against_says_what_it_usually_is() -> None:
+    clue = Clue("drift", "feature:price", "drift", "price drifted", 1.0)
+    by = {h.category: evidence(h) for h in hypotheses([clue], [], Scene("quality", 10, ()))[:-1]}
+    says = {c: next(e.says for e in found if e.check == "drift") for c, found in by.items()}
+    assert says["external"] == "price drifted"
+    assert says["code"] == "price drifted (more often an external cause)"

@@ -88,7 +88,7 @@ def test_a_scoped_change_cannot_explain_a_global_symptom() -> None:
 
 @pytest.mark.parametrize(("subject", "expected"), [
     ("feature:device_type", True), ("feature:device", True), ("feature:evice", False), ("component:feature-store", True),
-    ("feature:amount", False), ("label", False)])
+    ("feature:amount", False), ("label", False), ("feature:feat_deviceTypes", True), ("feature:feat_amount", False)])
 def test_mentions_needs_whole_words(subject: str, expected: bool) -> None:
     assert mentions(made.change(text="New key for Device_Type"), subject) is expected
 

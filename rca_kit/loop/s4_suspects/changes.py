@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rca_kit.case.names import tokens
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.topics import touches_nothing
@@ -18,6 +19,7 @@ AT_ONCE, AT_ONCE_SCALE = 0.61, 10.0
 LAGGED, LAG_MEAN = 0.18, 120.0
 LATE, LATE_MEAN = 0.15, 100.0
 ANYTIME, ANYTIME_SPAN = 0.06, 48 * 60.0
+PLURAL_LEAST = 3  # letters a word must exceed for its last s to be the plural's: bus, gas
 TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
 
 WORDS: dict[str, tuple[str, ...]] = {
@@ -195,20 +197,26 @@ def fits(
     return out
 
 
+PLAIN = frozenset({"feature", "features", "feat", "ft", "field", "col", "column", "input", "raw"})  # what only says: column
+
+
 def mentions(change: ChangeRecord, subject: str, related: Any = ()) -> bool:
     """Whether the entry names the subject (a column, version, stage or component) or something related to it.
+
+    Words are compared without accents, case and the plural's s; those that only say that a column is one need not be there.
 
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> c = ChangeRecord("c1", datetime(2026, 1, 1, tzinfo=UTC), "config_change", "feature-store", "new key for device_type")
-    >>> mentions(c, "feature:device_type"), mentions(c, "feature:amount")
+    >>> c = ChangeRecord("c1", datetime(2026, 1, 1, tzinfo=UTC), "config_change", "feature-store", "new keys for device_types")
+    >>> mentions(c, "feature:feat_device_type"), mentions(c, "feature:amount")
     (True, False)
     """
-    text = _words(f"{change.component} {change.description} {change.version_to}")
-    names = [subject.partition(":")[2], *related]
-    return any(n and f" {_words(n).strip()} " in text for n in names if len(str(n)) >= 2)
+    text = _phrase(f"{change.component} {change.description} {change.version_to}")
+    return any(_phrase(str(n), PLAIN) in text for n in (subject.partition(":")[2], *related) if len(str(n)) >= 2)
 
 
-def _words(text: str) -> str:
-    return " " + re.sub(r"[\W_]+", " ", str(text).lower()).strip() + " "
+def _phrase(text: str, without: frozenset[str] = frozenset()) -> str:
+    words = tokens(text)
+    kept = [w for w in words if w not in without] or words
+    return f" {' '.join(w[:-1] if len(w) > PLURAL_LEAST and w.endswith('s') else w for w in kept)} "

@@ -59,6 +59,11 @@ class Scene:
     corrupt: frozenset[str] = frozenset()  # labels or rows, where these alone were lost and no outcome got worse
     calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Columns that tell the affected segments from the rest: an entry that names one says where, not what."""
+        return frozenset(column for segment in self.segments for column in segment.where)
+
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
 
@@ -235,7 +240,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:nearest"] = 1.0
     if mentions(c, subject):
         x["change:names_subject"] = 1.0
-    elif any(mentions(c, f"feature:{n}") for n in scene.features):
+    elif any(mentions(c, f"feature:{n}") for n in scene.features if n not in scene.places):
         x["change:names_other_feature"] = 1.0
     owners = owners_of(subject, scene.components)
     if owners and c.component and c.component not in owners:

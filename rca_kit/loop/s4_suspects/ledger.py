@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rca_kit.findings.suspects import Evidence
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.prior import prior_weight
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
 from rca_kit.stats.logit import softmax
 
 WEIGHTS_FILE = "weights.json"
@@ -99,7 +100,8 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
     for clue in h.clues:
         names = [n for n in h.x if n.endswith(f"|{clue.signature}") or n == f"sign:{clue.signature}"]
         total = sum(weight(n) * h.x[n] for n in names)
-        out.append(Evidence(clue.check, clue.says, round(total, 3), total >= 0))
+        says = clue.says if total >= 0 else f"{clue.says}{_rather(clue.signature, h.category)}"
+        out.append(Evidence(clue.check, says, round(total, 3), total >= 0))
     if "harm" in h.x:
         share = h.x["harm"]
         total = weight("harm") * share + weight("harmless") * h.x.get("harmless", 0.0)
@@ -140,6 +142,12 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         w = weight("change:none") + weight(f"unlogged:{h.category}")
         out.append(Evidence("change_log", "no logged change is blamed", round(w, 3), w >= 0))
     return tuple(sorted(out, key=lambda e: (-abs(e.weight), e.check, e.says)))
+
+
+def _rather(signature: str, category: str) -> str:
+    """Of what cause a sign is the mark, where it speaks against this one."""
+    usual = max(CATEGORIES_OF[signature], key=lambda c: weight(f"category:{c}|{signature}"))
+    return "" if usual == category else f" (more often {_a(usual)} cause)"
 
 
 def _a(category: str) -> str:
