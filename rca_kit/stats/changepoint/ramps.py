@@ -19,7 +19,9 @@ MAX_ROWS = 300  # longer windows are averaged in blocks first
 MIN_ROWS = 8
 SHORTEST = 3  # buckets; a faster ramp is a step
 LEVEL = 0.90
-PLACE_LOG = 1.0  # times log(n): the second place of a ramp
+# Times log(n): the second place of a ramp. Of ramps of 3 sigma one in twenty is then told as two steps (one in seven at 1.0), of
+# two steps of 1.5 sigma one in four as a ramp (one in six), of two of 2.5 sigma one in fifty.
+PLACE_LOG = 0.5
 SURE_LOG = 2.0  # the same where one step would do: its onset is the sharper statement, so the ramp must be plain
 
 
