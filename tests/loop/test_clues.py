@@ -291,3 +291,11 @@ def test_traffic_moved_between_two_values_is_not_lost_though_all_came_less_often
     assert not _handed_over(two_lost, "use", 2.0)
     assert not _handed_over(moved, "use", 20.0)  # as much as that they wander anyway
     assert not _handed_over({v: moved[v] for v in ("use", "euw")}, "use", 2.8)  # nothing is left to measure by
+
+
+def test_a_value_that_its_neighbours_grew_with_is_no_default() -> None:
+    rng = np.random.default_rng(9)
+    before, after = (np.round(rng.normal(mean, 6, 3000)) for mean in (42.0, 56.0))
+    assert _filled("age", before, after) is None
+    told = _filled("age", before, np.where(rng.random(3000) < 0.2, 65.0, after))
+    assert told is not None and told[0].signature == "default"

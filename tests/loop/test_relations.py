@@ -13,7 +13,7 @@ import pytest
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
-from rca_kit.loop.s4_suspects.checks.relations import unfollowed, worst_segment
+from rca_kit.loop.s4_suspects.checks.relations import relations, unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.surrogate import fit_gap
@@ -156,3 +156,19 @@ def test_rows_of_somebody_else_in_one_segment_are_stale_there_and_no_changed_wor
         found = unfollowed(room, names, here)
         assert {c.subject for c in found} == {"feature:f0", "feature:f1"}
         assert all(c.says.startswith("in region = south") for c in found)
+
+
+@pytest.mark.parametrize(("stale", "psi", "told"), [(True, 0.0, True), (False, 0.0, True), (False, 0.5, False)])
+def test_a_category_whose_mix_moved_brought_others_and_is_not_stale(stale: bool, psi: float, told: bool) -> None:
+    rng = np.random.default_rng(3)
+    def rows(others: int) -> pl.DataFrame:
+        shop = rng.choice(["a", "b", "c"], 4000, p=[0.5, 0.3, 0.2])
+        stock = rng.normal(size=4000) + np.select([shop == "a", shop == "b"], [0.0, 0.6], 1.2)
+        shop = np.where(np.arange(4000) < others, "c", shop)
+        shop = rng.permutation(shop) if stale and others else shop
+        return pl.DataFrame({"shop": shop, "stock": stock, "x": rng.normal(size=4000)})
+    room: Any = SimpleNamespace(
+        before=rows(0), after=rows(1 if stale else 3000), compared={"shop": SimpleNamespace(psi=psi)}, inside={}, clocks=(),
+        picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        moved=lambda *_: [], columns=Columns("ts", "binary", features=("shop", "stock", "x")))
+    assert bool(relations(room).clues) is told

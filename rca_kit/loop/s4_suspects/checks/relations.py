@@ -14,6 +14,7 @@ from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, followed
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
 FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
 
 
@@ -32,7 +33,7 @@ def relations(room: Room) -> Outcome:
             facts={"z": link.z},
         )
         for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
-        if not _partner_moved(room, link.partner)
+        if not _partner_moved(room, link.partner) and not _others_came(room, link.column)
     ]
     known = {clue.subject for clue in clues}
     aged = unfollowed(room, names)
@@ -115,3 +116,9 @@ def _partner_moved(room: Room, partner: str) -> bool:
     """Whether the other side of a broken relation moved itself; stale values of one column leave the others as they were."""
     move = room.picture.moves.get(f"mean:{partner}")
     return move is not None and move.moved
+
+
+def _others_came(room: Room, column: str) -> bool:
+    """Whether other categories came in number: those who are new go with other things; stale values keep their shares."""
+    change = room.compared.get(column)
+    return change is not None and not room.before.schema[column].is_numeric() and (change.psi or 0.0) >= MIX_PSI

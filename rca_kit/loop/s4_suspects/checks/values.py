@@ -18,6 +18,7 @@ from rca_kit.stats.rates import rate_z
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
 FAR, MOVED_ALONG = 0.5, 0.05  # spreads (90 % - 10 %) by which strays must stick out, unless the rest did not move along
 SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
+BESIDE = 3  # values on either side that show how common a value would be without a default
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
 SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
 MOST_SWAPS = 12
@@ -201,8 +202,9 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
     top = int(np.argmax(count - np.interp(value, *_counts(x), left=0, right=0) * y.size / x.size))
     share_after = float(count[top]) / y.size
     share_before = float((x == value[top]).mean())
-    gain = share_after - share_before
-    z = rate_z(share_before * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
+    usual = max(share_before, _beside(value, count, top) / y.size)
+    gain = share_after - usual
+    z = rate_z(usual * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
     if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
         return None
     known = np.unique(x)
@@ -235,6 +237,13 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
         np.zeros(b.size, bool),
         a == value[top],
     )
+
+
+def _beside(value: Floats, count: NDArray[np.int64], top: int) -> float:
+    """Median count of the values next to one, as many on either side as there are: what drifts brings its neighbours too."""
+    reach = min(BESIDE, top, value.size - 1 - top)
+    near = np.r_[count[top - reach : top], count[top + 1 : top + 1 + reach]]
+    return float(np.median(near)) if near.size else 0.0
 
 
 def _saturated(x: Floats, y: Floats, edge: float, above: bool) -> bool:
