@@ -122,16 +122,19 @@ def test_a_stage_belongs_to_the_component_akin_to_it(component: str, evidence: s
     ("audit record per call", False),
     ("docs re-embedded", False), ("comments are scored too", False), ("desk move", True), ("model card updated", True),
     ("quota of sandbox project", True), ("sandbox migrated, check credentials", False), ("survey for customers", True),
-    ("quarterly audit", True), ("view for controlling", True), ("orders_archive widened", True), ("old runs archived", True),
+    ("quarterly audit", True), ("flag archived, evaluated for nobody: no request is touched", True),
+    ("rewritten parser of amounts, faster by half, used by all services from now on; release notes in the usual place", False),
+    ("100% unit test coverage kept", False), ("view for controlling", True),
+    ("orders_archive widened", True), ("old runs archived", True),
 ])
 def test_entries_that_touched_nothing_that_serves_say_so(text: str, aside: bool) -> None:
-    assert logged("edge", text).aside is aside
+    assert (logged("edge", text).aside >= 0.5) is aside
 
 
 @pytest.mark.parametrize(("component", "aside"), [("staging", True), ("ci-runner", True), ("wiki", True), ("citi-gateway", False),
                                                   ("docs-index", False), ("bidder", False)])
 def test_entries_about_what_answers_no_request_touched_nothing(component: str, aside: bool) -> None:
-    assert logged(component).aside is aside
+    assert (logged(component).aside >= 0.5) is aside
 
 
 @pytest.mark.parametrize(("strength", "expected"), [(0.9, 0.9), (None, None)])

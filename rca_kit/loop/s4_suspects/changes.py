@@ -11,7 +11,7 @@ from typing import Any
 from rca_kit.case.names import tokens
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s4_suspects.topics import touches_nothing
+from rca_kit.loop.s4_suspects.topics import about_nothing
 
 # How guilty changes lie around the onset they cause, in minutes (positive: logged before the onset). Most act at once; some
 # act when a cache runs out or a job comes round; some are written down afterwards.
@@ -118,8 +118,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 class Fit:
     """How one change fits the symptom.
 
-    Log likelihood ratio of its time, its scope (match, clash, silent), words by category, and whether it says of itself that it
-    touched nothing that serves.
+    Log likelihood ratio of its time, its scope (match, clash, silent), words by category, and how surely it says of itself that
+    it touched nothing that serves.
     """
 
     change: ChangeRecord
@@ -127,7 +127,7 @@ class Fit:
     minutes: float
     scope: str
     words: dict[str, float]
-    aside: bool = False
+    aside: float = 0.0
 
 
 def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float) -> tuple[float, float]:
@@ -193,7 +193,7 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, touches_nothing(c.component, c.description)))
+        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, about_nothing(c.component, c.description)))
     return out
 
 

@@ -248,7 +248,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     elif not subject.startswith("component:") and akin(subject.partition(":")[2], c.component):
         x["change:akin"] = 1.0
     if f.aside:
-        x["change:aside"] = 1.0
+        x["change:aside"] = f.aside
     if f.words.get(category):
         x["change:words"] = f.words[category] / 2
     others = max((v for k, v in f.words.items() if k != category), default=0.0)

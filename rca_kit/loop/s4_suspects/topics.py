@@ -9,26 +9,34 @@ from __future__ import annotations
 
 import re
 
+WORDS_OF_ONE = 8  # words of which one topic is the subject
+RATHER = 0.5
 TOPICS: dict[str, tuple[str, ...]] = {
     "claims": (  # what the author of the entry says of its effect
         r"no functional change", r"no (?:behaviou?r )?(?:change|impact)", r"not in use", r"nobody reads", r"warn(?:ings?)? only",
         r"dry[- ]run", r"cancelled", r"in another country", r"without (?:any )?impact",
         r"(?:release|roll-?out|deploy\w*|migration|launch|campaign|switch) postponed", r"ahead of time", r"before any traffic",
         r"from (?:spring|summer|autumn|winter|next \w+) on", r"next (?:week|month|quarter|year)", r"change freeze",
-        r"sans impact", r"sin impacto", r"ohne (?:auswirkung|wirkung)",
+        r"sans impact", r"sin impacto", r"ohne (?:auswirkung|wirkung)", r"(?:front-?end|display|label|logging) only",
+        r"untouched",
+        r"not (?:yet )?(?:consumed|serving|served|delivered|opted in|read)", r"never read", r"no (?:user )?(?:traffic|logic)",
+        r"no request (?:\w+ )?(?:is|was) \w+", r"nothing for (?:end )?users", r"(?:purely )?descriptive", r"percentage 0",
+        r"answers are discarded", r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
     ),
     "people": (
         r"off-?site", r"(?:office|desk) move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
         r"new (?:joiners?|hires?|starters?)", r"recruit\w*", r"rota", r"on-call", r"audit (?:week|day|meeting)s?",
         r"(?:quarterly|annual|yearly) audit", r"planning week", r"survey for customers", r"customer survey", r"board meet\w*",
-        r"invitation to", r"fire drill", r"works council", r"visitor group", r"account manager", r"phone numbers?",
+        r"invitation to", r"webinars?", r"post-?mortem", r"fire drill", r"works council", r"visitor group", r"account manager",
+        r"phone numbers?",
     ),
     "papers": (
         r"docs? (?:urls?|pages?|site|only|updates?|fix\w*)", r"docstrings?", r"(?:api|developer|public) docs", r"documentation",
         r"dokumentation", r"readme", r"model cards?", r"openapi", r"runbooks?", r"comment (?:columns?|fields?)",
         r"comments? (?:on|only)", r"release notes", r"copyright", r"price list", r"invoic\w+", r"contact address",
         r"licen[cs]e (?:renewal|headers?)", r"cost (?:tags?|centres?|centers?)", r"owner changed", r"payroll",
-        r"(?:for|to|of the) finance", r"finance (?:export|mart|report)", r"privacy policy", r"terms of (?:service|use)",
+        r"sla (?:reports?|documented)", r"questionnaire", r"(?:for|to|of the) finance", r"finance (?:export|mart|report)",
+        r"privacy policy", r"terms of (?:service|use)",
     ),
     "looks": (
         r"wording", r"translations?", r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*",
@@ -36,24 +44,28 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?", r"colou?rs? (?:of the \w+|test|scheme|theme|palette)",
         r"fonts?", r"icons?", r"logo", r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
-        r"dark (?:mode|theme)", r"(?:help|about|maintenance|internal|admin) page", r"help articles?", r"subject line",
+        r"dark (?:mode|theme)", r"storybook", r"(?:portal|back-?office)(?: ui| screen)?", r"illustrations?",
+        r"(?:help|about|maintenance|internal|admin) page", r"help articles?", r"subject line",
     ),
     "watching": (
         r"dashboards?", r"log(?:ging)? (?:levels?|retention|format|lines?|fields?)", r"access logs?", r"verbosity",
         r"debug (?:logs?|logging|page|menu|symbols|output|header|endpoint|toolbar)s?", r"tracing(?! of)",
-        r"alert (?:rules?|recipients?|channels?)", r"metrics? (?:prefix|names?|exporters?)", r"build id", r"monitoring agents?",
+        r"alert (?:rules?|recipients?|receivers?|channels?)", r"scrape", r"log sampling", r"audit retention",
+        r"metrics? (?:prefix|names?|exporters?)", r"build id", r"monitoring agents?",
         r"row counts", r"lineage",
     ),
     "tests": (
-        r"unit tests?", r"test coverage", r"flaky", r"typing(?! ?:)", r"lint\w*", r"pen(?:etration)? test",
+        r"unit tests?(?! coverage)", r"(?:more|raised?|better) test coverage", r"refactor tests", r"sbom", r"flaky",
+        r"typing(?! ?:)", r"lint\w*", r"pen(?:etration)? test",
         r"build (?:agents?|hosts?)", r"demo data", r"(?:staging|sandbox) (?:\w+ )?(?:refresh|resized|copy|only|limits)",
         r"of (?:the )?sandbox", r"ci (?:runners?|images?|cache)", r"\w+ runners", r"headers? for tracing",
-        r"a/a (?:check|test|sanity check)",
+        r"a/a (?:check|tests?|started|sanity check)", r"shadow run",
     ),
     "inside": (  # for those who work there, not for requests
         r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
         r"internal (?:users?|tools?|survey)", r"support tool", r"offline candidate", r"evaluation report", r"registry entry",
-        r"data lake", r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"stale flags", r"not served", r"staff only",
+        r"data lake", r"cold storage", r"column comments", r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"stale flags",
+        r"not served", r"staff only",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly|monthly) (?:backup|report|export)", r"backup window",
         r"vacuum(?:ing)?", r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived",
         r"\w+_archive", r"archives? (?:to|of)", r"old (?:runs?|artefacts|artifacts|partitions)",
@@ -65,19 +77,40 @@ _STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|
 # components that answer no request
 _BESIDE = re.compile(
     r"(?<![a-z])(?:staging|sandbox|ci|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|(?:data|offline)-lab|"
-    r"admin-ui|mailer|finance-export)(?![a-z])"
+    r"admin-ui|mailer|finance-(?:export|reports?))(?![a-z])"
 )
 
 
+def about_nothing(component: str, description: str) -> float:
+    """How surely an entry says of itself, or by its component, that it is about nothing which serves: 0 to 1.
+
+    A short entry is about what it names. In a long one a topic may come up in passing ("all tests pass"), and weighs by its part
+    of the text.
+
+    Examples
+    --------
+    >>> about_nothing("ranker", "log level info -> warning")
+    1.0
+    >>> about_nothing("ranker", "retry budget set to 0")
+    0.0
+    >>> about_nothing("ranker", "a tower with three times the parameters on all hosts, ready for the work of next quarter")
+    0.5
+    """
+    if _BESIDE.search(component.lower()):
+        return 1.0
+    text = description.lower()
+    said = len(_ASIDE.findall(text))
+    if not said or _STEERS.search(text):
+        return 0.0
+    return round(min(1.0, said * WORDS_OF_ONE / max(len(text.split()), 1)), 1)
+
+
 def touches_nothing(component: str, description: str) -> bool:
-    """Whether an entry says of itself, or by its component, that it is about nothing which serves.
+    """Whether an entry is rather about nothing that serves.
 
     Examples
     --------
     >>> touches_nothing("ranker", "log level info -> warning"), touches_nothing("ranker", "retry budget set to 0")
     (True, False)
     """
-    if _BESIDE.search(component.lower()):
-        return True
-    text = description.lower()
-    return _ASIDE.search(text) is not None and _STEERS.search(text) is None
+    return about_nothing(component, description) >= RATHER

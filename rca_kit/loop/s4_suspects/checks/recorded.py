@@ -44,7 +44,9 @@ def labels(room: Room) -> Outcome:
         )
     for name, s in room.picture.series.items():
         r = room.readings.get(name)
-        if s.family != "labels" or not name.startswith("null_rate:") or r is None or not r.moved or (r.change or 0) <= 0:
+        if s.family != "labels" or not name.startswith("null_rate:") or r is None or (r.change or 0) <= 0:
+            continue
+        if not r.moved or not room.picture.moves[name].moved:  # as with labels: what is on its way is not lost
             continue
         clues.append(
             Clue(
