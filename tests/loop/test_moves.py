@@ -298,3 +298,23 @@ def test_in_a_log_of_one_day_an_alert_may_come_hours_after_what_it_is_about(unti
     over = grid(1)
     errors = counted("error_rate", "service", lambda h: np.where((h >= 8) & (h < until), 0.2, 0.02), over, 4)
     assert scan_all([errors], over, over.time(int(20 * 3600 / over.width_s)), ())["error_rate"].moved is moved
+
+
+def arriving(lost: float, since: int, job: int = 1) -> Any:
+    """Share of labels of 120 hours, of which every third comes a day later than the one before; a part is lost since an hour."""
+    age = np.arange(120, 0, -1) // job * job
+    return 0.95 * (1 - np.exp(-((age / 14.0) ** 1.5))) * np.where(np.arange(120) < since, 1.0, 1 - lost)
+
+
+@pytest.mark.parametrize(("lost", "since", "job", "expected"), [
+    (0.0, 120, 1, False), (0.0, 120, 6, False), (0.3, 60, 1, True), (0.3, 40, 1, True), (0.5, 75, 1, True)])
+def test_labels_lost_at_once_are_seen_before_those_on_their_way(lost: float, since: int, job: int, expected: bool) -> None:
+    over = grid(5)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = np.full(over.n, 50.0)
+        share = arriving(lost, since, job)[np.minimum(np.arange(over.n) * over.width_s // 3600, 119)]
+        arrived = series("label_share", "labels", rng.binomial(50, share), n, over, "y")
+        found = moves_of(arrived, over=over)["label_share"]
+        assert found.moved is expected
+        assert not expected or abs(found.fit.start - since * over.n_coarse / 120) <= 2

@@ -26,6 +26,7 @@ FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twe
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
 FEW_ROWS = 30  # rows a bucket below which a skewed loss shows no spread in most buckets: then all rows' spread is pooled
@@ -229,8 +230,13 @@ def scan_all(
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
-        if s.family == "labels" and s.name != "label_rate" and moved:
-            moved = not still_arriving(seen.value if s.name == "label_share" else 1 - seen.value, found)
+        if moved and s.family == "labels" and s.name != "label_rate":
+            share = seen.value if s.name == "label_share" else 1 - seen.value
+            if still_arriving(share, found):
+                early = np.where(settled(share, found), value, np.nan)
+                plain = step_scan(early, error, phase=phase, day=day, first=first, last=last)
+                moved = plain.log_p < math.log(alpha) and lost_at_once(share, plain)
+                found = plain if moved else found
         if found.kind == "box" and found.best is not None and found.best.end < last - max(
             OVER_BY * grid.n_coarse, OVER_LEAST / grid.coarse_s
         ):
@@ -345,6 +351,31 @@ def still_arriving(share: Floats, scan: StepScan) -> bool:
     early, late = tail[:third].mean(), tail[-third:].mean()
     usual = head.mean() if head.size else early
     return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
+
+
+def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:
+    """Buckets of which most labels have come: those before their share begins to fall, and the first half of those since."""
+    start = scan.best.start if scan.best is not None else share.size
+    return np.arange(share.size) < start + (share.size - start) // 2
+
+
+def lost_at_once(share: Floats, scan: StepScan) -> bool:
+    """Whether labels fell at once to a level that held, before those on their way fall off little by little.
+
+    Labels on their way fall off faster and faster, without a step; those that a daily job brings fall in steps, one a day.
+    """
+    fit, seen = scan.best, np.flatnonzero(np.isfinite(share))
+    if fit is None or scan.kind != "step":
+        return False
+    head, tail = share[seen[seen < fit.start]], share[seen[seen >= fit.start]]
+    held, rest = np.split(tail, [tail.size // 2])
+    if min(head.size, rest.size) < 2 * LEVEL_BUCKETS:
+        return False
+    first, second = (float(x.mean()) for x in np.array_split(held, 2))
+    drop, fall = float(head.mean()) - float(held.mean()), max(float(held.mean()) - float(rest[-LEVEL_BUCKETS:].mean()), 0.0)
+    levels = np.convolve(rest, np.full(LEVEL_BUCKETS, 1 / LEVEL_BUCKETS), mode="valid")
+    steps = levels[:-LEVEL_BUCKETS] - levels[LEVEL_BUCKETS:]
+    return drop >= LOST_AT_ONCE and first - second <= STILL_FALLING * drop and float(steps.max()) <= LITTLE * max(fall, drop)
 
 
 def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:

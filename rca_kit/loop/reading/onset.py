@@ -93,6 +93,8 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     anchor = group[0]
     if anchor.scan.kind == "box" or anchor.series.family in ("mix", "version"):
         return None
+    if anchor.series.family == "labels" and anchor.scan.kind == "step":  # those on their way fall off at the end in any case
+        return None
 
     def profile(m: Move) -> Floats:
         value, error, _ = observe(m.series)
