@@ -106,6 +106,8 @@ def make_plan(columns: Columns, grid: TimeGrid, sample: pl.DataFrame) -> Plan:
     probability = score.size > 0 and float(score.min()) >= 0 and float(score.max()) <= 1
     label_kind = _outcome_kind(sample, columns.label, columns)
     decision_kind = _outcome_kind(sample, columns.decision, columns)
+    if columns.task == "regression":  # an estimate may be cut to a decision of two values; one of numbers is the estimate again
+        decision_kind = "binary" if columns.decision in columns.positive else "none"
     return Plan(
         columns=columns,
         grid=grid,
@@ -115,7 +117,7 @@ def make_plan(columns: Columns, grid: TimeGrid, sample: pl.DataFrame) -> Plan:
         score_is_probability=bool(probability),
         binary_kpis=tuple(k for k in columns.kpis if _is_binary(sample, k)),
         label_kind=label_kind,
-        decision_kind="none" if decision_kind == "number" and columns.task == "regression" else decision_kind,
+        decision_kind=decision_kind,
     )
 
 

@@ -83,3 +83,14 @@ def test_a_score_is_a_probability_when_it_stays_in_the_unit_interval(values: lis
 @pytest.mark.parametrize("label_kind", ["bool", "int", "string"])
 def test_labels_of_any_type_are_binary_when_a_positive_value_is_known(label_kind: str) -> None:
     assert plan_of(make_log(300, label_kind), label_kind).label_kind == "binary"
+
+
+@pytest.mark.parametrize(("decision", "positive", "kind"), [
+    ("late", {"late": 1}, "binary"), ("late", {"late": "yes"}, "binary"), ("estimate", {}, "none")])
+def test_an_estimate_may_be_cut_to_a_decision_of_two_values(decision: str, positive: dict, kind: str) -> None:
+    late = [1, 0, 1, 0] if positive.get("late") == 1 else ["yes", "no", "no", "yes"]
+    sample = pl.DataFrame({"t": [T0] * 4, "minutes": [31.0, 8.5, 40.0, 12.0], "truth": [30.0, 9.0, 38.0, 15.0], "late": late,
+                           "estimate": [31.0, 8.5, 40.0, 12.0]})
+    columns = Columns(time="t", task="regression", score="minutes", label="truth", decision=decision, positive=positive)
+    plan = make_plan(columns, TimeGrid.over(T0, T0 + timedelta(hours=1)), sample)
+    assert (plan.decision_kind, plan.label_kind) == (kind, "number")

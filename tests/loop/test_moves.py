@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from rca_kit.loop.reading.detect import (
     together,
 )
 from rca_kit.loop.reading.onset import joint_onset
-from rca_kit.loop.reading.picture import told_earlier, without
+from rca_kit.loop.reading.picture import choose_anchor, told_earlier, without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import nuisance, step_scan
@@ -318,3 +319,15 @@ def test_labels_lost_at_once_are_seen_before_those_on_their_way(lost: float, sin
         found = moves_of(arrived, over=over)["label_share"]
         assert found.moved is expected
         assert not expected or abs(found.fit.start - since * over.n_coarse / 120) <= 2
+
+
+def test_the_label_rate_of_another_hour_is_no_symptom_where_quality_fell() -> None:
+    over = grid(3)
+    wrong = counted("accuracy", "quality", lambda h: np.where(h < 48, 0.9, 0.8), over, 1)
+    rate = counted("label_rate", "labels", lambda h: np.where((h > 30) & (h < 69), 0.3, 0.1), over, 2)
+    wrong, rate = replace(wrong, good="higher"), replace(rate, column="y")
+    moves = moves_of(wrong, rate, over=over)
+    assert all(m.moved for m in moves.values())
+    assert choose_anchor(moves, (), over, over.time(over.n)) is moves["accuracy"]
+    alone = {"label_rate": moves["label_rate"]}
+    assert choose_anchor(alone, (), over, over.time(over.n)) is moves["label_rate"]

@@ -154,6 +154,7 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
     (2.5, 6.5, 1e9, False),  # since Wednesday
     (11.9, 13.5, 1e9, False),  # an earlier weekend is there to compare with
     (4.9, 12.0, 1e9, False),  # long after the weekend it is still so
+    (0.2, 1.0, 1e9, False),  # a log of one working day holds no weekend
 ])
 def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
     assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected

@@ -267,6 +267,8 @@ def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGri
         if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)
     ]
     able = [m for m in able if m.series.family != "component"] or able  # a component is no symptom where anything else moved
+    if any(m.series.family == "quality" for m in able):  # which tells of labels that are wrong too, and not of every day's course
+        able = [m for m in able if m.series.name != "label_rate"]
 
     def standing(m: Move) -> float:
         hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)

@@ -148,7 +148,8 @@ def _first_weekend(room: Room) -> bool:
     off, edge = grid.weekend(coarse=True), int(WEEKEND_EDGE // grid.coarse_s)
     end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
     for kind in (off, ~off):
-        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and not kind[: max(start - edge, 0)].any()
+        earlier = kind[: max(start - edge, 0)]
+        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and bool(earlier.size) and not earlier.any()
         if began and end > start and float(kind[start:end].mean()) >= WEEKEND_PART:
             return True
     return False
