@@ -331,3 +331,25 @@ def test_the_label_rate_of_another_hour_is_no_symptom_where_quality_fell() -> No
     assert choose_anchor(moves, (), over, over.time(over.n)) is moves["accuracy"]
     alone = {"label_rate": moves["label_rate"]}
     assert choose_anchor(alone, (), over, over.time(over.n)) is moves["label_rate"]
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize(("flipped", "moved"), [(0.0, False), (0.6, True)])
+def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float, moved: bool, late: bool) -> None:
+    """`late`: positive labels take a day, negative ones come at once; `flipped`: part of the positive ones lost since hour 48."""
+    over, told = grid(5), []
+    hour = np.arange(over.n) * over.width_s / 3600
+    come = 1 - np.exp(-((np.maximum(120 - hour, 0) / 12.0) ** 1.5)) if late else 1.0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        fraud = rng.binomial(60, 0.25, over.n)
+        there = rng.binomial(fraud, come)
+        labelled = there + rng.binomial(60 - fraud, 0.98)
+        positive = there - rng.binomial(there, np.where(hour >= 48, flipped, 0.0))
+        right = rng.binomial(positive, 0.7)
+        arrived = series("label_share", "labels", labelled, np.full(over.n, 60), over, "y")
+        rate = series("label_rate", "labels", positive, labelled, over, "y")
+        precision = replace(series("precision", "quality", right, np.maximum(labelled // 4, right + 1), over), good="higher")
+        moves = moves_of(arrived, rate, precision, over=over)
+        told.append(moves["label_rate"].moved or moves["precision"].moved)
+    assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1

@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, recalibrated, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, in_name_only, recalibrated, stayed_behind
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -88,3 +89,28 @@ def test_an_input_is_idle_where_no_score_depended_on_it(weight: float, unheeded:
     assert np.mean(told) >= 0.95 if unheeded else not any(told)
     few: Any = SimpleNamespace(before=frame.head(500), columns=SimpleNamespace(score="score"))
     assert not idle(few, "x"), "too few rows to call it idle"
+
+
+@pytest.mark.parametrize(("unknown", "rows", "harmless"), [(0.0, 6000, True), (0.5, 6000, False), (0.0, 400, False)])
+def test_other_names_harm_nobody_where_their_requests_score_as_before(unknown: float, rows: int, harmless: bool) -> None:
+    rng = np.random.default_rng(4)
+    def side(name: str, more: float) -> pl.DataFrame:
+        plan = rng.choice([name, "basic", "family"], rows, p=[0.3, 0.4, 0.3])
+        return pl.DataFrame({"plan": plan, "score": rng.normal(size=rows) + np.where(plan == name, 1.0 + more, 0.0)})
+    before, after = side("premium", 0.0), side("premium-2026", unknown)
+    after[0, "plan"] = "premium"  # an hour on the edge
+    room: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", score="score", features=("plan",)))
+    clue = Clue("renamed_categories", "feature:plan", "renamed", "premium -> premium-2026", 0.9)
+    assert in_name_only(room, clue) is harmless
+    assert not in_name_only(room, replace(clue, signature="permuted"))
+    nameless: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", features=("plan",)))
+    assert not in_name_only(nameless, clue)
+
+
+def test_all_values_written_otherwise_are_no_mere_names() -> None:
+    rng = np.random.default_rng(4)
+    before, after = (
+        pl.DataFrame({"os": rng.choice(names, 6000), "score": rng.normal(size=6000)})
+        for names in (["iOS", "Android"], ["ios", "android"]))
+    room: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", score="score", features=("os",)))
+    assert not in_name_only(room, Clue("renamed_categories", "feature:os", "renamed", "iOS -> ios", 0.9))

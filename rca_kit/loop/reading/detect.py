@@ -26,6 +26,8 @@ FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twe
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
+SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
 LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
@@ -207,9 +209,13 @@ def scan_all(
     volume = next((s for s in chosen if s.name == "volume"), None)
     partial = volume.coarse_weights(volume.covered()) < COVERED_LEAST if volume is not None else np.zeros(grid.n_coarse, bool)
     lone = lone_weekend(grid)
+    arrived = next((s.detection() for s in chosen if s.name == "label_share"), None)
+    open_ = one_kind_first({s.name: s for s in chosen})
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
+        if s.family == "quality" or s.name == "label_rate":
+            error = np.where(open_, np.nan, error)
         if s.family in ("input", "mix"):  # part of an hour is not like the whole hour on other days
             error = np.where(partial, np.nan, error)
         phase, day = season_for(s, grid)
@@ -230,6 +236,8 @@ def scan_all(
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
+        if moved and s.name == "label_rate" and arrived is not None:
+            moved = not still_to_come(seen.value, arrived.value, found)
         if moved and s.family == "labels" and s.name != "label_rate":
             share = seen.value if s.name == "label_share" else 1 - seen.value
             if still_arriving(share, found):
@@ -351,6 +359,57 @@ def still_arriving(share: Floats, scan: StepScan) -> bool:
     early, late = tail[:third].mean(), tail[-third:].mean()
     usual = head.mean() if head.size else early
     return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
+
+
+def one_kind_first(series: Mapping[str, Series]) -> NDArray[np.bool_]:
+    """Coarse buckets in which quality cannot be read yet: labels are on their way to the end of the log, negative ones first.
+
+    Fraud is known when somebody complains, health at once: the newest requests then look better than they are. Nothing is open
+    where labels come alike: where the rate of positive ones is that of before, or lower than all that are missing could make it.
+    """
+    nothing = np.zeros(next(iter(series.values())).grid.n_coarse if series else 0, bool)
+    if "label_share" not in series or "label_rate" not in series:
+        return nothing
+    share, rate = (series[n].detection() for n in ("label_share", "label_rate"))
+    early = share.value[: max(share.value.size // 3, 1)]
+    usual = float(np.median(early[np.isfinite(early)])) if np.isfinite(early).any() else 0.0
+    if usual <= 0:
+        return nothing
+    low = np.flatnonzero(np.nan_to_num(share.value, nan=usual) < DUE * usual)
+    due = np.flatnonzero(np.nan_to_num(share.value) >= DUE * usual)
+    if not low.size or not due.size or low[-1] < nothing.size - 2:
+        return nothing
+    open_ = np.arange(nothing.size) > due[-1]
+    k, n = (np.nan_to_num(x) for x in (rate.value * rate.n, rate.n))
+    before, after = (float(k[m].sum() / max(n[m].sum(), 1.0)) for m in (~open_, open_))
+    asked = float(share.n[open_].sum()) * usual
+    missing = max(asked - float(n[open_].sum()), 0.0)
+    error = math.sqrt(max(before * (1 - before), 1e-9) / max(float(n[open_].sum()), 1.0))
+    could = k[open_].sum() + missing + 3 * math.sqrt(before * (1 - before) * asked)  # positive ones, were all that are missing
+    one_kind = before - after > FIRST_Z * error and could >= before * asked
+    if not one_kind or n[open_].sum() == 0:
+        return nothing
+    width = min(SMOOTH_BUCKETS, nothing.size)  # now that it is one kind: from where a tenth of that kind is missing
+    smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
+    come = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))
+    return np.arange(nothing.size) > (come[-1] if come.size else 0)
+
+
+def still_to_come(rate: Floats, share: Floats, scan: StepScan) -> bool:
+    """Whether a fall of the rate of positive labels is no more than those could be that have not come yet.
+
+    Looked at where most labels have come; the rest, on their way to the end of the log, may all be positive.
+    """
+    fit, there = scan.best, np.isfinite(share) & np.isfinite(rate)
+    seen = share[there]
+    if fit is None or fit.height >= 0 or not seen.size or seen[-max(seen.size // 10, 1) :].mean() >= DUE * np.median(seen):
+        return False
+    since = np.arange(share.size) >= fit.start
+    head = there & ~since
+    if not head.any():
+        return True
+    due = there & since & (np.nan_to_num(share) >= DUE * np.median(share[head]))
+    return not due.any() or float((rate * share + 1 - share)[due].mean()) >= float(rate[head].mean())
 
 
 def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:

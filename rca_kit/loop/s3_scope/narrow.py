@@ -36,6 +36,7 @@ from rca_kit.stats.mixrate import decompose
 WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
 OUTSIDE_MOST = 0.5  # part of a version's harm outside its worst segments from which all of its requests are hit, some harder
+CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
 LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
@@ -238,20 +239,21 @@ def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope
         c
         for o in outcomes
         for c in o.clues
-        if c.signature in ("mix", "new_category", "segment_surge") and c.where and c.where.get("grown", True)
+        if c.signature in ("mix", "segment_surge", *CAME) and c.where and c.where.get("grown", True)
     ]
-    columns = picture.aggregates.plan.columns.segments
-    clues = [c for c in clues if c.where and c.where["column"] in columns]
+    kept = picture.aggregates.plan.columns.segments
+    plans = {p.column: p for p in (*picture.aggregates.plan.features, *picture.aggregates.plan.segments)}
+    clues = [c for c in clues if c.where and (c.where["column"] in kept or (c.signature in CAME and c.where["column"] in plans))]
     if not clues:
         return Scope(
             is_global=True, segments=(), metric=main.metric, because="The shift is not one segment's.", singles=main.singles
         )
     best = max(clues, key=lambda c: (c.strength * (c.share or 0.0), c.says))
     assert best.where is not None
-    column, value = best.where["column"], best.where["values"][0]
-    plan = next(p for p in picture.aggregates.plan.segments if p.column == column)
+    column, values = best.where["column"], best.where["values"]
+    named = [plans[column].values.get(v, v) for v in (values if best.signature == "renamed" else values[:1])]
     segment = Segment(
-        where={column: plan.values.get(value, value)},
+        where={column: named[0] if len(named) == 1 else named},
         share_of_traffic=None,
         before=best.facts.get("before"),
         after=best.facts.get("before", 0.0) + best.facts.get("change", 0.0),

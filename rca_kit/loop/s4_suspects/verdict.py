@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
@@ -41,6 +42,8 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
+GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
+SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 SHIFT_FAMILIES = ("mix", "input", "output")
@@ -76,7 +79,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    corrupt = [c for c in corrupt if not recalibrated(room, c)]
+    corrupt = [c for c in corrupt if not recalibrated(room, c) and not in_name_only(room, c)]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -180,6 +183,33 @@ def stayed_behind(room: Room, least: float) -> str:
 def recalibrated(room: Room, clue: Clue) -> bool:
     """Whether an input that no score heeds has another scale in all requests; in a part of them that is a mistake."""
     return clue.signature == "unit" and (clue.share or 0.0) >= RECALIBRATED and idle(room, clue.subject.partition(":")[2])
+
+
+def in_name_only(room: Room, clue: Clue) -> bool:
+    """Whether some values have other names and the scores of their requests are those of before: no model heeds the name.
+
+    Where most values of a column do, it is no name that somebody changed, but how all of them are written.
+    """
+    column, score = clue.subject.partition(":")[2], room.columns.score
+    if clue.signature != "renamed" or score is None or score == column:
+        return False
+    if not {column, score} <= set(room.before.columns) & set(room.after.columns):
+        return False
+    sides = []
+    for frame, other in ((room.before, room.after), (room.after, room.before)):
+        own, else_ = frame[column].cast(pl.String), other[column].cast(pl.String)
+        counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts().iter_rows()}
+        there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts().iter_rows()}
+        names = [v for v, part in counts.items() if there.get(v, 0.0) <= GONE * part]
+        if len(names) > len(counts) / 2:
+            return False
+        y = numbers(frame, score)
+        sides.append(y[own.is_in(names).fill_null(False).to_numpy() & np.isfinite(y)])
+    b, a = sides
+    if min(b.size, a.size) < 2 or not (spread := float(np.concatenate(sides).std())) > 0:
+        return False
+    apart, error = abs(float(a.mean() - b.mean())) / spread, float(np.sqrt(1 / b.size + 1 / a.size))
+    return apart + Z95 * error <= SAME_SCORES
 
 
 def idle(room: Room, column: str) -> bool:
