@@ -37,7 +37,7 @@ WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traff
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
 OUTSIDE_MOST = 0.5  # part of a version's harm outside its worst segments from which all of its requests are hit, some harder
 CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
-LAST_PART = 0.3  # end of the after window in which a rollout's share is read: ramps have arrived there
+LOSSES = ("log_loss", "mae", "accuracy")  # metrics of what each request got wrong, where the main one tells of a part of them
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
 FLOWS = dict.fromkeys(("lost", "segment_lost"), "decrease") | dict.fromkeys(("duplicates", "surge", "segment_surge"), "increase")
@@ -270,12 +270,17 @@ def _version_scope(
     served = prepared.frame.filter((time >= after.start) & (time < after.end)).select(
         time.alias("t"), of_version.cast(nw.Int64).alias("v")
     )
-    late = after.end - (after.end - after.start) * LAST_PART
-    shares = served.filter(nw.col("t") >= late).select(nw.col("v").mean()).collect(backend="polars").to_native()["v"]
+    shares = served.select(nw.col("v").mean()).collect(backend="polars").to_native()["v"]
     share = float(shares[0] or 0.0)
     own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
-    bad = badness_of(picture, metric, dict(own.collect_schema()))
-    inside = scope(picture, own, bad, metric, dimensions(prepared.aggregates.plan), whole=OUTSIDE_MOST)
+    schema, columns = dict(own.collect_schema()), dimensions(prepared.aggregates.plan)
+    bad = badness_of(picture, metric, schema)
+    inside = scope(picture, own, bad, metric, columns, whole=OUTSIDE_MOST)
+    for told in (metric, *LOSSES) if inside.is_global else ():  # a version may fail on a range or value of what it is fed
+        if told in picture.series:
+            inside = among_features(picture, own, badness_of(picture, told, schema), metric, columns) or inside
+        if not inside.is_global:
+            break
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
     where = {column: _in_own_type(version, dict(own.collect_schema())[column])}
