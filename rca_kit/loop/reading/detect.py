@@ -27,6 +27,7 @@ PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same 
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
+FIRST_PARTS = (0.6, 0.8, 1.0)  # of the labels that have not come yet, those that may be positive
 SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
 LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
@@ -381,18 +382,24 @@ def one_kind_first(series: Mapping[str, Series]) -> NDArray[np.bool_]:
         return nothing
     open_ = np.arange(nothing.size) > due[-1]
     k, n = (np.nan_to_num(x) for x in (rate.value * rate.n, rate.n))
-    before, after = (float(k[m].sum() / max(n[m].sum(), 1.0)) for m in (~open_, open_))
-    asked = float(share.n[open_].sum()) * usual
-    missing = max(asked - float(n[open_].sum()), 0.0)
-    error = math.sqrt(max(before * (1 - before), 1e-9) / max(float(n[open_].sum()), 1.0))
-    could = k[open_].sum() + missing + 3 * math.sqrt(before * (1 - before) * asked)  # positive ones, were all that are missing
-    one_kind = before - after > FIRST_Z * error and could >= before * asked
-    if not one_kind or n[open_].sum() == 0:
+    before = float(k[~open_].sum() / max(n[~open_].sum(), 1.0))
+    here = open_ & (n > 0)
+    k, n, asked = k[here], n[here], np.nan_to_num(share.n)[here] * usual
+    if not n.sum() or before - k.sum() / n.sum() < FIRST_Z * math.sqrt(max(before * (1 - before), 1e-9) / n.sum()):
+        return nothing
+    # a rate that falls as labels get fewer, or one that fell at once
+    fewer = [(before * asked - part * np.maximum(asked - n, 0)) / n for part in FIRST_PARTS]
+    if max(_log_likelihood(k, n, p) for p in fewer) < _log_likelihood(k, n, np.full(n.size, k.sum() / n.sum())):
         return nothing
     width = min(SMOOTH_BUCKETS, nothing.size)  # now that it is one kind: from where a tenth of that kind is missing
     smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
     come = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))
     return np.arange(nothing.size) > (come[-1] if come.size else 0)
+
+
+def _log_likelihood(k: Floats, n: Floats, p: Floats) -> float:
+    p = np.clip(p, 1e-3, 1 - 1e-3)
+    return float((k * np.log(p) + (n - k) * np.log(1 - p)).sum())
 
 
 def still_to_come(rate: Floats, share: Floats, scan: StepScan) -> bool:
@@ -434,7 +441,9 @@ def lost_at_once(share: Floats, scan: StepScan) -> bool:
     drop, fall = float(head.mean()) - float(held.mean()), max(float(held.mean()) - float(rest[-LEVEL_BUCKETS:].mean()), 0.0)
     levels = np.convolve(rest, np.full(LEVEL_BUCKETS, 1 / LEVEL_BUCKETS), mode="valid")
     steps = levels[:-LEVEL_BUCKETS] - levels[LEVEL_BUCKETS:]
-    return drop >= LOST_AT_ONCE and first - second <= STILL_FALLING * drop and float(steps.max()) <= LITTLE * max(fall, drop)
+    at_once = float(head[-LEVEL_BUCKETS:].mean() - tail[:LEVEL_BUCKETS].mean()) >= LITTLE * drop
+    held_on = first - second <= STILL_FALLING * drop
+    return drop >= LOST_AT_ONCE and at_once and held_on and float(steps.max()) <= LITTLE * max(fall, drop)
 
 
 def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:

@@ -278,7 +278,7 @@ def _version_scope(
     inside = scope(picture, own, bad, metric, columns, whole=OUTSIDE_MOST)
     for told in (metric, *LOSSES) if inside.is_global else ():  # a version may fail on a range or value of what it is fed
         if told in picture.series:
-            inside = among_features(picture, own, badness_of(picture, told, schema), metric, columns) or inside
+            inside = among_features(picture, own, badness_of(picture, told, schema), metric, columns, few=True) or inside
         if not inside.is_global:
             break
     if share >= WHOLE_VERSION:

@@ -35,9 +35,11 @@ BAND = math.sqrt(3.0)  # standard deviations from the middle of a uniform spread
 
 
 def among_features(
-    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, but: Collection[str]
+    picture: Picture, frame: nw.LazyFrame[Any], bad: Badness | None, metric: str, but: Collection[str], *, few: bool = False
 ) -> Scope | None:
     """Name the one feature, `but` those, whose range or values hold the whole change; None where there is none.
+
+    Of `few` rows it must hold practically all: that the others stood still is then no more than that they are few.
 
     Features that moved themselves are left out: which rows have which value is then no matter of before and after.
     """
@@ -62,7 +64,7 @@ def among_features(
         if found is None or len(found[1]) != 1 or (found[1][0].q_value or 0.0) > SURE_Q:
             continue
         gain, (s,) = found
-        if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s) and (best is None or gain > best[0]):
+        if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s, few) and (best is None or gain > best[0]):
             best = gain, s
     return Scope(is_global=False, segments=(best[1],), metric=public(metric)) if best else None
 
@@ -100,10 +102,10 @@ def best_range(table: Leaves, measure: Counts | Means, direction: str) -> tuple[
     return (found.score, (as_segment(found, table),)) if found.score > 0 else None
 
 
-def _alone(table: Leaves, measure: Counts | Means, segment: Segment) -> bool:
-    """Whether a range holds the whole change; where rows are few, chance alone moves the rest a little."""
-    if (segment.share_of_impact or 0.0) >= IMPACT_LEAST:
-        return True
+def _alone(table: Leaves, measure: Counts | Means, segment: Segment, few: bool) -> bool:
+    """Whether a range holds the whole change; chance alone may move the rest a little."""
+    if few or (segment.share_of_impact or 0.0) >= IMPACT_LEAST:
+        return (segment.share_of_impact or 0.0) >= IMPACT_LEAST
     rest = rest_of(table, measure, [segment])
     return abs(rest.drift) <= DRIFT_MOST and rest.log_p >= STILL
 

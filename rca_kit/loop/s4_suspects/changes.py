@@ -13,12 +13,27 @@ from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.topics import about_nothing
 
-# How guilty changes lie around the onset they cause, in minutes (positive: logged before the onset). Most act at once; some
-# act when a cache runs out or a job comes round; some are written down afterwards.
-AT_ONCE, AT_ONCE_SCALE = 0.61, 10.0
-LAGGED, LAG_MEAN = 0.18, 120.0
-LATE, LATE_MEAN = 0.15, 100.0
-ANYTIME, ANYTIME_SPAN = 0.06, 48 * 60.0
+TOLD = ("upstream_notice", "schema_change", "campaign", "calendar", "other")  # kinds that somebody writes down who hears of them
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How guilty changes lie around the onset they cause: parts that sum to 1, and their means in minutes.
+
+    Most act at once; some act when a cache runs out or a job comes round; some are written down afterwards. Changes of our own
+    systems are recorded as they are made, notices of others come when others notice.
+    """
+
+    at_once: float
+    lagged: float
+    late: float
+    late_mean: float
+    anytime: float = 0.06
+
+
+RECORDED = Spread(0.64, 0.20, 0.10, 70.0)
+NOTICED = Spread(0.30, 0.20, 0.44, 220.0)
+AT_ONCE_MEAN, LAG_MEAN, ANYTIME_SPAN = 10.0, 120.0, 48 * 60.0  # minutes
 PLURAL_LEAST = 3  # letters a word must exceed for its last s to be the plural's: bus, gas
 TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
 
@@ -130,7 +145,7 @@ class Fit:
     aside: float = 0.0
 
 
-def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float) -> tuple[float, float]:
+def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float, kind: str = "") -> tuple[float, float]:
     """Log of how much likelier a guilty change lies there than an innocent one, and minutes from change to onset.
 
     Examples
@@ -144,10 +159,11 @@ def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: f
     low, high = ((t - when).total_seconds() / 60 for t in onset)
     gap = low if low > 0 else (high if high < 0 else 0.0)
     width = max(high - low, 1.0)
-    at_once = AT_ONCE * math.exp(-abs(gap) / AT_ONCE_SCALE) / (2 * AT_ONCE_SCALE + width)
-    lagged = LAGGED * math.exp(-gap / LAG_MEAN) / (LAG_MEAN + width) if gap >= 0 else 0.0
-    late = LATE * math.exp(gap / LATE_MEAN) / (LATE_MEAN + width) if gap <= 0 else 0.0
-    anytime = ANYTIME / (2 * ANYTIME_SPAN) if abs(gap) <= ANYTIME_SPAN else 1e-9
+    s = NOTICED if kind in TOLD else RECORDED
+    at_once = s.at_once * math.exp(-abs(gap) / AT_ONCE_MEAN) / (2 * AT_ONCE_MEAN + width)
+    lagged = s.lagged * math.exp(-gap / LAG_MEAN) / (LAG_MEAN + width) if gap >= 0 else 0.0
+    late = s.late * math.exp(gap / s.late_mean) / (s.late_mean + width) if gap <= 0 else 0.0
+    anytime = s.anytime / (2 * ANYTIME_SPAN) if abs(gap) <= ANYTIME_SPAN else 1e-9
     ratio = math.log((at_once + lagged + late + anytime) * max(span_minutes, 60.0))
     return min(max(ratio, TIME_RANGE[0]), TIME_RANGE[1]), gap
 
@@ -190,7 +206,7 @@ def fits(
     """Judge every logged change against the onset and the scope."""
     out = []
     for c in changes:
-        ratio, gap = time_ratio(c.time, onset, span_minutes)
+        ratio, gap = time_ratio(c.time, onset, span_minutes, c.kind)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
         out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, about_nothing(c.component, c.description)))

@@ -104,6 +104,7 @@ def hypotheses(
     for subject, cs in by_subject.items():
         if (way := _broke(subject, cs)) is not None:
             alike[way].append(subject)
+    outside = suppliers(fits)
     out = []
     for subject, cs in by_subject.items():
         twins = tuple(s for s in alike.get(_broke(subject, cs) or "", ()) if s != subject)
@@ -134,7 +135,7 @@ def hypotheses(
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
                 x["estranged:external"] = estranged
-            if category == "upstream" and foreign(subject, scene.components):
+            if category == "upstream" and foreign(subject, scene.components, outside):
                 x["owner:outside"] = 1.0
             if subject in broken and len(broken) > 1 and lead.signature != "swapped":  # of which there are always two
                 x[f"together:{category}"] = 1.0
@@ -245,7 +246,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     owners = owners_of(subject, scene.components)
     if owners and c.component and c.component not in owners:
         x["change:other_component"] = 1.0
-    elif not subject.startswith("component:") and akin(subject.partition(":")[2], c.component):
+    elif not subject.startswith("component:") and akin(_telling(subject), c.component):
         x["change:akin"] = 1.0
     if f.aside:
         x["change:aside"] = f.aside
@@ -280,15 +281,29 @@ def akin(name: str, component: str) -> bool:
     return bool(stems[0] & stems[1])
 
 
+MADE_OF = {"scor", "rank", "rati", "inde", "rate"}  # what many features are
 COMMON_STEMS = {  # say nothing of whose it is
     "feat", "serv", "data", "mode", "stag", "time", "mean", "coun", "valu", "late", "api", "svc", "srv", "app", "web", "sum",
     "avg", "max", "min", "num", "new", "old", "the", "und", "req", "top", "per", "day", "std", "val",
 }  # fmt: skip
 
 
-def foreign(subject: str, components: tuple[str, ...]) -> bool:
-    """Whether the component itself, or one whose name is akin to the subject's, is by its name somebody else's."""
-    return any(w in o.casefold() for o in owners_of(subject, components) for w in OUTSIDERS)
+def _telling(subject: str) -> str:
+    """The words of a subject's name that tell whose it is: many a feature is a score, and not the scorer's."""
+    kind, _, name = subject.partition(":")
+    return name if kind != "feature" else " ".join(t for t in tokens(name) if t[:STEM] not in MADE_OF)
+
+
+def suppliers(fits: Iterable[Fit]) -> frozenset[str]:
+    """Components that only notices of suppliers are about."""
+    by = {kind: {f.change.component for f in fits if (f.change.kind == "upstream_notice") is kind} for kind in (True, False)}
+    return frozenset(by[True] - by[False] - {""})
+
+
+def foreign(subject: str, components: tuple[str, ...], known: frozenset[str] = frozenset()) -> bool:
+    """Whether the component itself, or one whose name is akin to the subject's, is somebody else's: `known` or by its name."""
+    owners = owners_of(subject, tuple(dict.fromkeys((*components, *sorted(known)))))
+    return any(o in known or any(w in o.casefold() for w in OUTSIDERS) for o in owners)
 
 
 def owners_of(subject: str, components: tuple[str, ...]) -> tuple[str, ...]:
@@ -302,7 +317,7 @@ def owners_of(subject: str, components: tuple[str, ...]) -> tuple[str, ...]:
     kind, _, name = subject.partition(":")
     if kind == "component":
         return (name,)
-    return tuple(c for c in components if akin(name, c)) if kind in ("stage", "feature") else ()
+    return tuple(c for c in components if akin(_telling(subject), c)) if kind in ("stage", "feature") else ()
 
 
 def _when(minutes: float) -> str:
