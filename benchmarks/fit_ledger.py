@@ -47,6 +47,7 @@ KEPT_AT_PRIOR = (
     "beside:scorer|labels",
     "beside:version|labels",
     "together:upstream",
+    "version:logged",
 )
 FOLDS = 4
 Row = tuple[str, str, str | None, dict[str, float]]

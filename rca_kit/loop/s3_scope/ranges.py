@@ -39,7 +39,7 @@ def among_features(
 ) -> Scope | None:
     """Name the one feature, `but` those, whose range or values hold the whole change; None where there is none.
 
-    Of `few` rows it must hold practically all: that the others stood still is then no more than that they are few.
+    Of `few` rows it must hold practically all, and the others stand still: either alone is soon true of few.
 
     Features that moved themselves are left out: which rows have which value is then no matter of before and after.
     """
@@ -104,8 +104,9 @@ def best_range(table: Leaves, measure: Counts | Means, direction: str) -> tuple[
 
 def _alone(table: Leaves, measure: Counts | Means, segment: Segment, few: bool) -> bool:
     """Whether a range holds the whole change; chance alone may move the rest a little."""
-    if few or (segment.share_of_impact or 0.0) >= IMPACT_LEAST:
-        return (segment.share_of_impact or 0.0) >= IMPACT_LEAST
+    whole = (segment.share_of_impact or 0.0) >= IMPACT_LEAST
+    if whole != few:
+        return whole
     rest = rest_of(table, measure, [segment])
     return abs(rest.drift) <= DRIFT_MOST and rest.log_p >= STILL
 

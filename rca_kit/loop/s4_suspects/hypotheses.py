@@ -119,6 +119,8 @@ def hypotheses(
             base["starts:apart"] = 1.0
         if carried and subject.startswith(CONTENTS) and base.get("harm", 0.0) < HARMLESS:
             base["carried_elsewhere"] = 1.0
+        if subject.startswith("model:") and any(f.change.version_to == subject.partition(":")[2] for f in judged):
+            base["version:logged"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
         for category in sorted(options):
             x = dict(base)

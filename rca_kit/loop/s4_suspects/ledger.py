@@ -133,6 +133,7 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
         ("carried_elsewhere", "the whole change lies in requests that a part of the service answered slowly or not at all"),
         ("estranged:external", "labels follow the features no more, as they would had the world moved"),
         ("served_well", "it served alone before the symptom, and nothing was wrong"),
+        ("version:logged", "new versions are in the log whether they do harm or not"),
     ):
         if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
             out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))

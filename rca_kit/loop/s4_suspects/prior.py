@@ -177,6 +177,8 @@ OTHERS: dict[str, float] = {
     "change:no_guests": -1.5,  # a campaign that brought nobody
     "change:version_match": 2.0,
     "change:version_clash": -1.5,
+    # that the log names a new version and who brought it tells which entry it is, not that it did harm: all of them are logged
+    "version:logged": -4.0,
     "change:none": 1.4,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     "unlogged:infra": 0.3,  # machines fail though nobody changed a thing
     "change:nearest": 0.3,
