@@ -18,6 +18,7 @@ from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.detect import (
     OUTCOMES,
     SHARED_DROP,
+    SHARP_Z,
     Move,
     clumping,
     observe,
@@ -53,7 +54,7 @@ LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
 CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
-NEVER_ANCHOR = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
+SHAKY = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
@@ -264,7 +265,7 @@ def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGri
     able = [
         m
         for m in moves.values()
-        if m.moved and m.series.name not in NEVER_ANCHOR and m.series.family in STANDING and _suspicious(m)
+        if m.moved and (m.series.name not in SHAKY or abs(m.fit.z) >= SHARP_Z) and m.series.family in STANDING and _suspicious(m)
     ]
     able = [m for m in able if m.series.family != "component"] or able  # a component is no symptom where anything else moved
     if any(m.series.family == "quality" for m in able):  # which tells of labels that are wrong too, and not of every day's course

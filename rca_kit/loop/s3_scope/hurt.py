@@ -8,8 +8,11 @@ import numpy as np
 
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.detect import scan_all, worse
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.levels import series_inside
 from rca_kit.loop.s3_scope.search import (
     MARK,
     Badness,
@@ -68,8 +71,20 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
         if picture.series[name].family in ("service", "stage"):
             sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
+        if not records(picture, name):
+            sure = [s for s in sure if stands_out(prepared, picture, s, name)]
         out += [Hurt(name, s, None if since is None else since * picture.grid.coarse) for s in sure[:1]]
     return tuple(out)
+
+
+def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str) -> bool:
+    """Whether the segment's own series of the metric got worse beyond how it wanders from hour to hour."""
+    rows = prepared.frame.filter(where_expression(segment.where, dict(prepared.frame.collect_schema())))
+    own = series_inside(rows, picture.aggregates.plan).get(name)
+    if own is None:
+        return True
+    move = scan_all([own], picture.grid, picture.detected_at, (name,))[name]
+    return move.moved and worse(own, move.fit.height) is not False
 
 
 def records(picture: Picture, name: str) -> bool:
