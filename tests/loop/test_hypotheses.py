@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s4_suspects.changes import Fit, fits
+from rca_kit.loop.s4_suspects.changes import Fit, fits, time_ratio
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.hypotheses import NAMELESS, OTHER, Hypothesis, Scene, akin, hypotheses
+from rca_kit.loop.s4_suspects.hypotheses import (
+    NAMELESS,
+    OTHER,
+    Hypothesis,
+    Scene,
+    akin,
+    foreign,
+    hypotheses,
+    owners_of,
+    suppliers,
+)
 from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain
 
@@ -228,3 +238,30 @@ def test_what_speaks_against_says_what_it_usually_is() -> None:
     says = {c: next(e.says for e in found if e.check == "drift") for c, found in by.items()}
     assert says["external"] == "price drifted"
     assert says["code"] == "price drifted (more often an external cause)"
+
+
+def test_notices_come_late_and_what_systems_record_does_not() -> None:
+    late = MONDAY + timedelta(hours=5)
+    early = MONDAY - timedelta(minutes=5)
+    week = 7 * 24 * 60.0
+    notice, deploy = (time_ratio(late, (MONDAY, MONDAY), week, kind)[0] for kind in ("upstream_notice", "code_deploy"))
+    assert notice > 0.3 and deploy < notice - 2
+    assert time_ratio(early, (MONDAY, MONDAY), week, "code_deploy") > time_ratio(early, (MONDAY, MONDAY), week, "upstream_notice")
+
+
+def test_suppliers_are_those_that_only_notices_are_about() -> None:
+    def logged_as(kind: str, component: str) -> Fit:
+        return Fit(ChangeRecord("c", MONDAY, kind, component, ""), 0.0, 0.0, "silent", {})
+    fits = [logged_as("upstream_notice", "werkstatt-net"), logged_as("upstream_notice", "shop"), logged_as("code_deploy", "shop")]
+    assert suppliers(fits) == {"werkstatt-net"}
+    assert foreign("feature:werkstatt_score", (), suppliers(fits)) and not foreign("feature:werkstatt_score", ())
+    assert owners_of("feature:werkstatt_score", ("fraud-scorer", "werkstatt-net")) == ("werkstatt-net",)
+
+
+def test_a_new_version_is_logged_whether_it_does_harm_or_not() -> None:
+    clue = Clue("version", "model:v2", "version", "v2 serves all", 0.9)
+    entry = ChangeRecord("c1", MONDAY, "model_deploy", "scorer", "rollout v2", "", "v1", "v2")
+    fit = fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
+    x = {h.change_id: h.x for h in hypotheses([clue], [fit], Scene("quality", 10, ()))[:-1] if h.category == "model"}
+    assert x["c1"]["version:logged"] == x[None]["version:logged"] == 1.0
+    assert "version:logged" not in next(iter(hypotheses([clue], [], Scene("quality", 10, ())))).x

@@ -25,7 +25,7 @@ from rca_kit.loop.reading.detect import (
 )
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import choose_anchor, told_earlier, without
-from rca_kit.loop.reading.series import Series
+from rca_kit.loop.reading.series import Series, _count
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import nuisance, step_scan
 
@@ -353,3 +353,25 @@ def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float
         moves = moves_of(arrived, rate, precision, over=over)
         told.append(moves["label_rate"].moved or moves["precision"].moved)
     assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
+
+
+@pytest.mark.parametrize(("days", "rate", "at"), [
+    (1.0, lambda h: 60 * (1 + 0.7 * np.sin(2 * np.pi * (h - 8) / 24)), None),  # the course of a day
+    (1.0, lambda h: 60 * (1 + 0.7 * np.sin(2 * np.pi * (h - 8) / 24)) * np.where(h >= 15, 1.8, 1.0), 15),
+    (4.0, lambda h: 60 * np.where(h >= 60, 0.75, 1.0), 60),  # by a quarter, and at once
+    (4.0, lambda h: 60 * np.interp(h, [50, 62, 74], [1.0, 0.8, 1.0]), None),  # another day is another day
+    (4.0, lambda h: 60 * np.interp(h, [50, 62], [1.0, 0.5]), 50),
+])
+def test_traffic_of_a_few_days_must_jump_or_move_by_much(days: float, rate: Any, at: float | None) -> None:
+    over = grid(days)
+    hours = np.arange(over.n) * over.width_s / 3600
+    found = []
+    for seed in range(10):
+        n = np.random.default_rng(seed).poisson(rate(hours) * over.width_s / 300)
+        made_of = Series("volume", "volume", None, over, False, (n.astype(float),), _count, log=True)
+        move = moves_of(made_of, over=over)["volume"]
+        found.append(move.fit.start * over.coarse_s / 3600 if move.moved else None)
+    if at is None:
+        assert found.count(None) >= 9
+    else:
+        assert sum(f is not None and abs(f - at) <= 8 for f in found) >= 9

@@ -26,6 +26,10 @@ FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twe
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+WEEK, MILD = 7, 0.3  # days of log below which a change of traffic by less (in logs) is that of one day from another
+FEW_DAYS = 3  # days of log below which a jump of traffic tells more than its season
+# log of a jump of traffic, times the usual difference of neighbouring half-hours, and their seconds
+SUDDEN_LEAST, SUDDEN_Z, SUDDEN_S = 0.2, 4.0, 1800
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
 FIRST_PARTS = (0.6, 0.8, 1.0)  # of the labels that have not come yet, those that may be positive
 SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
@@ -212,6 +216,7 @@ def scan_all(
     lone = lone_weekend(grid)
     arrived = next((s.detection() for s in chosen if s.name == "label_share"), None)
     open_ = one_kind_first({s.name: s for s in chosen})
+    days = grid.n_coarse * grid.coarse_s / DAY_S
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
@@ -237,6 +242,12 @@ def scan_all(
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
+        if moved and s.name == "volume" and days < FEW_DAYS:  # rises and falls with the day, nobody knows yet how much
+            at = sudden(value, first, last, grid.coarse_s)
+            moved = at is not None or days >= SEASON_DAYS
+            found = step_scan(value, error, phase=phase, day=day, first=at, last=at) if at is not None else found
+        if moved and s.name == "volume" and days < WEEK and s.name not in (alerts or ()) and found.best is not None:
+            moved = abs(found.best.height) >= MILD or sudden(value, first, last, grid.coarse_s) is not None
         if moved and s.name == "label_rate" and arrived is not None:
             moved = not still_to_come(seen.value, arrived.value, found)
         if moved and s.family == "labels" and s.name != "label_rate":
@@ -360,6 +371,25 @@ def still_arriving(share: Floats, scan: StepScan) -> bool:
     early, late = tail[:third].mean(), tail[-third:].mean()
     usual = head.mean() if head.size else early
     return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
+
+
+def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
+    """Where a series jumps within a bucket or two, in its own noise: the course of a day takes hours. None where it nowhere does.
+
+    `value` are logs of counts by buckets of `width_s` seconds; the jump is that of the means of half an hour, at least three
+    buckets, on either side, its scale the median of all.
+    """
+    w = max(LEVEL_BUCKETS, SUDDEN_S // width_s)
+    if last < first or value.size < 4 * w:
+        return None
+    x = np.where(np.isfinite(value), value, np.nanmedian(value))
+    means = np.convolve(x, np.full(w, 1 / w), mode="valid")
+    jumps = np.concatenate([np.zeros(w), means[w:] - means[:-w], np.zeros(w)])[: x.size]  # at t: from t on against before t
+    scale = 1.4826 * float(np.median(np.abs(jumps[w:-w] - np.median(jumps[w:-w]))))
+    able = np.zeros(x.size, bool)
+    able[max(first, w) : min(last, x.size - w) + 1] = True
+    best = int(np.argmax(np.where(able, np.abs(jumps), -1.0)))
+    return best if abs(jumps[best]) >= max(SUDDEN_LEAST, SUDDEN_Z * scale) else None
 
 
 def one_kind_first(series: Mapping[str, Series]) -> NDArray[np.bool_]:

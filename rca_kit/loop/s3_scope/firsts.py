@@ -18,6 +18,7 @@ from rca_kit.loop.s3_scope.narrow import WHOLE_VERSION
 from rca_kit.loop.s4_suspects import Outcome
 from rca_kit.sources.collect import collect
 
+GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
 
 
@@ -60,13 +61,15 @@ def first_of_version(
 
 
 def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:
-    """A value that was not there before dates a shift of the mix by its first request."""
+    """A value that was not there before dates a shift of the mix, or the growth that it brings, by its first request."""
     anchor = picture.anchor
-    if anchor is None or anchor.series.family != "mix" or found.onset is None:
+    if anchor is None or anchor.series.family not in ("mix", "volume") or found.onset is None:
         return found
+    column = anchor.series.column if anchor.series.family == "mix" else None
     born = [
         (b, m.series) for m in picture.moves.values()
-        if m.moved and m.series.family == "mix" and m.series.column == anchor.series.column and (b := appearance(m)) is not None
+        if m.moved and m.series.family == "mix" and (b := appearance(m)) is not None
+        and (m.series.column == column or (column is None and _brings_growth(picture, m.series.name)))
     ]
     if not born:
         return found
@@ -78,6 +81,12 @@ def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symp
     start = picture.grid.time(picture.grid.index(first))
     end = min(start + timedelta(seconds=picture.grid.coarse_s), picture.grid.time(picture.grid.n))
     return replace(found, onset=start, onset_interval=(start, end))
+
+
+def _brings_growth(picture: Picture, name: str) -> bool:
+    """Whether a value's requests are most of those by which traffic grew."""
+    before, after = (picture.level("volume", w).value for w in (picture.before, picture.after))
+    return after > before > 0 and picture.level(name, picture.after).value >= GROWTH_PART * (1 - before / after)
 
 
 def _first_request(prepared: Prepared, where: dict[str, Any], since: datetime) -> datetime | None:

@@ -1,0 +1,46 @@
+"""Outcomes that got worse in one segment: what a segment's own series says of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.s3_scope.hurt import stands_out
+from rca_kit.sources import to_lazy
+
+from . import made
+
+
+def decided(wrong: Any, seed: int) -> pl.DataFrame:
+    """A quiet log in which a part of the decisions on android is wrong, by hour; elsewhere one in ten is."""
+    rows = made.log(seed=seed)
+    rng = np.random.default_rng(seed)
+    hours = (rows["ts"] - made.T0).dt.total_seconds().to_numpy() / 3600
+    share = np.where((rows["device"] == "android").to_numpy(), wrong(hours, rng), 0.1)
+    label = rows["label"].to_numpy()
+    return rows.with_columns(decision=pl.Series(np.where(rng.random(rows.height) < share, 1 - label, label)))
+
+
+def wanders(hours: Any, rng: np.random.Generator) -> Any:
+    """Up and down, three hours each."""
+    return np.clip(0.2 + 0.1 * rng.choice([-1, 1], 40), 0, 1)[(hours // 3).astype(int)]
+
+
+@pytest.mark.parametrize(("wrong", "expected"), [
+    (lambda hours, rng: np.where(hours >= 78, 0.4, 0.1), 10),  # since the onset
+    (wanders, 0),
+])
+def test_a_segment_that_wanders_does_not_stand_out(wrong: Any, expected: int) -> None:
+    told = []
+    for seed in range(10):
+        frame = decided(wrong, seed)
+        picture = made.look(*made.sums(frame), ("accuracy",), made.ALERT)
+        prepared: Any = SimpleNamespace(frame=to_lazy(frame))
+        told.append(stands_out(prepared, picture, Segment({"device": "android"}), "accuracy"))
+    assert abs(sum(told) - expected) <= 1
+    assert stands_out(prepared, picture, Segment({"device": "android"}), "no such metric")
