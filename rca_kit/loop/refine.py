@@ -17,6 +17,7 @@ from rca_kit.aggregates.rows import bucket
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.detect import Move, scan_all, together
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import STAYS, STAYS_FOR, JointOnset, is_age, joint_onset, refresh_onset
@@ -87,7 +88,8 @@ def by_rows(
     schema = dict(frame.collect_schema())
     if scope.segments:
         frame = frame.filter(reduce(or_, (where_expression(s.where, schema) for s in scope.segments)))
-    series = series_inside(frame, picture.aggregates.plan) if scope.segments else dict(picture.series)
+    inside = series_inside(frame, picture.aggregates.plan) if scope.segments else picture.series
+    series = as_known(inside, picture.known)
     bounded = {column for s in scope.segments for column in s.where}  # a value that is the scope is there in all its rows
     marked = [
         s

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.arrivals import as_known, known_until, still_arriving
 from rca_kit.loop.reading.detect import (
     Move,
     beyond_a_weekend,
@@ -20,7 +21,6 @@ from rca_kit.loop.reading.detect import (
     scan_all,
     season_for,
     season_of,
-    still_arriving,
     together,
 )
 from rca_kit.loop.reading.onset import joint_onset
@@ -350,7 +350,10 @@ def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float
         arrived = series("label_share", "labels", labelled, np.full(over.n, 60), over, "y")
         rate = series("label_rate", "labels", positive, labelled, over, "y")
         precision = replace(series("precision", "quality", right, np.maximum(labelled // 4, right + 1), over), good="higher")
-        moves = moves_of(arrived, rate, precision, over=over)
+        given = {s.name: s for s in (arrived, rate, precision)}
+        known = known_until(given)
+        assert late or known is None
+        moves = moves_of(*as_known(given, known).values(), over=over)
         told.append(moves["label_rate"].moved or moves["precision"].moved)
     assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
 

@@ -14,7 +14,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, in_name_only, recalibrated, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, in_name_only, recalibrated, stayed_behind, unheeded
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -80,7 +80,7 @@ def test_an_input_is_idle_where_no_score_depended_on_it(weight: float, unheeded:
     told = []
     for values, scores in zip(x, score, strict=True):
         frame = pl.DataFrame({"x": values, "score": scores})
-        room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"))
+        room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"), readings={})
         told.append(idle(room, "x"))
         unit = Clue("value_range", "feature:x", "unit", "values after are x1000 those before", 0.95, share=1.0)
         assert recalibrated(room, unit) is told[-1]
@@ -114,3 +114,27 @@ def test_all_values_written_otherwise_are_no_mere_names() -> None:
         for names in (["iOS", "Android"], ["ios", "android"]))
     room: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", score="score", features=("os",)))
     assert not in_name_only(room, Clue("renamed_categories", "feature:os", "renamed", "iOS -> ios", 0.9))
+
+
+@pytest.mark.parametrize(("bias", "grew"), [(0.0, True), (0.05, False), (0.04, False)])
+def test_a_measure_that_the_truth_went_along_with_has_grown(bias: float, grew: bool) -> None:
+    read = {r.metric: r for r in (reading("score_mean", 0.05, True), reading("bias", bias, False))}
+    rng = np.random.default_rng(6)
+    x = rng.lognormal(size=4000)
+    frame = pl.DataFrame({"x": x, "score": np.log(x) + rng.normal(size=4000)})
+    room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"), readings=read)
+    assert recalibrated(room, Clue("unit_factor", "feature:x", "unit", "x 2.2", 0.9, share=1.0)) is grew
+
+
+@pytest.mark.parametrize(("weight", "score_shift", "known", "harmless"), [
+    (0.0, 0.0, 0.05, True), (0.5, 0.0, 0.05, False), (0.0, 1.0, 0.05, False), (0.0, 0.0, 0.0, False)])
+def test_values_elsewhere_that_no_score_heeds(weight: float, score_shift: float, known: float, harmless: bool) -> None:
+    rng = np.random.default_rng(7)
+    def side(share: float, shift: float) -> pl.DataFrame:
+        x = np.where(rng.random(8000) < share, 8.0, rng.choice([1.0, 6.0], 8000))
+        return pl.DataFrame({"x": x, "score": weight * x + rng.normal(size=8000) + np.where(x == 8.0, shift, 0.0)})
+    room: Any = SimpleNamespace(before=side(known, 0.0), after=side(0.6, score_shift), columns=SimpleNamespace(score="score"))
+    clue = Clue("default_value", "feature:x", "default", "8 in 60%", 0.9, where={"column": "x", "op": "equal", "value": 8.0})
+    assert unheeded(room, clue) is harmless
+    assert not unheeded(room, replace(clue, signature="nulls"))
+    assert not unheeded(room, replace(clue, where={**(clue.where or {}), "segment": {"os": "ios"}}))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
+from rca_kit.loop.reading.arrivals import lost_at_once, settled, still_arriving, still_to_come
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
@@ -25,15 +26,11 @@ OUTCOMES = ("quality", "service", "kpi", "output_nulls")  # what an alert is abo
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
-STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
 WEEK, MILD = 7, 0.3  # days of log below which a change of traffic by less (in logs) is that of one day from another
 FEW_DAYS = 3  # days of log below which a jump of traffic tells more than its season
 # log of a jump of traffic, times the usual difference of neighbouring half-hours, and their seconds
 SUDDEN_LEAST, SUDDEN_Z, SUDDEN_S = 0.2, 4.0, 1800
-DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
-FIRST_PARTS = (0.6, 0.8, 1.0)  # of the labels that have not come yet, those that may be positive
-SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
-LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
+JUMP_BUCKETS = 3  # at least, on either side of a jump
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
 FEW_ROWS = 30  # rows a bucket below which a skewed loss shows no spread in most buckets: then all rows' spread is pooled
@@ -215,13 +212,10 @@ def scan_all(
     partial = volume.coarse_weights(volume.covered()) < COVERED_LEAST if volume is not None else np.zeros(grid.n_coarse, bool)
     lone = lone_weekend(grid)
     arrived = next((s.detection() for s in chosen if s.name == "label_share"), None)
-    open_ = one_kind_first({s.name: s for s in chosen})
     days = grid.n_coarse * grid.coarse_s / DAY_S
     out = {}
     for s in chosen:
         value, error, seen = observe(s)
-        if s.family == "quality" or s.name == "label_rate":
-            error = np.where(open_, np.nan, error)
         if s.family in ("input", "mix"):  # part of an hour is not like the whole hour on other days
             error = np.where(partial, np.nan, error)
         phase, day = season_for(s, grid)
@@ -357,29 +351,13 @@ def _entropy(k: float, n: float) -> float:
     return k * math.log(k / n) + (n - k) * math.log(1 - k / n)
 
 
-def still_arriving(share: Floats, scan: StepScan) -> bool:
-    """Whether a fall of the share of labels is that of labels on their way: it deepens towards the end of the log."""
-    fit = scan.best
-    if fit is None or fit.end < share.size - 1:
-        return False
-    head, tail = (x[np.isfinite(x)] for x in (share[: fit.start], share[fit.start :]))
-    if head.size and tail.size and tail.mean() > head.mean():
-        return False
-    if tail.size < 3:
-        return True
-    third = max(tail.size // 3, 1)
-    early, late = tail[:third].mean(), tail[-third:].mean()
-    usual = head.mean() if head.size else early
-    return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
-
-
 def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
     """Where a series jumps within a bucket or two, in its own noise: the course of a day takes hours. None where it nowhere does.
 
     `value` are logs of counts by buckets of `width_s` seconds; the jump is that of the means of half an hour, at least three
     buckets, on either side, its scale the median of all.
     """
-    w = max(LEVEL_BUCKETS, SUDDEN_S // width_s)
+    w = max(JUMP_BUCKETS, SUDDEN_S // width_s)
     if last < first or value.size < 4 * w:
         return None
     x = np.where(np.isfinite(value), value, np.nanmedian(value))
@@ -390,90 +368,6 @@ def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
     able[max(first, w) : min(last, x.size - w) + 1] = True
     best = int(np.argmax(np.where(able, np.abs(jumps), -1.0)))
     return best if abs(jumps[best]) >= max(SUDDEN_LEAST, SUDDEN_Z * scale) else None
-
-
-def one_kind_first(series: Mapping[str, Series]) -> NDArray[np.bool_]:
-    """Coarse buckets in which quality cannot be read yet: labels are on their way to the end of the log, negative ones first.
-
-    Fraud is known when somebody complains, health at once: the newest requests then look better than they are. Nothing is open
-    where labels come alike: where the rate of positive ones is that of before, or lower than all that are missing could make it.
-    """
-    nothing = np.zeros(next(iter(series.values())).grid.n_coarse if series else 0, bool)
-    if "label_share" not in series or "label_rate" not in series:
-        return nothing
-    share, rate = (series[n].detection() for n in ("label_share", "label_rate"))
-    early = share.value[: max(share.value.size // 3, 1)]
-    usual = float(np.median(early[np.isfinite(early)])) if np.isfinite(early).any() else 0.0
-    if usual <= 0:
-        return nothing
-    low = np.flatnonzero(np.nan_to_num(share.value, nan=usual) < DUE * usual)
-    due = np.flatnonzero(np.nan_to_num(share.value) >= DUE * usual)
-    if not low.size or not due.size or low[-1] < nothing.size - 2:
-        return nothing
-    open_ = np.arange(nothing.size) > due[-1]
-    k, n = (np.nan_to_num(x) for x in (rate.value * rate.n, rate.n))
-    before = float(k[~open_].sum() / max(n[~open_].sum(), 1.0))
-    here = open_ & (n > 0)
-    k, n, asked = k[here], n[here], np.nan_to_num(share.n)[here] * usual
-    if not n.sum() or before - k.sum() / n.sum() < FIRST_Z * math.sqrt(max(before * (1 - before), 1e-9) / n.sum()):
-        return nothing
-    # a rate that falls as labels get fewer, or one that fell at once
-    fewer = [(before * asked - part * np.maximum(asked - n, 0)) / n for part in FIRST_PARTS]
-    if max(_log_likelihood(k, n, p) for p in fewer) < _log_likelihood(k, n, np.full(n.size, k.sum() / n.sum())):
-        return nothing
-    width = min(SMOOTH_BUCKETS, nothing.size)  # now that it is one kind: from where a tenth of that kind is missing
-    smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
-    come = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))
-    return np.arange(nothing.size) > (come[-1] if come.size else 0)
-
-
-def _log_likelihood(k: Floats, n: Floats, p: Floats) -> float:
-    p = np.clip(p, 1e-3, 1 - 1e-3)
-    return float((k * np.log(p) + (n - k) * np.log(1 - p)).sum())
-
-
-def still_to_come(rate: Floats, share: Floats, scan: StepScan) -> bool:
-    """Whether a fall of the rate of positive labels is no more than those could be that have not come yet.
-
-    Looked at where most labels have come; the rest, on their way to the end of the log, may all be positive.
-    """
-    fit, there = scan.best, np.isfinite(share) & np.isfinite(rate)
-    seen = share[there]
-    if fit is None or fit.height >= 0 or not seen.size or seen[-max(seen.size // 10, 1) :].mean() >= DUE * np.median(seen):
-        return False
-    since = np.arange(share.size) >= fit.start
-    head = there & ~since
-    if not head.any():
-        return True
-    due = there & since & (np.nan_to_num(share) >= DUE * np.median(share[head]))
-    return not due.any() or float((rate * share + 1 - share)[due].mean()) >= float(rate[head].mean())
-
-
-def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:
-    """Buckets of which most labels have come: those before their share begins to fall, and the first half of those since."""
-    start = scan.best.start if scan.best is not None else share.size
-    return np.arange(share.size) < start + (share.size - start) // 2
-
-
-def lost_at_once(share: Floats, scan: StepScan) -> bool:
-    """Whether labels fell at once to a level that held, before those on their way fall off little by little.
-
-    Labels on their way fall off faster and faster, without a step; those that a daily job brings fall in steps, one a day.
-    """
-    fit, seen = scan.best, np.flatnonzero(np.isfinite(share))
-    if fit is None or scan.kind != "step":
-        return False
-    head, tail = share[seen[seen < fit.start]], share[seen[seen >= fit.start]]
-    held, rest = np.split(tail, [tail.size // 2])
-    if min(head.size, rest.size) < 2 * LEVEL_BUCKETS:
-        return False
-    first, second = (float(x.mean()) for x in np.array_split(held, 2))
-    drop, fall = float(head.mean()) - float(held.mean()), max(float(held.mean()) - float(rest[-LEVEL_BUCKETS:].mean()), 0.0)
-    levels = np.convolve(rest, np.full(LEVEL_BUCKETS, 1 / LEVEL_BUCKETS), mode="valid")
-    steps = levels[:-LEVEL_BUCKETS] - levels[LEVEL_BUCKETS:]
-    at_once = float(head[-LEVEL_BUCKETS:].mean() - tail[:LEVEL_BUCKETS].mean()) >= LITTLE * drop
-    held_on = first - second <= STILL_FALLING * drop
-    return drop >= LOST_AT_ONCE and at_once and held_on and float(steps.max()) <= LITTLE * max(fall, drop)
 
 
 def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:

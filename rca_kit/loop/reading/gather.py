@@ -30,6 +30,9 @@ def make_room(prepared: Prepared, picture: Picture, changes: tuple[ChangeRecord,
     there = [float((n * i).sum()) * share for i, share in zip(inside, prepared.share, strict=True)]
     before = sample_rows(prepared.frame, c.time, windows[0], columns, int(wanted), there[0])
     after = sample_rows(prepared.frame, c.time, windows[1], columns, SAMPLE_ROWS, there[1])
+    if picture.known is not None and c.label in after.columns:  # labels that came first tell of one kind of request only
+        known = pl.col(c.time) < picture.grid.time(picture.known, coarse=True)
+        after = after.with_columns(pl.when(known).then(pl.col(c.label)).alias(c.label))
     return Room(picture, thin(before, c.time, picture), after, compare_columns(picture), changes)
 
 

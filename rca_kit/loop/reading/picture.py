@@ -14,6 +14,7 @@ from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.reading.arrivals import as_known, known_until
 from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.detect import (
     OUTCOMES,
@@ -60,6 +61,7 @@ OTHER_DAYS = 0.3  # difference in the share of weekend from which before and aft
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
 Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
 
+BIAS_LEAST = 0.15  # of the mean absolute error: less hardly adds to it, and wanders with the world
 # smallest change worth a person's time: (absolute, relative to before); either is enough
 MIN_EFFECT: dict[str, tuple[float, float]] = {
     "quality": (0.01, 0.05),
@@ -101,6 +103,7 @@ class Picture:
     matched: bool
     detected_at: datetime
     doubted: tuple[str, ...] = ()  # series taken not to have moved
+    known: int | None = None  # coarse bucket from which quality cannot be read yet, as labels of one kind come first
 
     @property
     def grid(self) -> TimeGrid:
@@ -172,6 +175,8 @@ class Picture:
         if s.family in ("service", "stage") and s.log:
             absolute = 9e9
         scale = abs(before)
+        if name == "bias" and "mae" in self.series:  # an estimate's: of what it is wrong by anyway
+            absolute, relative, scale = np.inf, BIAS_LEAST, self.level("mae", self.before).value
         if s.family == "input":
             b = self.level(name, self.before)
             scale = b.error * np.sqrt(max(b.n, 1.0)) / relative * 0.1  # a tenth of a standard deviation
@@ -203,8 +208,10 @@ def look(
         grid = replace(grid, ahead_s=weekend_ahead(series["volume"].coarse_sum(0), grid))
         aggregates = replace(aggregates, plan=replace(aggregates.plan, grid=grid))
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
+    known = known_until(series)
+    series = as_known(series, known)
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
-    return _laid_out(aggregates, series, moves, alerts, detected_at, given)
+    return _laid_out(aggregates, series, moves, alerts, detected_at, given, known=known)
 
 
 def _whole_clump(series: dict[str, Series], name: str) -> float:
@@ -218,9 +225,9 @@ def _whole_clump(series: dict[str, Series], name: str) -> float:
 
 def without(picture: Picture, doubted: tuple[str, ...]) -> Picture:
     """The picture as it is when some series are taken not to have moved."""
-    doubted = (*picture.doubted, *doubted)
-    moves = {n: replace(m, moved=False) if n in doubted else m for n, m in picture.moves.items()}
-    return _laid_out(picture.aggregates, picture.series, moves, (picture.alert,), picture.detected_at, None, doubted)
+    p, doubted = picture, (*picture.doubted, *doubted)
+    moves = {n: replace(m, moved=False) if n in doubted else m for n, m in p.moves.items()}
+    return _laid_out(p.aggregates, p.series, moves, (p.alert,), p.detected_at, None, doubted, p.known)
 
 
 def _laid_out(
@@ -231,6 +238,7 @@ def _laid_out(
     detected_at: datetime,
     given: tuple[Window, Window] | None,
     doubted: tuple[str, ...] = (),
+    known: int | None = None,
 ) -> Picture:
     grid = aggregates.plan.grid
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
@@ -238,6 +246,7 @@ def _laid_out(
     if anchor is None or (anchor.series.family in CIRCUMSTANCES and anchor.series.name not in alerts):
         odd = {n.partition("|")[0] for n in doubted}  # a metric odd in one segment is so in the next
         inner = {s.name: s for s in segment_series(aggregates, series) if s.name.partition("|")[0] not in odd}
+        inner = as_known(inner, known)
         inside = scan_all(inner.values(), grid, detected_at, (), fixed, {n: _whole_clump(series, n) for n in inner})
         hurt = choose_anchor(inside, (), grid, detected_at)
         if hurt is not None:
@@ -248,7 +257,7 @@ def _laid_out(
     windows = given or lay_windows(grid, onset, anchor, detected_at)
     before, after, matched = weigh(grid, windows)
     return Picture(
-        aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted
+        aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted, known
     )
 
 

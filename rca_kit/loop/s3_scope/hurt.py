@@ -8,6 +8,7 @@ import numpy as np
 
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.detect import scan_all, worse
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
@@ -80,7 +81,7 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
 def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str) -> bool:
     """Whether the segment's own series of the metric got worse beyond how it wanders from hour to hour."""
     rows = prepared.frame.filter(where_expression(segment.where, dict(prepared.frame.collect_schema())))
-    own = series_inside(rows, picture.aggregates.plan).get(name)
+    own = as_known(series_inside(rows, picture.aggregates.plan), picture.known).get(name)
     if own is None:
         return True
     move = scan_all([own], picture.grid, picture.detected_at, (name,))[name]

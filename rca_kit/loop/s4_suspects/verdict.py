@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, between_groups, numbers
+from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers
 from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
@@ -42,6 +43,7 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
+KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
 GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
@@ -79,7 +81,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    corrupt = [c for c in corrupt if not recalibrated(room, c) and not in_name_only(room, c)]
+    corrupt = [c for c in corrupt if not any(harmless(room, c) for harmless in (recalibrated, in_name_only, unheeded))]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -171,18 +173,57 @@ def stayed_behind(room: Room, least: float) -> str:
     that of the mean score, as when only the scores moved, or none, as when the world moved with them? Answered by the ratio of
     the two likelihoods, which must be `least`.
     """
-    score, bias = room.readings.get("score_mean"), room.readings.get("bias")
-    if score is None or bias is None or not score.moved or not score.change or bias.change is None or bias.interval is None:
-        return ""
-    error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
-    if error <= 0 or (bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2) < np.log(least):
+    score, told = room.readings.get("score_mean"), alone_or_along(room)
+    if score is None or told is None or told < math.log(least):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
 
 
+def alone_or_along(room: Room) -> float | None:
+    """Log of how much likelier it is that the scores moved alone than that the truth went along; None where it is not told."""
+    score, bias = room.readings.get("score_mean"), room.readings.get("bias")
+    if score is None or bias is None or not score.moved or not score.change or bias.change is None or bias.interval is None:
+        return None
+    error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
+    return float((bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2)) if error > 0 else None
+
+
 def recalibrated(room: Room, clue: Clue) -> bool:
-    """Whether an input that no score heeds has another scale in all requests; in a part of them that is a mistake."""
-    return clue.signature == "unit" and (clue.share or 0.0) >= RECALIBRATED and idle(room, clue.subject.partition(":")[2])
+    """Whether an input has another scale in all requests (in a part of them it is a mistake), and nobody minds.
+
+    No score heeds it, or the truth went along with the scores: then what it measures has grown.
+    """
+    if clue.signature != "unit" or (clue.share or 0.0) < RECALIBRATED:
+        return False
+    told = alone_or_along(room)
+    return (told is not None and told <= -math.log(STAYED_BEHIND)) or idle(room, clue.subject.partition(":")[2])
+
+
+def unheeded(room: Room, clue: Clue) -> bool:
+    """Whether values of an input that no score heeded lie elsewhere, and their requests score like the others.
+
+    A value that stands for a missing one was rare before; one that many requests had is an answer like any other.
+    """
+    where, score = clue.where or {}, room.columns.score
+    column = str(where.get("column"))
+    if clue.signature not in ("range", "default") or score is None or where.get("segment") or not idle(room, column):
+        return False
+    x, was = numbers(room.after, column), numbers(room.before, column)
+    if where.get("op") == "outside":
+        marked = (x < where["low"]) | (x > where["high"])
+    elif where.get("op") == "equal" and float((was == where["value"]).mean()) >= KNOWN_VALUE:
+        marked = x == where["value"]
+    else:
+        return False
+    y = numbers(room.after, score)
+    return alike(y[marked & np.isfinite(y)], y[~marked & np.isfinite(y)])
+
+
+def alike(a: Floats, b: Floats) -> bool:
+    """Whether the means of two sets of scores differ by no more than `SAME_SCORES` standard deviations, with 95 % confidence."""
+    if min(a.size, b.size) < 2 or not (spread := float(np.concatenate([a, b]).std())) > 0:
+        return False
+    return abs(float(a.mean() - b.mean())) / spread + Z95 * float(np.sqrt(1 / a.size + 1 / b.size)) <= SAME_SCORES
 
 
 def in_name_only(room: Room, clue: Clue) -> bool:
@@ -205,11 +246,7 @@ def in_name_only(room: Room, clue: Clue) -> bool:
             return False
         y = numbers(frame, score)
         sides.append(y[own.is_in(names).fill_null(False).to_numpy() & np.isfinite(y)])
-    b, a = sides
-    if min(b.size, a.size) < 2 or not (spread := float(np.concatenate(sides).std())) > 0:
-        return False
-    apart, error = abs(float(a.mean() - b.mean())) / spread, float(np.sqrt(1 / b.size + 1 / a.size))
-    return apart + Z95 * error <= SAME_SCORES
+    return alike(*sides)
 
 
 def idle(room: Room, column: str) -> bool:

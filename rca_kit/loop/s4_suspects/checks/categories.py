@@ -26,6 +26,7 @@ PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 
 # of a permutation under way: number of values (fewer can go few ways, more too many), chi-square per value that must have moved,
 # least part of the way, least probability of what is left, and the strength: one drift in ten goes that way by chance
 PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6), 10.0, 0.2, 0.1, 0.7
+LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -90,7 +91,7 @@ def _category(room: Room, column: str) -> Clue | None:
         kind = (
             "default"
             if _looks_default(name) and (column not in room.columns.segments or not _came_on_top(room, fresh_share))
-            else ("renamed" if gone_share > 0.5 * fresh_share else "new_category")
+            else ("renamed" if gone_share > 0.5 * fresh_share or _replaced_inside(room, column, listed) else "new_category")
         )
         return Clue(
             "new_categories",
@@ -106,6 +107,20 @@ def _category(room: Room, column: str) -> Clue | None:
             where,
         )
     return _reshuffled(room, column, nb, na) or _permuted_inside(room, column)
+
+
+def _replaced_inside(room: Room, column: str, fresh: list[str]) -> bool:
+    """Whether, in the one segment that a column moved in, values that were not there before took the place of some that were."""
+    here = room.inside.get(column)
+    if here is None or min(int(here.after.sum()), int(here.before.sum())) < ROW_MIN:
+        return False
+    was, now = room.before[column].cast(pl.String).filter(here.before), room.after[column].cast(pl.String)
+    new = now.is_in(fresh).fill_null(False).to_numpy()
+    after = dict(now.filter(here.after).drop_nulls().value_counts(normalize=True).iter_rows())
+    before = was.drop_nulls().value_counts(normalize=True).iter_rows()
+    gone = sum(p for v, p in before if after.get(v, 0.0) <= LEFT_OVER * p)
+    came, beside = float(new[here.after].mean()), float(new[~here.after].mean())
+    return came > 0 and beside <= LEFT_OVER * came and gone > 0.5 * came
 
 
 def _permuted_inside(room: Room, column: str) -> Clue | None:

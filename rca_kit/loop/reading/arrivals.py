@@ -1,0 +1,135 @@
+"""Labels on their way: which falls of their share are a loss, and from when on quality cannot be read yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca_kit.loop.reading.series import Series
+from rca_kit.stats.stepscan import StepScan
+
+Floats = NDArray[np.float64]
+
+STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
+FIRST_PARTS = (0.6, 0.8, 1.0)  # of the labels that have not come yet, those that may be positive
+SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
+QUALITY = frozenset(
+    ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error", "mae", "rmse", "bias")
+)
+LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
+
+
+def still_arriving(share: Floats, scan: StepScan) -> bool:
+    """Whether a fall of the share of labels is that of labels on their way: it deepens towards the end of the log."""
+    fit = scan.best
+    if fit is None or fit.end < share.size - 1:
+        return False
+    head, tail = (x[np.isfinite(x)] for x in (share[: fit.start], share[fit.start :]))
+    if head.size and tail.size and tail.mean() > head.mean():
+        return False
+    if tail.size < 3:
+        return True
+    third = max(tail.size // 3, 1)
+    early, late = tail[:third].mean(), tail[-third:].mean()
+    usual = head.mean() if head.size else early
+    return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
+
+
+def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:
+    """Buckets of which most labels have come: those before their share begins to fall, and the first half of those since."""
+    start = scan.best.start if scan.best is not None else share.size
+    return np.arange(share.size) < start + (share.size - start) // 2
+
+
+def lost_at_once(share: Floats, scan: StepScan) -> bool:
+    """Whether labels fell at once to a level that held, before those on their way fall off little by little.
+
+    Labels on their way fall off faster and faster, without a step; those that a daily job brings fall in steps, one a day.
+    """
+    fit, seen = scan.best, np.flatnonzero(np.isfinite(share))
+    if fit is None or scan.kind != "step":
+        return False
+    head, tail = share[seen[seen < fit.start]], share[seen[seen >= fit.start]]
+    held, rest = np.split(tail, [tail.size // 2])
+    if min(head.size, rest.size) < 2 * LEVEL_BUCKETS:
+        return False
+    first, second = (float(x.mean()) for x in np.array_split(held, 2))
+    drop, fall = float(head.mean()) - float(held.mean()), max(float(held.mean()) - float(rest[-LEVEL_BUCKETS:].mean()), 0.0)
+    levels = np.convolve(rest, np.full(LEVEL_BUCKETS, 1 / LEVEL_BUCKETS), mode="valid")
+    steps = levels[:-LEVEL_BUCKETS] - levels[LEVEL_BUCKETS:]
+    at_once = float(head[-LEVEL_BUCKETS:].mean() - tail[:LEVEL_BUCKETS].mean()) >= LITTLE * drop
+    held_on = first - second <= STILL_FALLING * drop
+    return drop >= LOST_AT_ONCE and at_once and held_on and float(steps.max()) <= LITTLE * max(fall, drop)
+
+
+def still_to_come(rate: Floats, share: Floats, scan: StepScan) -> bool:
+    """Whether a fall of the rate of positive labels is no more than those could be that have not come yet.
+
+    Looked at where most labels have come; the rest, on their way to the end of the log, may all be positive.
+    """
+    fit, there = scan.best, np.isfinite(share) & np.isfinite(rate)
+    seen = share[there]
+    if fit is None or fit.height >= 0 or not seen.size or seen[-max(seen.size // 10, 1) :].mean() >= DUE * np.median(seen):
+        return False
+    since = np.arange(share.size) >= fit.start
+    head = there & ~since
+    if not head.any():
+        return True
+    due = there & since & (np.nan_to_num(share) >= DUE * np.median(share[head]))
+    return not due.any() or float((rate * share + 1 - share)[due].mean()) >= float(rate[head].mean())
+
+
+def known_until(series: Mapping[str, Series]) -> int | None:
+    """Coarse bucket from which quality cannot be read yet: labels are on their way there, negative ones first. None without one.
+
+    Fraud is known when somebody complains, health at once: the newest requests then look better than they are. Where labels come
+    alike, the rate of positive ones is that of before, or fell at once; where those of one kind come first, it falls as labels
+    get fewer.
+    """
+    if "label_share" not in series or "label_rate" not in series:
+        return None
+    share, rate = (series[n].detection() for n in ("label_share", "label_rate"))
+    size = share.value.size
+    early = share.value[: max(size // 3, 1)]
+    usual = float(np.median(early[np.isfinite(early)])) if np.isfinite(early).any() else 0.0
+    low = np.flatnonzero(np.nan_to_num(share.value, nan=usual) < DUE * usual)
+    due = np.flatnonzero(np.nan_to_num(share.value) >= DUE * usual)
+    if usual <= 0 or not low.size or not due.size or low[-1] < size - 2:
+        return None
+    k, n = (np.nan_to_num(x) for x in (rate.value * rate.n, rate.n))
+    open_ = np.arange(size) > due[-1]
+    before = float(k[~open_].sum() / max(n[~open_].sum(), 1.0))
+    here = open_ & (n > 0)
+    k, n, asked = k[here], n[here], np.nan_to_num(share.n)[here] * usual
+    if not n.sum() or before - k.sum() / n.sum() < FIRST_Z * math.sqrt(max(before * (1 - before), 1e-9) / n.sum()):
+        return None
+    fewer = [(before * asked - part * np.maximum(asked - n, 0)) / n for part in FIRST_PARTS]
+    if max(_log_likelihood(k, n, p) for p in fewer) < _log_likelihood(k, n, np.full(n.size, k.sum() / n.sum())):
+        return None
+    width = min(SMOOTH_BUCKETS, size)  # now that it is one kind: from where a tenth of that kind is missing
+    smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
+    come = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))
+    return int(come[-1]) + 1 if come.size else 1
+
+
+def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Series]:
+    """The series, of which those that rest on labels end where these are known; the names of `segment:` series tell theirs."""
+    if known is None:
+        return dict(series)
+    out = {}
+    for name, s in series.items():
+        metric = name.removeprefix("segment:").partition("|")[0]
+        rests = metric == "label_rate" or s.family == "quality" or (s.family == "segment" and metric in QUALITY)
+        at = known if s.coarse else known * s.grid.coarse
+        out[name] = replace(s, sums=tuple(np.concatenate([x[:at], np.zeros_like(x[at:])]) for x in s.sums)) if rests else s
+    return out
+
+
+def _log_likelihood(k: Floats, n: Floats, p: Floats) -> float:
+    p = np.clip(p, 1e-3, 1 - 1e-3)
+    return float((k * np.log(p) + (n - k) * np.log(1 - p)).sum())
