@@ -45,7 +45,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?", r"colou?rs? (?:of the \w+|test|scheme|theme|palette)",
         r"fonts?", r"icons?", r"logo", r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
-        r"dark (?:mode|theme)", r"storybook", r"(?:portal|back-?office)(?: ui| screen)?", r"illustrations?",
+        r"dark (?:mode|theme)", r"storybook", r"portal ui", r"back-?office", r"illustrations?",
         r"(?:help|about|maintenance|internal|admin) page", r"help articles?", r"subject line",
     ),
     "watching": (
