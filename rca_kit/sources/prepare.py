@@ -141,8 +141,8 @@ def _decimal_commas(values: pl.Series, times: pl.Series) -> float:
 
 
 def _codes_with_zeros(values: pl.Series) -> bool:
-    """Whether whole numbers begin with zeros, as postcodes and article numbers do."""
-    return bool(values.str.contains(r"^0\d+$").any())
+    """Whether whole numbers begin with zeros, as postcodes do, or hold an `e` before three digits or more, as keys do."""
+    return bool(values.str.contains(r"^(?:0\d+|\d+[eE][-+]?\d{3,})$").any())
 
 
 def infinite_values(sample: pl.DataFrame, file: str) -> list[str]:

@@ -299,3 +299,14 @@ def test_a_value_that_its_neighbours_grew_with_is_no_default() -> None:
     assert _filled("age", before, after) is None
     told = _filled("age", before, np.where(rng.random(3000) < 0.2, 65.0, after))
     assert told is not None and told[0].signature == "default"
+
+
+def test_a_common_value_that_took_from_all_alike_was_filled_in_and_one_that_drifted_was_not() -> None:
+    rng = np.random.default_rng(12)
+    before = rng.poisson(1.4, 4000).astype(float)
+    again = rng.poisson(1.4, 4000).astype(float)
+    assert _filled("reports", before, again) is None
+    assert _filled("reports", before, rng.poisson(0.9, 4000).astype(float)) is None, "fewer reports, and fewer high ones"
+    many, served = (rng.poisson(1.4 + rng.gamma(1.0, 4.0, 4000)).astype(float) for _ in range(2))
+    told = _filled("reports", many, np.where(rng.random(4000) < 0.35, 0.0, served))
+    assert told is not None and told[0].signature == "default" and "0 in" in told[0].says

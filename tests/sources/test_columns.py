@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from rca_kit.sources.columns import summarise
+from rca_kit.sources.prepare import numbers_in_text
 
 NEAR = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -34,3 +35,11 @@ def test_epochs_about_the_incident_are_times_whatever_their_unit_and_name(per_se
 def test_small_numbers_with_one_epoch_among_them_are_numbers() -> None:
     frame = pl.DataFrame({"x": [*map(float, range(200)), NEAR.timestamp()]})
     assert summarise(frame, NEAR)[0].kind == "numeric"
+
+
+@pytest.mark.parametrize(("text", "numbers"), [
+    ("217e-{:07d}", False),  # keys of a log, and no 217 times ten to the minus one
+    ("{}e0042", False), ("{}.5e-05", True), ("{}e3", True), ("0{:03d}", False)])
+def test_texts_that_read_as_numbers_may_be_keys(text: str, numbers: bool) -> None:
+    casts, _ = numbers_in_text(pl.DataFrame({"x": [text.format(i) for i in range(100, 160)]}), "p.csv", ())
+    assert bool(casts) is numbers

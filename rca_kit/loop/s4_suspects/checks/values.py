@@ -18,6 +18,8 @@ from rca_kit.stats.rates import rate_z
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
 FAR, MOVED_ALONG = 0.5, 0.05  # spreads (90 % - 10 %) by which strays must stick out, unless the rest did not move along
 SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
+# of a common value that took from all others alike: its least gain, values of the others, and their distance in units of chance
+MIXED_LEAST, MIXED_VALUES, MIXED_NOISE = 0.08, 8, 1.2
 BESIDE = 3  # values on either side that show how common a value would be without a default
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
 SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
@@ -205,7 +207,8 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
     usual = max(share_before, _beside(value, count, top) / y.size)
     gain = share_after - usual
     z = rate_z(usual * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
-    if gain < SPIKE_SHARE or share_before > SPIKE_RARE * share_after or z < 6:
+    common = share_before > SPIKE_RARE * share_after
+    if gain < SPIKE_SHARE or z < 6 or (common and not _mixed_in(x[x != value[top]], y[y != value[top]], gain)):
         return None
     known = np.unique(x)
     others = y[y != value[top]]
@@ -237,6 +240,13 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
         np.zeros(b.size, bool),
         a == value[top],
     )
+
+
+def _mixed_in(x: Floats, y: Floats, gain: float) -> bool:
+    """Whether a value that was common before took from all others alike, as one filled in does; a drift does not."""
+    if gain < MIXED_LEAST or min(x.size, y.size) < ROW_MIN or np.unique(x).size < MIXED_VALUES:
+        return False
+    return _apart(np.sort(x), np.sort(y)) <= MIXED_NOISE * float(np.sqrt(1 / x.size + 1 / y.size))
 
 
 def _beside(value: Floats, count: NDArray[np.int64], top: int) -> float:
