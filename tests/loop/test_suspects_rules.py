@@ -105,15 +105,15 @@ def test_an_arm_that_was_always_there_is_no_rollout(before: Any, expected: bool)
     assert _always_there(before, np.full(20, 100.0)) is expected
 
 
-@pytest.mark.parametrize(("kind", "hours", "counted", "expected"), [
-    ("calendar", -1.0, 0.5, True), ("calendar", -30.0, 0.5, False), ("code_deploy", -1.0, 0.5, False),
-    ("calendar", -1.0, 1.0, False)])
-def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
-    kind: str, hours: float, counted: float, expected: bool
+@pytest.mark.parametrize(("kind", "hours", "parts", "expected"), [
+    ("calendar", -1.0, {"api": 0.5}, True), ("calendar", -30.0, {"api": 0.5}, False), ("code_deploy", -1.0, {"api": 0.5}, False),
+    ("code_deploy", -1.0, {"api": 0.5, "edge": 0.5, "joiner": 1.0}, True),  # what one does by itself says nothing of requests
+    ("calendar", -1.0, {"api": 1.0, "edge": 1.0, "joiner": 1.0}, False), ("calendar", -1.0, {}, True)])
+def test_a_lull_is_counted_by_the_services_or_announced_by_the_calendar(
+    kind: str, hours: float, parts: dict[str, float], expected: bool
 ) -> None:
     grid = made.seen_grid()
     at = grid.index(made.ONSET)
-    parts = {"api": counted, "edge": counted, "joiner": 1.0}  # what one service does by itself says nothing of requests
     room: Any = SimpleNamespace(
         onset=lambda _: at, readings={f"service:{n}:requests": moved(100.0, 100.0 * c) for n, c in parts.items()},
         picture=SimpleNamespace(series={f"service:{n}:requests": SimpleNamespace(family="component") for n in parts}, grid=grid),

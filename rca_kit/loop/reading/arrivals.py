@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.loop.reading.series import Series
+from rca_kit.stats.rates import rate_z
 from rca_kit.stats.stepscan import StepScan
 
 Floats = NDArray[np.float64]
 
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
-FIRST_PARTS = (0.6, 0.8, 1.0)  # of the labels that have not come yet, those that may be positive
-SMOOTH_BUCKETS = 5  # over which the share of labels is averaged to find where it begins to fall
+GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall from the first half of the open ones to the second
+SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
 QUALITY = frozenset(
     ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error", "mae", "rmse", "bias")
 )
@@ -95,26 +96,28 @@ def known_until(series: Mapping[str, Series]) -> int | None:
         return None
     share, rate = (series[n].detection() for n in ("label_share", "label_rate"))
     size = share.value.size
-    early = share.value[: max(size // 3, 1)]
-    usual = float(np.median(early[np.isfinite(early)])) if np.isfinite(early).any() else 0.0
-    low = np.flatnonzero(np.nan_to_num(share.value, nan=usual) < DUE * usual)
-    due = np.flatnonzero(np.nan_to_num(share.value) >= DUE * usual)
-    if usual <= 0 or not low.size or not due.size or low[-1] < size - 2:
+    head = slice(0, max(size // 3, 1))
+    early = share.value[head][np.isfinite(share.value[head])]
+    usual = float(np.median(early)) if early.size else 0.0
+    if usual <= 0 or size < 2 * SMOOTH_BUCKETS:
+        return None
+    width = max(SMOOTH_BUCKETS, size // SMOOTH_PARTS)
+    smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
+    if smooth[-1] >= DUE * usual:
         return None
     k, n = (np.nan_to_num(x) for x in (rate.value * rate.n, rate.n))
-    open_ = np.arange(size) > due[-1]
-    before = float(k[~open_].sum() / max(n[~open_].sum(), 1.0))
-    here = open_ & (n > 0)
-    k, n, asked = k[here], n[here], np.nan_to_num(share.n)[here] * usual
-    if not n.sum() or before - k.sum() / n.sum() < FIRST_Z * math.sqrt(max(before * (1 - before), 1e-9) / n.sum()):
+    before = float(k[head].sum() / max(n[head].sum(), 1.0))
+    come = np.flatnonzero(smooth >= DUE * usual)
+    open_ = np.arange(size) > (come[-1] if come.size else 0)
+    k, n = k[open_], np.maximum(n[open_], 0)
+    half = int(np.searchsorted(np.cumsum(n), n.sum() / 2)) + 1
+    (k1, n1), (k2, n2) = ((float(k[w].sum()), float(n[w].sum())) for w in (slice(0, half), slice(half, None)))
+    if min(n1, n2) < 1 or before - (k1 + k2) / (n1 + n2) < FIRST_Z * math.sqrt(max(before * (1 - before), 1e-9) / (n1 + n2)):
         return None
-    fewer = [(before * asked - part * np.maximum(asked - n, 0)) / n for part in FIRST_PARTS]
-    if max(_log_likelihood(k, n, p) for p in fewer) < _log_likelihood(k, n, np.full(n.size, k.sum() / n.sum())):
+    if -rate_z(k1, n1, k2, n2) < GROWS_Z:  # it fell at once, and not as labels get fewer
         return None
-    width = min(SMOOTH_BUCKETS, size)  # now that it is one kind: from where a tenth of that kind is missing
-    smooth = np.convolve(np.nan_to_num(share.value, nan=usual), np.full(width, 1 / width), mode="valid")
-    come = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))
-    return int(come[-1]) + 1 if come.size else 1
+    known = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))  # from where a tenth of that kind may be missing
+    return int(known[-1]) + 1 if known.size else 1
 
 
 def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Series]:
@@ -128,8 +131,3 @@ def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Serie
         at = known if s.coarse else known * s.grid.coarse
         out[name] = replace(s, sums=tuple(np.concatenate([x[:at], np.zeros_like(x[at:])]) for x in s.sums)) if rests else s
     return out
-
-
-def _log_likelihood(k: Floats, n: Floats, p: Floats) -> float:
-    p = np.clip(p, 1e-3, 1 - 1e-3)
-    return float((k * np.log(p) + (n - k) * np.log(1 - p)).sum())

@@ -38,6 +38,7 @@ STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # familie
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
+LOADED = ("service", "stage", "component")  # families that rise and fall with the requests
 COMERS = ("volume", "mix", "input")  # families of who comes and how many
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
@@ -240,8 +241,12 @@ def scan_all(
             at = sudden(value, first, last, grid.coarse_s)
             moved = at is not None or days >= SEASON_DAYS
             found = step_scan(value, error, phase=phase, day=day, first=at, last=at) if at is not None else found
-        if moved and s.name == "volume" and days < WEEK and s.name not in (alerts or ()) and found.best is not None:
+        if moved and s.name == "volume" and days < WEEK and found.best is not None:
             moved = abs(found.best.height) >= MILD or sudden(value, first, last, grid.coarse_s) is not None
+        if moved and days < SEASON_DAYS and s.family in LOADED and found.best is not None:  # a busy hour is no fault
+            mild = s.log and abs(found.best.height) < MILD
+            logs = value if s.log else _logs(value)
+            moved = not (mild or s.family == "component") or logs is None or sudden(logs, first, last, grid.coarse_s) is not None
         if moved and s.name == "label_rate" and arrived is not None:
             moved = not still_to_come(seen.value, arrived.value, found)
         if moved and s.family == "labels" and s.name != "label_rate":
@@ -349,6 +354,12 @@ def _entropy(k: float, n: float) -> float:
     if n <= 0 or k <= 0 or k >= n:
         return 0.0
     return k * math.log(k / n) + (n - k) * math.log(1 - k / n)
+
+
+def _logs(value: Floats) -> Floats | None:
+    """Logs of a positive series; None where it is not positive all through."""
+    seen = value[np.isfinite(value)]
+    return np.log(value) if seen.size and seen.min() > 0 else None
 
 
 def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:

@@ -27,6 +27,7 @@ _DAY_OFF = re.compile(
     r"eid\b|diwali|carnival|strike|curfew|lockdown|storm|feiertag|ferien|urlaub|br[uü]ckentag|streik|f[eé]ri[eé]|vacances|gr[eè]ve|"
     r"bridge day|festivo|vacaciones|puente|huelga|semana santa|feria|vacanz|sciopero|feriado|f[eé]rias|greve"
 )
+COUNTERS = 2  # services that count requests, from which they tell how many came
 COUNTED_MORE = 1.25  # times the log's own part of its usual requests that the services may count, most of them
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
@@ -86,7 +87,7 @@ def volume(room: Room) -> Outcome:
 
 
 def _announced(room: Room, grown: float) -> bool:
-    """Whether the calendar of the change log has an entry about when requests became fewer, and the services counted no more.
+    """Whether fewer requests came: the services counted as many fewer, or the calendar tells of a day off and none counted more.
 
     Requests that the services answered and the log lacks were lost, whatever day it is.
     """
@@ -100,6 +101,8 @@ def _announced(room: Room, grown: float) -> bool:
     counters = [r.after / r.before for r in counted if r.before and r.after]
     if counters and float(np.median(counters)) > grown * COUNTED_MORE:
         return False
+    if len(counters) >= COUNTERS:
+        return True
     at = room.picture.grid.time(onset)
     about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
     return any(c.kind == "calendar" and _DAY_OFF.search(c.description.lower()) for c in about)
