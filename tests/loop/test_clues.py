@@ -18,7 +18,7 @@ from rca_kit.loop.s4_suspects.checks.categories import _sentences
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.traffic import _gone_over, _handed_over
-from rca_kit.loop.s4_suspects.checks.values import _filled, _settled, _swapped, values
+from rca_kit.loop.s4_suspects.checks.values import _coarsened, _filled, _settled, _swapped, values
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
 from rca_kit.loop.s4_suspects.units import converted, transformed
@@ -310,3 +310,15 @@ def test_a_common_value_that_took_from_all_alike_was_filled_in_and_one_that_drif
     many, served = (rng.poisson(1.4 + rng.gamma(1.0, 4.0, 4000)).astype(float) for _ in range(2))
     told = _filled("reports", many, np.where(rng.random(4000) < 0.35, 0.0, served))
     assert told is not None and told[0].signature == "default" and "0 in" in told[0].says
+
+
+@pytest.mark.parametrize("part", [1.0, 0.4])
+def test_values_made_coarse_are_told_from_a_default_and_from_a_drift(part: float) -> None:
+    rng = np.random.default_rng(13)
+    before, after, moved = rng.normal(10, 3, 4000), rng.normal(10, 3, 4000), rng.normal(12, 3, 4000)
+    told = _coarsened("score", before, np.where(rng.random(4000) < part, np.round(after / 2) * 2, after))
+    assert told is not None and told[0].signature == "coarse" and abs(told[2].mean() - part) < 0.05
+    for quiet in (after, moved, np.where(rng.random(4000) < part, -1.0, after)):
+        assert _coarsened("score", before, quiet) is None
+    grades = np.round(before)
+    assert _coarsened("grade", grades, np.round(moved)) is None, "they were few before"

@@ -11,6 +11,7 @@ SIGN: dict[str, float] = {
     "default": 3.0,
     "imputed": 3.0,
     "clipped": 3.0,
+    "coarse": 3.0,
     "swapped": 4.0,
     "frozen": 3.0,
     "stale": 2.5,
@@ -73,6 +74,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "default": {"data": 0.25, "upstream": 0.15, "config": 0.25, "code": 0.25, "infra": 0.1},
     "imputed": {"code": 0.6, "data": 0.2, "config": 0.12, "upstream": 0.08},
     "clipped": {"config": 0.3, "code": 0.3, "data": 0.35, "upstream": 0.05},
+    "coarse": {"upstream": 0.5, "code": 0.3, "data": 0.2},  # sold by grade, cast or rounded
     "swapped": {"code": 0.7, "data": 0.25, "upstream": 0.05},
     "frozen": {"data": 0.4, "config": 0.25, "upstream": 0.15, "code": 0.1, "infra": 0.1},
     "stale": {"data": 0.55, "config": 0.15, "code": 0.1, "upstream": 0.1, "infra": 0.1},
@@ -122,8 +124,8 @@ CATEGORY: dict[str, dict[str, float]] = {
     "duplicates": {"data": 0.6, "code": 0.3, "infra": 0.1},
     "mix": {"external": 0.9, "config": 0.1},
     "drift": {"external": 0.6, "data": 0.15, "code": 0.15, "upstream": 0.1},
-    "labels_lost": {"data": 1.0},
-    "labels_moved": {"data": 1.0},
+    "labels_lost": {"data": 0.85, "upstream": 0.15},
+    "labels_moved": {"data": 0.8, "upstream": 0.2},  # outcomes that a partner reports
     "label_rate": {"external": 0.6, "data": 0.4},
     "truncated": {"code": 0.7, "config": 0.3},
     "injected": {"external": 1.0},

@@ -22,6 +22,7 @@ CORRUPTION = (
     "default",
     "imputed",
     "clipped",
+    "coarse",
     "swapped",
     "frozen",
     "stale",

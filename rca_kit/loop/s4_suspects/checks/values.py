@@ -18,6 +18,8 @@ from rca_kit.stats.rates import rate_z
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
 FAR, MOVED_ALONG = 0.5, 0.05  # spreads (90 % - 10 %) by which strays must stick out, unless the rest did not move along
 SPIKE_SHARE = 0.02  # one value's gain of share in a continuous column that looks like a default filled in
+# of values made coarse: distinct values before, heaps at least, and the share that each must gain
+COARSE_BEFORE, COARSE_HEAPS, COARSE_EACH = 200, 3, 0.015
 # of a common value that took from all others alike: its least gain, values of the others, and their distance in units of chance
 MIXED_LEAST, MIXED_VALUES, MIXED_NOISE = 0.08, 8, 1.2
 BESIDE = 3  # values on either side that show how common a value would be without a default
@@ -76,6 +78,7 @@ def values(room: Room) -> Outcome:
             found = (
                 _settled(converted(column, same_mix, a, clump), _growth(room))
                 or transformed(column, same_mix, a, told=False)
+                or _coarsened(column, b, a, clump)
                 or _whole_or_inside(_filled(column, b, a, clump), room, column, b, a)
                 or _out_of_range(column, b, a, clump)
                 or _inside(room, column, b, a)
@@ -129,7 +132,7 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
     x, y, clump = b[here.before], a[here.after], room.clumps.get(column, 1.0)
     more = float(here.after.mean()) / max(float(here.before.mean()), 1e-9)
     found = _settled(converted(column, x, y, clump), more * _growth(room))
-    found = found or transformed(column, x, y, told=False) or _filled(column, x, y, clump)
+    found = found or transformed(column, x, y, told=False) or _coarsened(column, x, y, clump) or _filled(column, x, y, clump)
     grown = more > NEWCOMERS
     if found is None and not grown:  # who has just come brings values of her own
         found = _out_of_range(column, x, y, clump) or transformed(column, x, y, told=True)
@@ -240,6 +243,28 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
         np.zeros(b.size, bool),
         a == value[top],
     )
+
+
+def _coarsened(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
+    """Whether many values have become a few: rounded, cut to grades, or given by range, in all requests or a part of them."""
+    x, y = usable(b), usable(a)
+    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < COARSE_BEFORE:
+        return None
+    value, count = np.unique(y, return_counts=True)
+    usual = np.interp(value, *_counts(x), left=0, right=0) * np.isin(value, x) / x.size
+    gain = count / y.size - usual
+    heaps = (gain >= COARSE_EACH) & (usual <= SPIKE_RARE * count / y.size)
+    z = rate_z(float(usual[heaps].sum()) * x.size, x.size, float(count[heaps].sum()), y.size) / np.sqrt(clump)
+    low, high = np.quantile(x, [0.05, 0.95])
+    within = value[heaps & (value >= low) & (value <= high)]
+    if heaps.sum() < COARSE_HEAPS or within.size < COARSE_HEAPS - 1 or z < 6:
+        return None
+    some = ", ".join(f"{v:.6g}" for v in value[heaps][np.argsort(-gain[heaps])][:3])
+    text = f"{column}: {int(heaps.sum())} values ({some} ...) in {gain[heaps].sum():.0%} of requests, where values used to vary"
+    where = {"column": column, "op": "in", "values": [str(v) for v in value[heaps]][:50]}
+    strength, share = float(z / (z + 5)), float(gain[heaps].sum())
+    clue = Clue("coarse_values", f"feature:{column}", "coarse", text, strength, None, share, where=where)
+    return clue, np.zeros(b.size, bool), np.isin(a, value[heaps])
 
 
 def _mixed_in(x: Floats, y: Floats, gain: float) -> bool:
