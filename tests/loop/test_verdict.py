@@ -14,7 +14,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, idle, in_name_only, recalibrated, stayed_behind, unheeded
+from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, borne_out, idle, in_name_only, recalibrated, stayed_behind, unheeded
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -138,3 +138,20 @@ def test_values_elsewhere_that_no_score_heeds(weight: float, score_shift: float,
     assert unheeded(room, clue) is harmless
     assert not unheeded(room, replace(clue, signature="nulls"))
     assert not unheeded(room, replace(clue, where={**(clue.where or {}), "segment": {"os": "ios"}}))
+
+
+@pytest.mark.parametrize(("wrong", "signature", "odd", "harmless"), [
+    (0.0, "range", 0.0, True), (2.0, "range", 0.0, False), (0.0, "unit", 1.0, True), (2.0, "unit", 1.0, False),
+    (0.0, "unit", 0.0, False)])
+def test_values_that_labels_bear_out_are_no_corruption(wrong: float, signature: str, odd: float, harmless: bool) -> None:
+    rng = np.random.default_rng(9)
+    def side(mean: float, error: float) -> pl.DataFrame:
+        x = rng.normal(mean, 3.0, 4000)
+        return pl.DataFrame({"x": x, "minutes": 2 * x, "truth": 2 * x + rng.normal(size=4000) * (1 + error * (x > 20))})
+    plan = SimpleNamespace(label_kind="number", score_is_probability=False)
+    room: Any = SimpleNamespace(
+        before=side(10.0, 0.0), after=side(18.0, wrong), columns=Columns("ts", "regression", score="minutes", label="truth"),
+        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)))
+    where = {"column": "x", "op": "outside", "low": 0.0, "high": 20.0}
+    clue = Clue("value_range", "feature:x", signature, "elsewhere", 0.9, where=where, facts={"odd": odd})
+    assert borne_out(room, clue) is harmless

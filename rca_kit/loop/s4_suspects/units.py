@@ -40,6 +40,7 @@ THERMAL = re.compile(r"(?<![^\W_\d])temp(?:erat\w*)?(?![^\W_\d])|°|celsius|fahr
 NOT_STANDARD = 0.5  # mean, or distance of the standard deviation from 1, from which values are not standardised yet
 ZERO_LEAST = 0.1  # spreads by which the zero of such a scale must lie elsewhere: 32 more is nothing to a price in thousands
 POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
+ROUND = 0.05  # log by which a fitted factor may differ from a power that units differ by
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
 MOVED_LEAST = 2.5  # times that value, from which the distance is worth a look: dozens of columns and units are tried
 CONVERTED_LEAST, UNEXPLAINED = 0.03, 0.1  # share of converted requests; part of the distance that may stay unexplained
@@ -81,6 +82,7 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
     if best is None:
         return None
     _, share, name, mapped = best
+    odd = any(name == s[0] for s in SCALES) and THERMAL.search(column.lower()) is None  # a drift may pass for one
     low, high = float(x[int(0.001 * x.size)]), float(x[int(0.999 * (x.size - 1))])
     outside = np.isfinite(a) & ((a < low) | (a > high))
     marked = outside if outside.sum() >= 0.5 * share * y.size else np.isfinite(a)
@@ -94,6 +96,7 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
             None,
             share,
             where={"column": column, "op": "outside", "low": low, "high": high},
+            facts={"odd": float(odd)},
         ),
         np.zeros(b.size, bool),
         marked,
@@ -176,11 +179,16 @@ def transformed(column: str, b: Floats, a: Floats, told: bool) -> Found | None:
             None,
             float(said),
             where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
-            facts={"factor": factor},
+            facts={"factor": factor, "odd": float(factor > 0 and not _round(factor))},
         ),
         np.zeros(b.size, bool),
         marked,
     )
+
+
+def _round(factor: float) -> bool:
+    """Whether a factor is, within a few per cent, one that units or number formats differ by and no drift grows by."""
+    return any(abs(abs(np.log(factor)) - np.log(p)) < ROUND for p in POWERS)
 
 
 def _factor(x: Floats, y: Floats) -> tuple[float, str | None]:

@@ -12,7 +12,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers
+from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers, row_loss
 from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
@@ -44,6 +44,7 @@ CORRUPTION = (
     "threshold",
 )
 CORRUPTION_LEAST = 0.55  # strength of such a clue
+BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
 GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
@@ -82,7 +83,7 @@ def decide(
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
     corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    corrupt = [c for c in corrupt if not any(harmless(room, c) for harmless in (recalibrated, in_name_only, unheeded))]
+    corrupt = [c for c in corrupt if not any(harmless(room, c) for harmless in HARMLESS)]
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -220,6 +221,35 @@ def unheeded(room: Room, clue: Clue) -> bool:
     return alike(y[marked & np.isfinite(y)], y[~marked & np.isfinite(y)])
 
 
+def borne_out(room: Room, clue: Clue) -> bool:
+    """Whether labels bear out values that lie elsewhere: the requests that hold them are answered no worse than others before.
+
+    Asked of values out of range and of conversions that a drift may pass for; x 1000 is a mistake however little it hurts.
+    """
+    c, where, plan = room.columns, clue.where or {}, room.picture.aggregates.plan
+    odd = clue.signature == "range" or (clue.signature == "unit" and clue.facts.get("odd"))
+    if not odd or where.get("op") != "outside" or c.label is None or c.score is None:
+        return False
+    sides = []
+    for frame in (room.before, room.after):
+        inside = np.ones(frame.height, bool)
+        for name, value in where.get("segment", {}).items():
+            inside &= (frame[name].cast(pl.String) == value).fill_null(False).to_numpy()
+        if frame is room.after:
+            x = numbers(frame, where["column"])
+            outside = (x < where["low"]) | (x > where["high"])
+            inside &= outside if clue.signature == "range" or not where.get("segment") else np.isfinite(x)
+        loss = row_loss(frame, c, plan, "", "quality")
+        if loss is None:
+            return False
+        sides.append(loss[inside & np.isfinite(loss)])
+    b, a = sides
+    if min(a.size, b.size) < BORNE_ROWS or not b.std() > 0:
+        return False
+    worse = (float(a.mean() - b.mean()) + Z95 * float(np.sqrt(a.var() / a.size + b.var() / b.size))) / float(b.std())
+    return worse <= BORNE_OUT
+
+
 def alike(a: Floats, b: Floats) -> bool:
     """Whether the means of two sets of scores differ by no more than `SAME_SCORES` standard deviations, with 95 % confidence."""
     if min(a.size, b.size) < 2 or not (spread := float(np.concatenate([a, b]).std())) > 0:
@@ -248,6 +278,9 @@ def in_name_only(room: Room, clue: Clue) -> bool:
         y = numbers(frame, score)
         sides.append(y[own.is_in(names).fill_null(False).to_numpy() & np.isfinite(y)])
     return alike(*sides)
+
+
+HARMLESS = (recalibrated, in_name_only, unheeded, borne_out)  # what looks corrupted, and nobody minds
 
 
 def idle(room: Room, column: str) -> bool:
