@@ -20,7 +20,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"sans impact", r"sin impacto", r"ohne (?:auswirkung|wirkung)", r"(?:front-?end|display|label|logging) only",
         r"untouched",
         r"not (?:yet )?(?:consumed|serving|served|delivered|opted in|read)", r"never read", r"no (?:user )?(?:traffic|logic)",
-        r"nullable", r"optional (?:fields?|columns?|attributes?)",
+        r"nullable", r"\+ ?\d+ optional fields?",
         r"no request (?:\w+ )?(?:is|was) \w+", r"nothing for (?:end )?users", r"(?:purely )?descriptive", r"percentage 0",
         r"answers are discarded", r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
     ),
