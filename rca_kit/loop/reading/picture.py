@@ -61,7 +61,7 @@ OTHER_DAYS = 0.3  # difference in the share of weekend from which before and aft
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
 Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
 
-BIAS_LEAST = 0.15  # of the mean absolute error: less hardly adds to it, and wanders with the world
+BIAS_LEAST = 0.2  # of the mean absolute error: less hardly adds to it, and wanders with the world
 # smallest change worth a person's time: (absolute, relative to before); either is enough
 MIN_EFFECT: dict[str, tuple[float, float]] = {
     "quality": (0.01, 0.05),
