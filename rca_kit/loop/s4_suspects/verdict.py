@@ -48,6 +48,7 @@ BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which t
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
 GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
+FAINT = 0.3  # strength of a drift without an onset below which it is none
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 SHIFT_FAMILIES = ("mix", "input", "output")
@@ -115,6 +116,8 @@ def decide(
         return Verdict("incident", behind)
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
+    if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
+        drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
     if (shifted or drifted) and all(c.signature == "mix" for c in drifted) and _first_weekend(room):
         return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended")
     if (shifted or drifted) and not _passed(room):

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 AS_BEFORE, LEANS = 1.12, 0.5  # error ratio up to which a surrogate misses as before; worth of a mere bias where inputs moved
 LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
 THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
+RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
@@ -270,10 +271,19 @@ def concept(room: Room) -> Outcome:
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
-    if room.business_calm and not room.moved("output") and not _inputs_moved(room):
+    if room.business_calm and not room.moved("output") and not _inputs_moved(room) and not _few_more(room, gap.z):
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
+
+
+def _few_more(room: Room, z: float) -> bool:
+    """Whether labels are rare, and as many of them as chance brings explain all that differs."""
+    c = room.columns
+    if room.picture.aggregates.plan.label_kind != "binary" or abs(z) >= RARE_Z:
+        return False
+    rate = float(np.nanmean(numbers(room.before, c.label, c.positive.get(c.label or ""))))
+    return min(rate, 1 - rate) < RARE_LABEL
 
 
 def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
