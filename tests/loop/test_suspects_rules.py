@@ -13,11 +13,12 @@ import pytest
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
+from rca_kit.loop.s4_suspects.checks import traffic
 from rca_kit.loop.s4_suspects.checks.categories import _category, same_under_mapping
 from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, components, failing_stage, metric_kind
-from rca_kit.loop.s4_suspects.checks.traffic import _announced, _kept_whole
+from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
@@ -105,20 +106,37 @@ def test_an_arm_that_was_always_there_is_no_rollout(before: Any, expected: bool)
     assert _always_there(before, np.full(20, 100.0)) is expected
 
 
-@pytest.mark.parametrize(("kind", "hours", "parts", "expected"), [
-    ("calendar", -1.0, {"api": 0.5}, True), ("calendar", -30.0, {"api": 0.5}, False), ("code_deploy", -1.0, {"api": 0.5}, False),
-    ("code_deploy", -1.0, {"api": 0.5, "edge": 0.5, "joiner": 1.0}, True),  # what one does by itself says nothing of requests
-    ("calendar", -1.0, {"api": 1.0, "edge": 1.0, "joiner": 1.0}, False), ("calendar", -1.0, {}, True)])
-def test_a_lull_is_counted_by_the_services_or_announced_by_the_calendar(
-    kind: str, hours: float, parts: dict[str, float], expected: bool
+@pytest.mark.parametrize(("kind", "hours", "counted", "expected"), [
+    ("calendar", -1.0, 0.5, True), ("calendar", -30.0, 0.5, False), ("code_deploy", -1.0, 0.5, False),
+    ("calendar", -1.0, 1.0, False)])
+def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
+    kind: str, hours: float, counted: float, expected: bool
 ) -> None:
     grid = made.seen_grid()
     at = grid.index(made.ONSET)
+    parts = {"api": counted, "edge": counted, "joiner": 1.0}  # what one service does by itself says nothing of requests
     room: Any = SimpleNamespace(
         onset=lambda _: at, readings={f"service:{n}:requests": moved(100.0, 100.0 * c) for n, c in parts.items()},
         picture=SimpleNamespace(series={f"service:{n}:requests": SimpleNamespace(family="component") for n in parts}, grid=grid),
         changes=(made.change(60 * hours, kind, "calendar", "bank holiday"),))
     assert _announced(room, 0.5) is expected
+    assert _counted_too(room, 0.5) is (counted < 1)
+
+
+@pytest.mark.parametrize(("ratio", "weekend", "counted", "kind"), [
+    (0.5, False, True, "lull"), (0.5, False, False, "lost"), (0.5, True, True, None), (0.8, False, True, None)])
+def test_fewer_requests_are_a_lull_or_lost_on_days_like_those_before(
+    monkeypatch: pytest.MonkeyPatch, ratio: float, weekend: bool, counted: bool, kind: str | None
+) -> None:
+    monkeypatch.setattr(traffic, "same_days", lambda _: not weekend)
+    monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
+    monkeypatch.setattr(traffic, "_counted_too", lambda *_, **__: counted)
+    fewer = SimpleNamespace(moved=True, before=20.0, after=20.0 * ratio, change=20.0 * (ratio - 1))
+    room: Any = SimpleNamespace(
+        readings={"volume": fewer}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
+        picture=SimpleNamespace(grid=made.seen_grid()))
+    told = [c.signature for c in traffic.volume(room).clues]
+    assert told == ([kind] if kind else [])
 
 
 def test_a_mark_of_all_rows_carries_no_harm() -> None:

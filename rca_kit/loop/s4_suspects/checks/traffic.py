@@ -69,8 +69,9 @@ def volume(room: Room) -> Outcome:
             )
     if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
         grown = r.after / r.before
-        kind = "surge" if grown > 1 else "lull" if _announced(room, grown) else "lost"
-        if kind != "lost" or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
+        announced = grown <= 1 and _announced(room, grown)
+        kind = "surge" if grown > 1 else "lull" if announced or _counted_too(room, grown) else "lost"
+        if grown > 1 or announced or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
             clues.append(
                 Clue(
                     "volume",
@@ -87,25 +88,26 @@ def volume(room: Room) -> Outcome:
 
 
 def _announced(room: Room, grown: float) -> bool:
-    """Whether fewer requests came: the services counted as many fewer, or the calendar tells of a day off and none counted more.
+    """Whether the calendar of the change log has an entry about when requests became fewer, and the services counted no more.
 
     Requests that the services answered and the log lacks were lost, whatever day it is.
     """
     onset = room.onset("volume")
-    if onset is None:
+    if onset is None or not _counted_too(room, grown, least=0):
         return False
+    at = room.picture.grid.time(onset)
+    about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
+    return any(c.kind == "calendar" and _DAY_OFF.search(c.description.lower()) for c in about)
+
+
+def _counted_too(room: Room, grown: float, least: int = COUNTERS) -> bool:
+    """Whether the services, at least so many, counted as many fewer requests as the log: then they did not come."""
     counted = [
         room.readings[n] for n, s in room.picture.series.items()
         if s.family == "component" and metric_kind(n.rpartition(":")[2]) == "requests" and n in room.readings
     ]
     counters = [r.after / r.before for r in counted if r.before and r.after]
-    if counters and float(np.median(counters)) > grown * COUNTED_MORE:
-        return False
-    if len(counters) >= COUNTERS:
-        return True
-    at = room.picture.grid.time(onset)
-    about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
-    return any(c.kind == "calendar" and _DAY_OFF.search(c.description.lower()) for c in about)
+    return len(counters) >= least and (not counters or float(np.median(counters)) <= grown * COUNTED_MORE)
 
 
 def _duplicates(room: Room) -> tuple[float, float] | None:
