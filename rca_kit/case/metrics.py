@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from rca_kit.errors import did_you_mean
 
-PLAIN_METRICS = (
+QUALITY_METRICS = (
     "auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error", "mae", "rmse", "bias",
-    "positive_rate", "score_mean", "error_rate", "latency_p50", "latency_p95", "latency_p99", "volume",
+)
+PLAIN_METRICS = (
+    *QUALITY_METRICS, "positive_rate", "score_mean", "error_rate", "latency_p50", "latency_p95", "latency_p99", "volume",
 )
 PREFIXED_METRICS = ("null_rate", "kpi", "psi", "freshness")
 

@@ -119,7 +119,7 @@ def numbers_in_text(
             if name in must:
                 raise BadInput("must hold numbers", file=file, column=name, found=f"text such as `{str(meant[0])[:40]}`")
             continue
-        if _codes_with_zeros(meant) and name not in must:
+        if _written_as_keys(meant) and name not in must:
             continue
         casts.append(_number(name))
         if share < 1:
@@ -140,9 +140,9 @@ def _decimal_commas(values: pl.Series, times: pl.Series) -> float:
     return int(times.filter(values.str.contains(r"^\s*[-+]?\d+,\d+\s*$")).sum()) / int(times.sum())
 
 
-def _codes_with_zeros(values: pl.Series) -> bool:
-    """Whether whole numbers begin with zeros, as postcodes do, or hold an `e` before three digits or more, as keys do."""
-    return bool(values.str.contains(r"^(?:0\d+|\d+[eE][-+]?\d{3,})$").any())
+def _written_as_keys(values: pl.Series) -> bool:
+    """Whether whole numbers begin with zeros, as postcodes do, or hold an `e` before four digits or more, as keys do."""
+    return bool(values.str.contains(r"^(?:0\d+|\d+[eE][-+]?\d{4,})$").any())
 
 
 def infinite_values(sample: pl.DataFrame, file: str) -> list[str]:

@@ -24,9 +24,10 @@ from rca_kit.loop.reading.detect import (
     together,
 )
 from rca_kit.loop.reading.onset import joint_onset
-from rca_kit.loop.reading.picture import choose_anchor, told_earlier, without
+from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, without
 from rca_kit.loop.reading.series import Series, _count
 from rca_kit.stats import metrics
+from rca_kit.stats.metrics import Estimate
 from rca_kit.stats.stepscan import nuisance, step_scan
 
 from . import made
@@ -378,3 +379,43 @@ def test_traffic_of_a_few_days_must_jump_or_move_by_much(days: float, rate: Any,
         assert found.count(None) >= 9
     else:
         assert sum(f is not None and abs(f - at) <= 8 for f in found) >= 9
+
+
+def quantile(name: str, value: Any, over: TimeGrid, seed: int) -> Series:
+    """A series whose coarse value is known to a twentieth of itself."""
+    rng = np.random.default_rng(seed)
+    ms = value * np.exp(rng.normal(0, 0.05, value.size))
+    return Series(name, "service", "lower", over, True, (ms, np.full(ms.size, 40.0)),
+                  lambda x, n: Estimate(x, np.full(x.shape, 0.05) * x, n), log=True)
+
+
+@pytest.mark.parametrize(("days", "value", "moved"), [
+    (1.0, lambda h: 100 * (1 + 0.12 * np.clip(np.sin(2 * np.pi * (h - 9) / 14), 0, None) * (h >= 9)), False),  # a busy day
+    (1.0, lambda h: np.where(h >= 15, 125.0, 100.0), True),  # at once
+    (1.0, lambda h: np.interp(h, [12, 20], [100.0, 180.0]), True),  # by much
+    (4.0, lambda h: np.interp(h, [50, 60], [100.0, 120.0]), True),  # hours that were seen before tell what is usual
+])
+def test_a_busy_hour_of_a_short_log_is_no_slowness(days: float, value: Any, moved: bool) -> None:
+    over = grid(days)
+    hours = np.arange(over.n_coarse) * over.coarse_s / 3600
+    told = [moves_of(quantile("latency_p50", value(hours), over, seed), over=over)["latency_p50"].moved for seed in range(10)]
+    assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
+
+
+@pytest.mark.parametrize(("jump", "since", "chosen"), [(3.0, 70.0, True), (1.16, 93.5, False)])
+def test_a_shaky_percentile_is_the_symptom_only_where_it_is_sharp(jump: float, since: float, chosen: bool) -> None:
+    over = grid(4)
+    hours = np.arange(over.n_coarse) * over.coarse_s / 3600
+    slow = np.where(hours >= since, 100 * jump, 100.0)
+    for name, told in (("latency_p99", chosen), ("latency_p95", True)):
+        moves = moves_of(quantile(name, slow, over, 3), over=over)
+        assert moves[name].moved
+        assert (choose_anchor(moves, (), over, over.time(over.n)) is moves[name]) is told
+
+
+@pytest.mark.parametrize(("name", "change", "matters"), [("bias", 1.0, False), ("bias", 3.0, True), ("mae", 1.0, True)])
+def test_a_bias_matters_by_what_an_estimate_is_wrong_by_anyway(name: str, change: float, matters: bool) -> None:
+    picture: Any = SimpleNamespace(
+        series={n: SimpleNamespace(family="quality", log=False) for n in ("bias", "mae")}, before=None,
+        level=lambda *_: SimpleNamespace(value=10.0))
+    assert Picture.matters(picture, name, 0.0 if name == "bias" else 10.0, change) is matters

@@ -12,9 +12,11 @@ import pytest
 
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
-from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.checks.model import _few_more
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, idle, in_name_only, recalibrated, unheeded
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import STAYED_BEHIND, borne_out, idle, in_name_only, recalibrated, stayed_behind, unheeded
+from rca_kit.loop.s4_suspects.verdict import decide, stayed_behind
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -155,3 +157,21 @@ def test_values_that_labels_bear_out_are_no_corruption(wrong: float, signature: 
     where = {"column": "x", "op": "outside", "low": 0.0, "high": 20.0}
     clue = Clue("value_range", "feature:x", signature, "elsewhere", 0.9, where=where, facts={"odd": odd})
     assert borne_out(room, clue) is harmless
+
+
+@pytest.mark.parametrize(("onset", "strength", "verdict"), [
+    (None, 0.27, "no_change"), (None, 0.5, "benign_shift"), (100, 0.27, "benign_shift")])
+def test_a_faint_drift_that_began_nowhere_is_none(onset: int | None, strength: float, verdict: str) -> None:
+    picture: Any = SimpleNamespace(alert="auc", onset=onset, matched=True, anchor=None, series={}, moves={})
+    room: Any = SimpleNamespace(picture=picture, readings={}, moved=lambda *_: [])
+    drift = Outcome("drift", "Drift", "external", "free", (Clue("drift", "feature:x", "drift", "x moved", strength),))
+    assert decide(room, (drift,)).verdict == verdict
+
+
+@pytest.mark.parametrize(("rate", "z", "chance"), [(0.03, 2.0, True), (0.03, 5.0, False), (0.5, 2.0, False)])
+def test_a_few_more_rare_labels_are_no_wrong_labels(rate: float, z: float, chance: bool) -> None:
+    labels = pl.DataFrame({"y": np.random.default_rng(3).binomial(1, rate, 5000)})
+    room: Any = SimpleNamespace(
+        before=labels, columns=Columns("ts", "binary", label="y", positive={"y": 1}),
+        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))))
+    assert _few_more(room, z) is chance

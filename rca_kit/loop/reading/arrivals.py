@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rca_kit.case.metrics import QUALITY_METRICS
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.rates import rate_z
 from rca_kit.stats.stepscan import StepScan
@@ -19,9 +20,6 @@ STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its fi
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
 GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall from the first half of the open ones to the second
 SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
-QUALITY = frozenset(
-    ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "calibration_error", "mae", "rmse", "bias")
-)
 LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 
 
@@ -127,7 +125,7 @@ def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Serie
     out = {}
     for name, s in series.items():
         metric = name.removeprefix("segment:").partition("|")[0]
-        rests = metric == "label_rate" or s.family == "quality" or (s.family == "segment" and metric in QUALITY)
+        rests = metric == "label_rate" or s.family == "quality" or (s.family == "segment" and metric in QUALITY_METRICS)
         at = known if s.coarse else known * s.grid.coarse
         out[name] = replace(s, sums=tuple(np.concatenate([x[:at], np.zeros_like(x[at:])]) for x in s.sums)) if rests else s
     return out

@@ -14,6 +14,7 @@ from scipy.special import log_ndtr
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.arrivals import lost_at_once, settled, still_arriving, still_to_come
 from rca_kit.loop.reading.series import Series
+from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
 from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, Season, StepScan, step_scan
@@ -26,11 +27,6 @@ OUTCOMES = ("quality", "service", "kpi", "output_nulls")  # what an alert is abo
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
-WEEK, MILD = 7, 0.3  # days of log below which a change of traffic by less (in logs) is that of one day from another
-FEW_DAYS = 3  # days of log below which a jump of traffic tells more than its season
-# log of a jump of traffic, times the usual difference of neighbouring half-hours, and their seconds
-SUDDEN_LEAST, SUDDEN_Z, SUDDEN_S = 0.2, 4.0, 1800
-JUMP_BUCKETS = 3  # at least, on either side of a jump
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
 FEW_ROWS = 30  # rows a bucket below which a skewed loss shows no spread in most buckets: then all rows' spread is pooled
@@ -38,7 +34,6 @@ STEADY = ("nulls", "output_nulls", "labels", "version", "error_rate")  # familie
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
-LOADED = ("service", "stage", "component")  # families that rise and fall with the requests
 COMERS = ("volume", "mix", "input")  # families of who comes and how many
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
@@ -237,16 +232,9 @@ def scan_all(
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.family == "component":
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
-        if moved and s.name == "volume" and days < FEW_DAYS:  # rises and falls with the day, nobody knows yet how much
-            at = sudden(value, first, last, grid.coarse_s)
-            moved = at is not None or days >= SEASON_DAYS
+        if moved and days < WEEK:
+            moved, at = judged_in_short(s, found, value, days, (first, last), grid.coarse_s)
             found = step_scan(value, error, phase=phase, day=day, first=at, last=at) if at is not None else found
-        if moved and s.name == "volume" and days < WEEK and found.best is not None:
-            moved = abs(found.best.height) >= MILD or sudden(value, first, last, grid.coarse_s) is not None
-        if moved and days < SEASON_DAYS and s.family in LOADED and found.best is not None:  # a busy hour is no fault
-            mild = s.log and abs(found.best.height) < MILD
-            logs = value if s.log else _logs(value)
-            moved = not (mild or s.family == "component") or logs is None or sudden(logs, first, last, grid.coarse_s) is not None
         if moved and s.name == "label_rate" and arrived is not None:
             moved = not still_to_come(seen.value, arrived.value, found)
         if moved and s.family == "labels" and s.name != "label_rate":
@@ -354,31 +342,6 @@ def _entropy(k: float, n: float) -> float:
     if n <= 0 or k <= 0 or k >= n:
         return 0.0
     return k * math.log(k / n) + (n - k) * math.log(1 - k / n)
-
-
-def _logs(value: Floats) -> Floats | None:
-    """Logs of a positive series; None where it is not positive all through."""
-    seen = value[np.isfinite(value)]
-    return np.log(value) if seen.size and seen.min() > 0 else None
-
-
-def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
-    """Where a series jumps within a bucket or two, in its own noise: the course of a day takes hours. None where it nowhere does.
-
-    `value` are logs of counts by buckets of `width_s` seconds; the jump is that of the means of half an hour, at least three
-    buckets, on either side, its scale the median of all.
-    """
-    w = max(JUMP_BUCKETS, SUDDEN_S // width_s)
-    if last < first or value.size < 4 * w:
-        return None
-    x = np.where(np.isfinite(value), value, np.nanmedian(value))
-    means = np.convolve(x, np.full(w, 1 / w), mode="valid")
-    jumps = np.concatenate([np.zeros(w), means[w:] - means[:-w], np.zeros(w)])[: x.size]  # at t: from t on against before t
-    scale = 1.4826 * float(np.median(np.abs(jumps[w:-w] - np.median(jumps[w:-w]))))
-    able = np.zeros(x.size, bool)
-    able[max(first, w) : min(last, x.size - w) + 1] = True
-    best = int(np.argmax(np.where(able, np.abs(jumps), -1.0)))
-    return best if abs(jumps[best]) >= max(SUDDEN_LEAST, SUDDEN_Z * scale) else None
 
 
 def together(anchor: Move, moves: Iterable[Move], slack: int = 1) -> list[Move]:

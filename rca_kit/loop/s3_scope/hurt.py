@@ -72,9 +72,9 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
         if picture.series[name].family in ("service", "stage"):
             sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
-        if not records(picture, name):
-            sure = [s for s in sure if stands_out(prepared, picture, s, name)]
-        out += [Hurt(name, s, None if since is None else since * picture.grid.coarse) for s in sure[:1]]
+        first = next((s for s in sure if records(picture, name) or stands_out(prepared, picture, s, name)), None)
+        if first is not None:
+            out.append(Hurt(name, first, None if since is None else since * picture.grid.coarse))
     return tuple(out)
 
 

@@ -271,11 +271,8 @@ def _version_scope(
     """Scope of a version that does worse: its own requests, or the segments of them that carry it."""
     time, of_version = nw.col(picture.aggregates.plan.columns.time), as_text(column) == version
     before, after = picture.windows
-    served = prepared.frame.filter((time >= after.start) & (time < after.end)).select(
-        time.alias("t"), of_version.cast(nw.Int64).alias("v")
-    )
-    shares = served.select(nw.col("v").mean()).collect(backend="polars").to_native()["v"]
-    share = float(shares[0] or 0.0)
+    served = prepared.frame.filter((time >= after.start) & (time < after.end)).select(of_version.cast(nw.Int64).mean().alias("v"))
+    share = float(collect(served)["v"][0] or 0.0)
     own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
     schema, columns = dict(own.collect_schema()), dimensions(prepared.aggregates.plan)
     bad = badness_of(picture, metric, schema)
@@ -289,7 +286,7 @@ def _version_scope(
             break
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
-    where = {column: _in_own_type(version, dict(own.collect_schema())[column])}
+    where = {column: _in_own_type(version, schema[column])}
     segments = tuple(replace(s, where={**s.where, **where}, aliases=()) for s in inside.segments)
     whole = Segment(where=where, share_of_traffic=share, share_of_impact=1.0)
     return replace(main, is_global=False, segments=segments or (whole,), because="")

@@ -1,0 +1,136 @@
+"""What looks corrupted and harms nobody: a name, a scale or a range that no score heeds, or that the truth bears out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers, row_loss
+from rca_kit.stats.rates import Z95
+
+BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
+KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
+GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
+SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
+RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
+IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
+STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
+
+
+def recalibrated(room: Room, clue: Clue) -> bool:
+    """Whether an input has another scale in all requests (in a part of them it is a mistake), and nobody minds.
+
+    No score heeds it, or the truth went along with the scores: then what it measures has grown.
+    """
+    if clue.signature != "unit" or (clue.share or 0.0) < RECALIBRATED:
+        return False
+    told = alone_or_along(room)
+    return (told is not None and told <= -math.log(STAYED_BEHIND)) or idle(room, clue.subject.partition(":")[2])
+
+
+def in_name_only(room: Room, clue: Clue) -> bool:
+    """Whether some values have other names and the scores of their requests are those of before: no model heeds the name.
+
+    Where most values of a column do, it is no name that somebody changed, but how all of them are written.
+    """
+    column, score = clue.subject.partition(":")[2], room.columns.score
+    if clue.signature != "renamed" or score is None or score == column:
+        return False
+    if not {column, score} <= set(room.before.columns) & set(room.after.columns):
+        return False
+    sides = []
+    for frame, other in ((room.before, room.after), (room.after, room.before)):
+        own, else_ = frame[column].cast(pl.String), other[column].cast(pl.String)
+        counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts().iter_rows()}
+        there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts().iter_rows()}
+        names = [v for v, part in counts.items() if there.get(v, 0.0) <= GONE * part]
+        if len(names) > len(counts) / 2:
+            return False
+        y = numbers(frame, score)
+        sides.append(y[own.is_in(names).fill_null(False).to_numpy() & np.isfinite(y)])
+    return alike(*sides)
+
+
+def unheeded(room: Room, clue: Clue) -> bool:
+    """Whether values of an input that no score heeded lie elsewhere, and their requests score like the others.
+
+    A value that stands for a missing one was rare before; one that many requests had is an answer like any other.
+    """
+    where, score = clue.where or {}, room.columns.score
+    column = str(where.get("column"))
+    if clue.signature not in ("range", "default") or score is None or where.get("segment") or not idle(room, column):
+        return False
+    x, was = numbers(room.after, column), numbers(room.before, column)
+    if where.get("op") == "outside":
+        marked = (x < where["low"]) | (x > where["high"])
+    elif where.get("op") == "equal" and float((was == where["value"]).mean()) >= KNOWN_VALUE:
+        marked = x == where["value"]
+    else:
+        return False
+    y = numbers(room.after, score)
+    return alike(y[marked & np.isfinite(y)], y[~marked & np.isfinite(y)])
+
+
+def borne_out(room: Room, clue: Clue) -> bool:
+    """Whether labels bear out values that lie elsewhere: the requests that hold them are answered no worse than others before.
+
+    Asked of values out of range and of conversions that a drift may pass for; x 1000 is a mistake however little it hurts.
+    """
+    c, where, plan = room.columns, clue.where or {}, room.picture.aggregates.plan
+    odd = clue.signature == "range" or (clue.signature == "unit" and clue.facts.get("odd"))
+    if not odd or where.get("op") != "outside" or c.label is None or c.score is None:
+        return False
+    sides = []
+    for frame in (room.before, room.after):
+        inside = np.ones(frame.height, bool)
+        for name, value in where.get("segment", {}).items():
+            inside &= (frame[name].cast(pl.String) == value).fill_null(False).to_numpy()
+        if frame is room.after:
+            x = numbers(frame, where["column"])
+            outside = (x < where["low"]) | (x > where["high"])
+            inside &= outside if clue.signature == "range" or not where.get("segment") else np.isfinite(x)
+        loss = row_loss(frame, c, plan, "", "quality")
+        if loss is None:
+            return False
+        sides.append(loss[inside & np.isfinite(loss)])
+    b, a = sides
+    if min(a.size, b.size) < BORNE_ROWS or not b.std() > 0:
+        return False
+    worse = (float(a.mean() - b.mean()) + Z95 * float(np.sqrt(a.var() / a.size + b.var() / b.size))) / float(b.std())
+    return worse <= BORNE_OUT
+
+
+def alone_or_along(room: Room) -> float | None:
+    """Log of how much likelier it is that the scores moved alone than that the truth went along; None where it is not told."""
+    score, bias = room.readings.get("score_mean"), room.readings.get("bias")
+    if score is None or bias is None or not score.moved or not score.change or bias.change is None or bias.interval is None:
+        return None
+    error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
+    return float((bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2)) if error > 0 else None
+
+
+def idle(room: Room, column: str) -> bool:
+    """Whether scores did not depend on a column before: groups of like value explain no more of their variance than by chance."""
+    score = room.columns.score
+    if score is None or column not in room.before.columns or score not in room.before.columns or column == score:
+        return False
+    y = numbers(room.before, score)
+    ok = np.isfinite(y)
+    if ok.sum() < IDLE_ROWS or y[ok].std() == 0:
+        return False
+    code = room.before[column].rank("dense").fill_null(0).to_numpy()[ok]
+    group = np.searchsorted(np.quantile(code, np.linspace(0, 1, IDLE_BINS + 1)[1:-1]), code, side="right")
+    return between_groups(y[ok], group) <= IDLE_TIMES * max(np.unique(group).size - 1, 1) / float(ok.sum())
+
+
+def alike(a: Floats, b: Floats) -> bool:
+    """Whether the means of two sets of scores differ by no more than `SAME_SCORES` standard deviations, with 95 % confidence."""
+    if min(a.size, b.size) < 2 or not (spread := float(np.concatenate([a, b]).std())) > 0:
+        return False
+    return abs(float(a.mean() - b.mean())) / spread + Z95 * float(np.sqrt(1 / a.size + 1 / b.size)) <= SAME_SCORES
+
+
+HARMLESS = (recalibrated, in_name_only, unheeded, borne_out)  # what looks corrupted, and nobody minds
