@@ -23,7 +23,7 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import dated_again, laid
+from rca_kit.loop.refine import amiss, dated_again, laid, since_spoilt
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.explore import Explorer
@@ -152,6 +152,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         hidden = hidden_moment(prepared, picture, changes)
         if hidden is not None:
             return work(prepared, hidden, say, 0)
+    if verdict.verdict == "incident" and not fixed and doubts:
+        spoilt = since_spoilt(prepared, picture, room, outcomes)
+        if spoilt is not None:
+            return work(prepared, spoilt, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     hurt = lost or judged.hurt
     if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict
@@ -161,7 +165,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     again = None
     if verdict.verdict == "incident" and not fixed:
         again = dated_again(prepared, picture, room, outcomes, found_scope, found_symptom)
-    if again is not None and picture.onset is None:  # only its segments show it; now that they are known, so are the windows
+    if again is not None and (picture.onset is None or (doubts and amiss(picture, again))):  # known now, and so are the windows
         return work(prepared, laid(picture, again), say, 0)
     if again is not None:
         picture = replace(picture, onset=again)

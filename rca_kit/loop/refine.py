@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -18,10 +19,11 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.arrivals import as_known
-from rca_kit.loop.reading.detect import Move, scan_all, together
+from rca_kit.loop.reading.birth import birth
+from rca_kit.loop.reading.detect import Move, observe, scan_all, together
 from rca_kit.loop.reading.heaps import heap_since
-from rca_kit.loop.reading.onset import STAYS, STAYS_FOR, JointOnset, is_age, joint_onset, refresh_onset
-from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, weigh
+from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
+from rca_kit.loop.reading.picture import CIRCUMSTANCES, Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression
@@ -30,6 +32,7 @@ from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.harmless import HARMLESS
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
@@ -44,7 +47,7 @@ SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep fo
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
 WIDE, NEXT_TO = 12, 0.1  # coarse buckets from which an onset is blurred; part of them by which the cause may lie beside
 DATES = ("version", "missing", "cut")  # groups of signatures whose own onset is sharp
-RARE_MARK, ODD_Z = 0.01, 3.0  # share of rows up to which a mark is rare; standard errors above that, in bucket after bucket
+ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
@@ -117,10 +120,8 @@ def by_rows(
         return None
     anchor = told_earlier(anchor, moves)
     found_again = joint_onset(together(anchor, moves.values()), grid, moves.values())
-    born = _born(first, found_again.index) if first is not None else None
-    if born is not None and 0 < found_again.index - born <= BLIND_DAY // grid.width_s:
-        start = born - born % grid.coarse
-        found_again = JointOnset(born, start, min(start + grid.coarse - 1, grid.n - 1), anchor.series.name)
+    if first is not None:
+        found_again = by_birth(first, anchor, found_again) or found_again
     was = picture.onset
     if was is None or found_again.low > was.low or was.high > found_again.high:
         return found_again
@@ -177,20 +178,37 @@ def by_age(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     return min(able, key=lambda o: (o.index, o.lead), default=None)
 
 
-def _born(mark: Move, until: int) -> int | None:
-    """Fine bucket, up to `until`, of the first rows of a mark that was rare before and came to stay: rollouts begin with few."""
-    s, start = mark.series, until // mark.series.grid.coarse
-    k, n = s.coarse_sum(0), s.coarse_sum(1)
-    early = slice(0, max(start // 2, 1))
-    usual = float(k[early].sum() / max(n[early].sum(), 1.0))
-    if usual > RARE_MARK:
+def by_birth(mark: Move, anchor: Move, was: JointOnset) -> JointOnset | None:
+    """The onset by the first rows of a mark that was rare before; None where they are no better witness than the outcome.
+
+    Rollouts begin with few rows, too few for an outcome to show. And what an outcome seems to have done before the first of them
+    is doubtful where it was not worse by then.
+    """
+    s, grid = mark.series, mark.series.grid
+    born = birth(s.sums[0], s.sums[1], was.index // 2)
+    if born is None or abs(born.index - was.index) > BLIND_DAY // grid.width_s:
         return None
-    odd = k - n * usual >= ODD_Z * np.sqrt(n * usual + 0.5)
-    stays = [i for i in range(1, start + 1) if odd[i] and odd[i : i + STAYS_FOR].mean() >= STAYS]
-    if not stays:
+    if born.index > was.high and not _calm_until(anchor, was.low // grid.coarse, born.low // grid.coarse):
         return None
-    c, i = s.grid.coarse, stays[0]
-    return i * c + int(np.argmax(s.sums[0][i * c : (i + 1) * c] > 0))
+    early = born.index - born.index % grid.coarse if born.low == born.index else born.low
+    return JointOnset(born.index, early, min(max(born.high, early + grid.coarse - 1), grid.n - 1), mark.series.name)
+
+
+def _calm_until(outcome: Move, start: int, end: int) -> bool:
+    """Whether an outcome did between two coarse buckets as it had done before, and not as it did later."""
+    value, _, seen = observe(outcome.series)
+    n = np.asarray(seen.n, float)
+    x = value - outcome.scan.season
+    ok = np.isfinite(x) & (n > 0)
+    at = np.arange(x.size)
+    parts = [ok & (at < start), ok & (at >= start) & (at < end), ok & (at >= end) & (at < max(outcome.fit.end, end + 1))]
+    if not all(p.any() for p in parts):
+        return not parts[1].any()
+    before, between, later = (float(np.average(x[p], weights=n[p])) for p in parts)
+    spread = np.sqrt(np.average((x[parts[0]] - before) ** 2, weights=n[parts[0]]))
+    error = float(spread * np.sqrt(1 / parts[1].sum() + 1 / parts[0].sum()))
+    rose, whole = between - before, later - before
+    return rose * np.sign(whole) <= ODD_Z * error and abs(rose) <= STILL_CALM * abs(whole)
 
 
 def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:
@@ -268,9 +286,51 @@ def at_heap(picture: Picture) -> Picture | None:
     return laid(picture, JointOnset(at * c, max((at - 1) * c, 0), min((at + 1) * c, picture.grid.n) - 1, "heap"))
 
 
+def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Picture | None:
+    """The picture laid at the moment since which values are corrupted, where it was laid at that of something else.
+
+    For when no outcome got worse, and what moved beside is a mere circumstance: another input, a component's course. Values of
+    the alerted column come first. None where the picture is right as it is.
+    """
+    anchor, asked = picture.anchor, picture.alert.partition(":")[2]
+    if anchor is None or picture.onset is None or anchor.series.family not in CIRCUMSTANCES or got_worse(room):
+        return None
+    able = [
+        c for c in spoilt_by(room, outcomes)
+        if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
+    ]
+    if not able or (anchor.series.name == picture.alert and not any(c.subject == f"feature:{asked}" for c in able)):
+        return None
+    worst = max(able, key=lambda c: (c.subject == f"feature:{asked}", c.strength, c.subject))
+    mark = _mark_series(prepared.frame, picture, worst, 0)
+    born = birth(mark.sums[0], mark.sums[1], picture.grid.n // 2) if mark is not None else None
+    far = WIDE * picture.grid.coarse
+    if born is None or abs(born.index - picture.onset.index) <= far or picture.grid.time(born.index) >= picture.detected_at:
+        return None
+    at = JointOnset(born.index, born.low, born.high, worst.subject)
+    return replace(laid(picture, at), anchor=None, group=())
+
+
+def spoilt_by(room: Room, outcomes: tuple[Outcome, ...]) -> list[Clue]:
+    """Clues of corruption that do some harm."""
+    return [
+        c
+        for o in outcomes
+        for c in o.clues
+        if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST and not any(harmless(room, c) for harmless in HARMLESS)
+    ]
+
+
 def spoilt(room: Room) -> bool:
     """Whether a feature's values were corrupted between the two windows."""
     return any(c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST for c in values(room).clues)
+
+
+def amiss(picture: Picture, onset: JointOnset) -> bool:
+    """Whether an onset lies so far from the picture's windows that before and after are mixed in them."""
+    before, after = picture.windows
+    far = timedelta(seconds=WIDE * picture.grid.coarse_s)
+    return not before.end - far <= picture.grid.time(onset.index) <= after.start + far
 
 
 def laid(picture: Picture, onset: JointOnset) -> Picture:

@@ -233,6 +233,61 @@ def gradual_profile(
     return out
 
 
+def shaped_profile(
+    values: Floats,
+    errors: Floats,
+    scan: StepScan,
+    shapes: Floats,
+    *,
+    phase: Season | None = None,
+    day: NDArray[np.int64] | None = None,
+) -> Floats:
+    """Evidence for a change that begins at bucket s and from then on follows a known course, such as that of the load.
+
+    Parameters
+    ----------
+    values, errors, phase, day
+        As for `step_scan`.
+    scan : StepScan
+        The scan of the same series; its noise is used.
+    shapes : array, shape (m, n)
+        Courses that the change may follow; all ones are a step.
+
+    Returns
+    -------
+    array, shape (m, n)
+        z squared of each course from each bucket on, zero for changes opposite to the scan's best.
+
+    Examples
+    --------
+    >>> load = 1 + np.sin(np.arange(120) / 4)
+    >>> y = np.random.default_rng(1).normal(size=120) + np.where(np.arange(120) >= 60, 4 * load, 0)
+    >>> int(shaped_profile(y, np.ones(120), step_scan(y, np.ones(120)), load[None])[0].argmax())
+    60
+    """
+    out = np.zeros(shapes.shape)
+    ok = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    if scan.best is None or ok.sum() < MIN_POINTS:
+        return out
+    values = _winsorised(values, errors, ok)
+    design = nuisance(values.size, phase, day, ok)
+    if design.shape[1] > ok.sum() // 2:
+        design = design[:, :1]
+    system = StepSystem.of(values, design, errors, ok, scan.rho)
+    # the course is a sum of single buckets, each the step that begins there less the next one
+    single = -np.diff(np.append(system.power, 0.0))
+    gram = np.zeros((values.size + 1, values.size + 1))
+    gram[:-1, :-1] = system.gram
+    pair = np.diff(np.diff(gram, axis=0), axis=1)
+    for shape, z2 in zip(shapes, out, strict=True):
+        power = np.cumsum((shape * single)[::-1])[::-1]
+        both = pair * np.outer(shape, shape)
+        spread = np.diag(np.cumsum(np.cumsum(both[::-1, ::-1], 0), 1))[::-1]
+        fine = (spread > 1e-9 * max(float(spread.max()), 1e-300)) & (power * scan.best.height > 0)
+        np.divide((power / scan.phi) ** 2, spread, out=z2, where=fine)
+    return out
+
+
 def _winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats:
     """Pull lone outliers in towards the running median; a change that lasts is left alone."""
     x = values[ok]

@@ -82,14 +82,14 @@ def test_an_input_is_idle_where_no_score_depended_on_it(weight: float, unheeded:
     told = []
     for values, scores in zip(x, score, strict=True):
         frame = pl.DataFrame({"x": values, "score": scores})
-        room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"), readings={})
+        room: Any = SimpleNamespace(before=frame, columns=Columns("ts", "binary", score="score"), readings={})
         told.append(idle(room, "x"))
         unit = Clue("value_range", "feature:x", "unit", "values after are x1000 those before", 0.95, share=1.0)
         assert recalibrated(room, unit) is told[-1]
         assert not recalibrated(room, replace(unit, share=0.18)), "in a part of the requests it is a mistake"
         assert not recalibrated(room, replace(unit, signature="nulls")), "what was lost is not another scale"
     assert np.mean(told) >= 0.95 if unheeded else not any(told)
-    few: Any = SimpleNamespace(before=frame.head(500), columns=SimpleNamespace(score="score"))
+    few: Any = SimpleNamespace(before=frame.head(500), columns=Columns("ts", "binary", score="score"))
     assert not idle(few, "x"), "too few rows to call it idle"
 
 
@@ -124,7 +124,7 @@ def test_a_measure_that_the_truth_went_along_with_has_grown(bias: float, grew: b
     rng = np.random.default_rng(6)
     x = rng.lognormal(size=4000)
     frame = pl.DataFrame({"x": x, "score": np.log(x) + rng.normal(size=4000)})
-    room: Any = SimpleNamespace(before=frame, columns=SimpleNamespace(score="score"), readings=read)
+    room: Any = SimpleNamespace(before=frame, columns=Columns("ts", "binary", score="score"), readings=read)
     assert recalibrated(room, Clue("unit_factor", "feature:x", "unit", "x 2.2", 0.9, share=1.0)) is grew
 
 
@@ -135,7 +135,8 @@ def test_values_elsewhere_that_no_score_heeds(weight: float, score_shift: float,
     def side(share: float, shift: float) -> pl.DataFrame:
         x = np.where(rng.random(8000) < share, 8.0, rng.choice([1.0, 6.0], 8000))
         return pl.DataFrame({"x": x, "score": weight * x + rng.normal(size=8000) + np.where(x == 8.0, shift, 0.0)})
-    room: Any = SimpleNamespace(before=side(known, 0.0), after=side(0.6, score_shift), columns=SimpleNamespace(score="score"))
+    columns = Columns("ts", "binary", score="score")
+    room: Any = SimpleNamespace(before=side(known, 0.0), after=side(0.6, score_shift), columns=columns)
     clue = Clue("default_value", "feature:x", "default", "8 in 60%", 0.9, where={"column": "x", "op": "equal", "value": 8.0})
     assert unheeded(room, clue) is harmless
     assert not unheeded(room, replace(clue, signature="nulls"))

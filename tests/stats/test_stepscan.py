@@ -10,7 +10,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.stats.stepscan import MIN_BOX, PARTS, _winsorised, gradual_profile, nuisance, step_scan
+from rca_kit.stats.stepscan import MIN_BOX, PARTS, _winsorised, gradual_profile, nuisance, shaped_profile, step_scan
 
 N = 60
 
@@ -190,3 +190,17 @@ def test_gradual_changes_equal_brute_force() -> None:
     parts = [gls_z(y, p * step(30) + (1 - p) * step(31), design, errors, scan.rho)[1] for p in (1.0, *PARTS)]
     assert profile[30, 31] * scan.phi**2 == pytest.approx(max(*parts, 0.0) ** 2)
     assert not profile[np.tril_indices(N)].any()
+
+
+def test_changes_of_a_known_course_equal_brute_force() -> None:
+    load = 1.2 + np.sin(np.arange(N) / 3)
+    y = bounded(7) + 1.5 * load * (np.arange(N) >= 24)
+    errors = np.random.default_rng(5).uniform(0.8, 1.3, N)
+    phase = np.arange(N) % 6
+    scan = step_scan(y, errors, phase=phase)
+    profile = shaped_profile(y, errors, scan, np.array([load, np.ones(N)]), phase=phase)
+    y, design = _winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
+    for start in (5, 24, 40):
+        for row, course in enumerate((load, np.ones(N))):
+            z = gls_z(y, course * (np.arange(N) >= start), design, errors, scan.rho)[1]
+            assert profile[row, start] * scan.phi**2 == pytest.approx(max(z, 0) ** 2, abs=1e-8)

@@ -248,7 +248,7 @@ def scan_all(
             OVER_BY * grid.n_coarse, OVER_LEAST / grid.coarse_s
         ):
             moved = False
-        out[s.name] = Move(s, found, seen, moved)
+        out[s.name] = Move(s, found, seen, moved and found.best is not None)
     return out
 
 

@@ -17,6 +17,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
 from rca_kit.loop.s4_suspects.checks.downstream import unexplained
 from rca_kit.loop.s4_suspects.clue import Outcome
+from rca_kit.loop.s4_suspects.harmless import idle
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
 from rca_kit.loop.s4_suspects.ledger import accused, charges, evidence, probabilities
@@ -57,7 +58,9 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     lost = {c.subject for c in clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST}
     corrupt = frozenset(lost if lost <= RECORDS and not got_worse(room) else ())
     calm = grid.index(interval[0]) - grid.coarse
-    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm)
+    named = {c.subject for c in clues if c.subject.startswith("feature:")} if got_worse(room) else set()
+    unheeded = frozenset(s for s in named if idle(room, s.partition(":")[2]))
+    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

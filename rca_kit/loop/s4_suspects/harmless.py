@@ -17,6 +17,7 @@ GONE = 0.1  # part of its share on the other side that a name may have and be go
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
+IDLE_KINDS, IDLE_CLASSES = 60, 5  # values of a column that are told apart; classes of answer looked at
 STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
 
 
@@ -113,17 +114,36 @@ def alone_or_along(room: Room) -> float | None:
 
 
 def idle(room: Room, column: str) -> bool:
-    """Whether scores did not depend on a column before: groups of like value explain no more of their variance than by chance."""
-    score = room.columns.score
-    if score is None or column not in room.before.columns or score not in room.before.columns or column == score:
+    """Whether answers did not depend on a column before: groups of like value explain no more of their variance than chance."""
+    answers = _answers(room)
+    if not answers or column not in room.before.columns or column == room.columns.score:
         return False
-    y = numbers(room.before, score)
-    ok = np.isfinite(y)
-    if ok.sum() < IDLE_ROWS or y[ok].std() == 0:
+    values = room.before[column]
+    if not values.dtype.is_numeric() and values.n_unique() > IDLE_KINDS:  # texts have no order to group them by
         return False
-    code = room.before[column].rank("dense").fill_null(0).to_numpy()[ok]
+    code = values.rank("dense").fill_null(0).to_numpy()
     group = np.searchsorted(np.quantile(code, np.linspace(0, 1, IDLE_BINS + 1)[1:-1]), code, side="right")
-    return between_groups(y[ok], group) <= IDLE_TIMES * max(np.unique(group).size - 1, 1) / float(ok.sum())
+
+    def by_chance(y: Floats) -> bool:
+        ok = np.isfinite(y)
+        if ok.sum() < IDLE_ROWS or y[ok].std() == 0:
+            return False
+        return between_groups(y[ok], group[ok]) <= IDLE_TIMES * max(np.unique(group[ok]).size - 1, 1) / float(ok.sum())
+
+    return all(map(by_chance, answers))
+
+
+def _answers(room: Room) -> list[Floats]:
+    """What was answered to the requests before: the score; of a choice among classes, whether it was each of the common ones."""
+    c = room.columns
+    if c.score is None or c.score not in room.before.columns:
+        return []
+    answers = [numbers(room.before, c.score)]
+    if c.task == "multiclass" and c.decision in room.before.columns:
+        chosen = room.before[c.decision].cast(pl.String)
+        common = chosen.drop_nulls().value_counts(sort=True, name="n").sort(["n", c.decision], descending=[True, False])
+        answers += [(chosen == v).fill_null(False).to_numpy().astype(float) for v in common[c.decision].head(IDLE_CLASSES)]
+    return answers
 
 
 def alike(a: Floats, b: Floats) -> bool:

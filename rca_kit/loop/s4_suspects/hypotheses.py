@@ -22,6 +22,7 @@ NAMELESS = "component:service"  # errors that no metric lays at a component's do
 CRASHES = ("error:code", "error:other")  # what breaks on certain values is the code that reads them
 PARTS, CONTENTS = ("stage:", "component:"), ("feature:", "population", "label")  # what answers requests; what they hold
 CARRIED, HARMLESS = 0.9, 0.1  # parts of the metric's change in the requests with a sign, to carry it and to be innocent of it
+SHARE_MOST = 0.95  # share of requests with a sign beyond which what lies outside it tells nothing
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
 
@@ -58,6 +59,7 @@ class Scene:
     day: int | None = None  # fine buckets in a day
     corrupt: frozenset[str] = frozenset()  # labels or rows, where these alone were lost and no outcome got worse
     calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
+    unheeded: frozenset[str] = frozenset()  # inputs that no score depended on, where an outcome got worse
 
     @property
     def places(self) -> frozenset[str]:
@@ -117,8 +119,10 @@ def hypotheses(
             base["bystander"] = 1.0
         if own is not None:
             base["starts:apart"] = 1.0
-        if carried and subject.startswith(CONTENTS) and base.get("harm", 0.0) < HARMLESS:
+        if carried and subject.startswith(CONTENTS) and max((_beyond_share(c) for c in cs), default=0.0) < HARMLESS:
             base["carried_elsewhere"] = 1.0
+        if subject in scene.unheeded and base.get("harm", 0.0) < CARRIED:
+            base["unheeded"] = 1.0
         if subject.startswith("model:") and any(f.change.version_to == subject.partition(":")[2] for f in judged):
             base["version:logged"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
@@ -152,6 +156,12 @@ def hypotheses(
                     evidence["change:no_guests"] = 1.0
                 out.append(Hypothesis(category, named, f, tuple(cs), {**x, **evidence}, twins))
     return [*out, OTHER]
+
+
+def _beyond_share(clue: Clue) -> float:
+    """Part of the metric's change in the requests with a sign beyond the part that they are of all requests anyway."""
+    share = min(clue.share or 0.0, SHARE_MOST)
+    return max(clue.harm or 0.0, 0.0) if not share else max((clue.harm or 0.0) - share, 0.0) / (1 - share)
 
 
 def _in_range_of(scene: Scene) -> str | None:

@@ -160,7 +160,8 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
-    "carried_elsewhere": -1.5,  # all of it lies in requests that one part answered slowly or not at all
+    "carried_elsewhere": -2.5,  # all of it lies in requests that one part answered slowly or not at all
+    "unheeded": -2.5,  # no score depended on the input: what else got worse has another reason
     "bystander": -1.5,  # labels or rows were lost and no outcome got worse: what else is new did nothing
     # the scope is an arm of an experiment
     "drawn:config": 1.5,
@@ -175,7 +176,7 @@ OTHERS: dict[str, float] = {
     "change:names_subject": 1.5,
     "change:words": 1.0,
     "change:words_elsewhere": -0.4,
-    "change:aside": -3.0,
+    "change:aside": -4.0,
     "change:no_guests": -1.5,  # a campaign that brought nobody
     "change:version_match": 2.0,
     "change:version_clash": -1.5,

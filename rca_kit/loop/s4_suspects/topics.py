@@ -22,7 +22,11 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"not (?:yet )?(?:consumed|serving|served|delivered|opted in|read)", r"never read", r"no (?:user )?(?:traffic|logic)",
         r"nullable", r"\+ ?\d+ optional fields?",
         r"no request (?:\w+ )?(?:is|was) \w+", r"nothing for (?:end )?users", r"(?:purely )?descriptive", r"percentage 0",
-        r"answers are discarded", r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
+        r"answers are discarded", r"not delivered",
+        r"(?:were|are) not serving", r"(?:different|other|another) cluster",
+        r"(?:runs?|jobs?) (?:were|was|are) on time", r"affects only the", r"for information",
+        r"(?:review(?:ed)?|value): unchanged",
+        r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
     ),
     "people": (
         r"off-?site", r"(?:office|desk) move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
@@ -38,6 +42,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"licen[cs]e (?:renewal|headers?)", r"cost (?:tags?|centres?|centers?)", r"owner changed", r"payroll",
         r"sla (?:reports?|documented)", r"questionnaire", r"(?:for|to|of the) finance", r"finance (?:export|mart|report)",
         r"privacy policy", r"terms of (?:service|use)",
+        r"(?:documented and|and) reviewed", r"reviewed with", r"(?:announces|announced) the sunset", r"(?:write-?up|report) in",
     ),
     "looks": (
         r"wording", r"translations?", r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*",
@@ -63,7 +68,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"a/a (?:check|tests?|started|sanity check)", r"shadow run",
     ),
     "inside": (  # for those who work there, not for requests
-        r"access review", r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
+        r"access review", r"in staging", r"game day in", r"naming convention",
+        r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
         r"internal (?:users?|tools?|survey)", r"support tool", r"offline candidate", r"evaluation report", r"registry entry",
         r"data lake", r"cold storage", r"column comments", r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"stale flags",
         r"not served", r"staff only",
