@@ -26,6 +26,7 @@ from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepa
 from rca_kit.loop.refine import amiss, dated_again, laid, since_spoilt
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
+from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
@@ -119,6 +120,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     )
     metric = incident.signal.metric or (picture.anchor.series.name if picture.anchor else "volume")
     say("signal")
+    inside = alerted_inside(prepared, picture, incident.signal.summary) if doubts and not fixed else None
+    if inside is not None:  # the alert says where to look, and there it is
+        picture = replace(laid(picture, inside[1]), anchor=None, group=())
+    named = (inside[0],) if inside is not None else ()
     room = make_room(prepared, picture, changes)
     odd = () if fixed or not doubts else rests_on_few(room)
     if odd:
@@ -146,7 +151,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     if not fixed:
         found_symptom = first_of_value(prepared, picture, found_symptom)
     say("scope")
-    judged = judge(prepared, picture, room, outcomes)
+    judged = judge(prepared, picture, room, outcomes, named)
     verdict, outcomes = judged.verdict, judged.outcomes
     if verdict.verdict == "no_change" and picture.onset is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
@@ -157,8 +162,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
-    hurt = lost or judged.hurt
-    if hurt and verdict.verdict == "incident" and (lost or not found_scope.segments):  # the fall in a segment made the verdict
+    hurt = lost or named or judged.hurt
+    if hurt and verdict.verdict == "incident" and (lost or named or not found_scope.segments):  # that fall made the verdict
         found_scope = replace(found_scope, is_global=False, segments=(hurt[0].segment,), metric=hurt[0].metric, because="")
     say("suspects")
     found_scope = replace(found_scope, mix_rate=judged.mix)

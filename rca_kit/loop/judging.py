@@ -9,7 +9,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.refine import at_heap, at_version, spoilt
+from rca_kit.loop.refine import at_heap, at_version, just_before, spoilt
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.narrow import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room
@@ -30,10 +30,13 @@ class Judged:
     hurt: tuple[Hurt, ...] = ()
 
 
-def judge(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Judged:
+def judge(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], known_hurt: tuple[Hurt, ...] = ()
+) -> Judged:
     """Decide between incident, benign shift and no change.
 
-    Where traffic moved, an outcome counts as worse by its rate only; where no outcome got worse in the whole, segments are asked.
+    Where traffic moved, an outcome counts as worse by its rate only; where no outcome got worse in the whole, segments are asked,
+    unless it is known which of them was hurt.
     """
     verdict = decide(room, outcomes)
     worse = got_worse(room)
@@ -44,7 +47,7 @@ def judge(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outc
         return Judged(decide(room, outcomes, known if len(known) == len(worse) else None), outcomes, known[worse[0]])
     if verdict.verdict == "incident":
         return Judged(verdict, outcomes)
-    hurt = hurt_segments(prepared, picture)
+    hurt = known_hurt or hurt_segments(prepared, picture)
     outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))
     return Judged(decide(room, outcomes, hurt=tuple(map(str, hurt))), outcomes, hurt=hurt)
 
@@ -52,11 +55,15 @@ def judge(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outc
 def hidden_moment(prepared: Prepared, picture: Picture, changes: tuple[ChangeRecord, ...]) -> Picture | None:
     """The picture laid at a moment since which a few requests are worse, where the whole shows no onset; None without one.
 
-    Such moments are the first rows of a new version, and those since which a feature's values heap up at a constant.
+    Such moments are the first rows of a new version, the last hours before the alert, and those since which a feature's values
+    heap up at a constant.
     """
     aligned = at_version(picture)
     if aligned is not None and hurt_segments(prepared, aligned):
         return aligned
+    recent = just_before(picture)
+    if hurt_segments(prepared, recent):
+        return recent
     heaped = at_heap(picture)
     return heaped if heaped is not None and spoilt(make_room(prepared, heaped, changes)) else None
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from rca_kit.aggregates.cube import BUCKET, Cube
-from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.rows import bucket
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
@@ -21,9 +21,10 @@ from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import Move, observe, scan_all, together
+from rca_kit.loop.reading.filling import rising_since
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
-from rca_kit.loop.reading.picture import CIRCUMSTANCES, Picture, choose_anchor, told_earlier, weigh
+from rca_kit.loop.reading.picture import CIRCUMSTANCES, QUIET_LEAST, Picture, choose_anchor, told_earlier, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression
@@ -49,6 +50,8 @@ WIDE, NEXT_TO = 12, 0.1  # coarse buckets from which an onset is blurred; part o
 DATES = ("version", "missing", "cut")  # groups of signatures whose own onset is sharp
 ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
+FILLS = ("mem", "heap", "rss")  # in names of metrics of memory: a leak is the fault; a disk is none until it is full
+RECENT = 0.01  # part of the log that an alert may be about
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
 
@@ -70,9 +73,9 @@ def dated_again(
     again = by_rows(prepared, picture, room, outcomes, scope, leading)
     if leading is None:
         return again
-    aged = by_age(picture, leading)
-    if aged is not None and (again is None or aged.index < again.index):
-        again = aged
+    for earlier in (by_age(picture, leading), by_filling(picture, room)):
+        if earlier is not None and (again is None or earlier.index < again.index):
+            again = earlier
     named = by_suspect(picture, leading) if not got_worse(room) else None
     if named is not None and (again is None or not told_by_both(again, named, picture.grid)):
         again = named
@@ -178,6 +181,24 @@ def by_age(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     return min(able, key=lambda o: (o.index, o.lead), default=None)
 
 
+def by_filling(picture: Picture, room: Room) -> JointOnset | None:
+    """Since when a memory filled up until requests failed or waited; None where none did.
+
+    The fault is there from the first bytes that are not given back; it shows hours later.
+    """
+    was, grid = picture.onset, picture.grid
+    if was is None or room.main not in picture.series or picture.series[room.main].family not in ("service", "output_nulls"):
+        return None
+    day, found = DAY_S // grid.width_s, []
+    for name, s in picture.series.items():
+        if s.family != "component" or not any(w in name.rsplit(":", 1)[-1].lower() for w in FILLS):
+            continue
+        since = rising_since(np.asarray(s.buckets(grid.coarse).value, float)[: was.low // grid.coarse])  # before it showed
+        if since is not None and was.index - since[1] * grid.coarse <= day and since[2] * grid.coarse < was.low:
+            found.append(JointOnset(since[1] * grid.coarse, since[0] * grid.coarse, (since[2] + 1) * grid.coarse - 1, name))
+    return min(found, key=lambda o: (o.index, o.lead), default=None)
+
+
 def by_birth(mark: Move, anchor: Move, was: JointOnset) -> JointOnset | None:
     """The onset by the first rows of a mark that was rare before; None where they are no better witness than the outcome.
 
@@ -275,6 +296,14 @@ def at_version(picture: Picture) -> Picture | None:
     ]
     latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
     return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def just_before(picture: Picture) -> Picture:
+    """The picture laid around the last hours before the alert: an alert that comes soon tells of little of a long log."""
+    grid = picture.grid
+    stop = min(picture.detected_at, grid.time(grid.n))
+    at = grid.index(stop - max((stop - grid.origin) * RECENT, QUIET_LEAST))
+    return laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), "alert"))
 
 
 def at_heap(picture: Picture) -> Picture | None:

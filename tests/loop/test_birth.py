@@ -1,21 +1,19 @@
-"""The first rows of what was not there before, faults that bite in busy hours, and harmless drifts beside a fault."""
+"""The first rows of what was not there before, and harmless drifts beside a fault."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 import rca_kit
-from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.birth import Birth, birth
 from rca_kit.loop.reading.detect import scan_all
-from rca_kit.loop.reading.onset import JointOnset, joint_onset, loaded_onset, smooth
-from rca_kit.loop.reading.series import Series, _count
+from rca_kit.loop.reading.onset import JointOnset
+from rca_kit.loop.reading.series import Series
 from rca_kit.loop.refine import by_birth
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.hypotheses import Scene, hypotheses
@@ -64,49 +62,6 @@ def test_a_rise_is_born_with_its_first_rows() -> None:
     found = [b for _ in range(40) if (b := born(0.001, 0.4, 15, rng, rise=80)) is not None]
     assert len(found) == 40
     assert -5 <= np.median([b.index - BORN for b in found]) <= 12
-
-
-def busy_log(since: float, course: Any, seed: int, days: float = 5.0, rare: bool = False) -> tuple[TimeGrid, Series, Series]:
-    """Traffic of days with a course, and failures that follow it from some hour on."""
-    rng, grid = np.random.default_rng(seed), made.TimeGrid.over(made.T0, made.T0 + timedelta(days=days))
-    hours = np.arange(grid.n) * grid.width_s / 3600
-    wave = 1 + 0.9 * np.sin(2 * np.pi * (hours - 9) / 24)
-    n = rng.poisson(60 * wave)
-    usual = 0.004 if rare else 0.03
-    k = rng.binomial(n, np.clip(usual + np.where(hours >= since, course(wave), 0.0), 0, 1))
-    sums = (k.astype(float), n.astype(float))
-    errors = Series("error_rate", "service", "lower", grid, False, sums, metrics.rate, counts=True)
-    return grid, errors, Series("volume", "volume", None, grid, False, (n.astype(float),), _count, log=True)
-
-
-def quota(wave: np.ndarray) -> np.ndarray:
-    return 0.25 * np.clip(wave - 1.3, 0, None)
-
-
-@pytest.mark.parametrize("rare", [False, True])
-def test_what_bites_in_busy_hours_begins_with_the_first_of_them(rare: bool) -> None:
-    """Set at two in the night of the fourth day; the load passes the limit at half past ten."""
-    off = []
-    for seed in range(8):
-        grid, errors, volume = busy_log(74.0, quota, seed, rare=rare)
-        found = scan_all([errors, volume], grid, grid.time(grid.n), ("error_rate",))
-        assert found["error_rate"].moved
-        onset = joint_onset([found["error_rate"]], grid, found.values())
-        off.append(onset.index * grid.width_s / 3600 - 82.3)
-    assert abs(float(np.median(off))) <= 1.0
-    assert max(np.abs(off)) <= 3.0
-
-
-def test_a_step_and_a_slow_rise_do_not_follow_the_load() -> None:
-    for course, since in ((lambda w: np.full(w.size, 0.1), 66.0), (lambda w: np.linspace(-1.2, 0.8, w.size).clip(0) * 0.2, 60.0)):
-        for seed in range(4):
-            grid, errors, volume = busy_log(since, course, seed)
-            found = scan_all([errors, volume], grid, grid.time(grid.n), ("error_rate",))
-            assert loaded_onset([found["error_rate"]], found.values(), grid) is None
-
-
-def test_the_load_is_smoothed_over_three_buckets() -> None:
-    assert smooth(np.array([3.0, 0.0, 6.0])).tolist() == [2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize(("worse_since", "since", "moved"), [(60, 60, False), (40, 60, False), (60, 57, True)])

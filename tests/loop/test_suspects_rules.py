@@ -130,6 +130,7 @@ def test_fewer_requests_are_a_lull_or_lost_on_days_like_those_before(
 ) -> None:
     monkeypatch.setattr(traffic, "same_days", lambda _: not weekend)
     monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
+    monkeypatch.setattr(traffic, "_again", lambda _: None)
     monkeypatch.setattr(traffic, "_counted_too", lambda *_, **__: counted)
     fewer = SimpleNamespace(moved=True, before=20.0, after=20.0 * ratio, change=20.0 * (ratio - 1))
     room: Any = SimpleNamespace(
@@ -188,7 +189,7 @@ def test_the_first_working_day_of_a_log_is_no_shift(start: float, expected: bool
 def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:
     """A room in which these series (name: family) moved."""
     readings = {n: SimpleNamespace(moved=True, worse=n in worse, before=0.4, after=0.2) for n in moved}
-    picture = SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in moved.items()})
+    picture = SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in moved.items()}, alert="auc")
     return SimpleNamespace(
         readings=readings, picture=picture, strength=lambda _: 0.8, onset=lambda _: 7, columns=SimpleNamespace(score=score),
         moved=lambda *families: [n for n, f in moved.items() if f in families])

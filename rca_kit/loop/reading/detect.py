@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.special import log_ndtr
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.arrivals import lost_at_once, settled, still_arriving, still_to_come
+from rca_kit.loop.reading.load import as_ever
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
@@ -35,8 +36,10 @@ RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their sprea
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but not by any amount
 COMERS = ("volume", "mix", "input")  # families of who comes and how many
+BOLD_QUALITY = 1.75  # odds ratio of mistakes that no weekend makes: who comes differs, what they are worth to a model hardly
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
+SHAKY = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 # part of the log, or seconds, by which a passing change may be over before the alert and still be what it is about
 OVER_BY, OVER_LEAST = 0.15, 6 * 3600
 
@@ -49,6 +52,7 @@ class Move:
     scan: StepScan
     observed: Estimate
     moved: bool
+    excused: bool = False  # what it did follows the load, as it ever did
 
     @property
     def fit(self) -> Fit:
@@ -124,7 +128,8 @@ def beyond_a_weekend(series: Series, scan: StepScan, value: Floats, error: Float
     b, a = (float(np.average(value[ok & m], weights=n[ok & m])) for m in (~inside, inside))
     if series.counts:
         p, q = (min(max(x, 0.5 / float(n[ok].sum())), 1 - 0.5 / float(n[ok].sum())) for x in (b, a))
-        return abs(math.log(q / (1 - q) * (1 - p) / p)) >= math.log(BOLD_ODDS)
+        least = BOLD_QUALITY if series.family == "quality" else BOLD_ODDS
+        return abs(math.log(q / (1 - q) * (1 - p) / p)) >= math.log(least)
     if series.log:
         return abs(a - b) >= math.log1p(BOLD)
     return abs(a - b) >= BOLD * float(np.median(error[ok] * np.sqrt(n[ok])))
@@ -249,7 +254,27 @@ def scan_all(
         ):
             moved = False
         out[s.name] = Move(s, found, seen, moved and found.best is not None)
-    return out
+    return _busy_as_ever(out, grid)
+
+
+def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
+    """The moves without times that only followed the load, a little longer in busy hours as they ever were."""
+    volume = moves.get("volume")
+    if volume is None:
+        return moves
+    load = volume.series.coarse_sum(0)
+
+    def busy(m: Move) -> bool:
+        if m.scan.best is None or m.scan.log_p > math.log(ALPHA_ALERT) or m.series.family not in ("service", "stage"):
+            return False
+        value, error, _ = observe(m.series)
+        return m.series.log and as_ever(value, error, m.scan, load, *season_for(m.series, grid))
+
+    excused = {n for n, m in moves.items() if busy(m)}
+    columns = {moves[n].series.column for n in excused}
+    # the last percentile of few requests is about their longest one: it says no more than those that many requests tell
+    excused |= {n for n, m in moves.items() if n in SHAKY and m.series.column in columns}
+    return {n: replace(m, moved=False, excused=True) if n in excused else m for n, m in moves.items()}
 
 
 def binomial_log_p(series: Series, scan: StepScan, looks: int, clump: float = 1.0) -> float:

@@ -10,6 +10,7 @@ from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.columns import compare_columns
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.reading.repeats import repeats
 from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.loop.s4_suspects.room import SAMPLE_ROWS, Room
 
@@ -33,7 +34,8 @@ def make_room(prepared: Prepared, picture: Picture, changes: tuple[ChangeRecord,
     if picture.known is not None and c.label in after.columns:  # labels that came first tell of one kind of request only
         known = pl.col(c.time) < picture.grid.time(picture.known, coarse=True)
         after = after.with_columns(pl.when(known).then(pl.col(c.label)).alias(c.label))
-    return Room(picture, thin(before, c.time, picture), after, compare_columns(picture), changes)
+    again = repeats(prepared, picture)
+    return Room(picture, thin(before, c.time, picture), after, compare_columns(picture), changes, repeats=again)
 
 
 def thin(frame: pl.DataFrame, time: str, picture: Picture) -> pl.DataFrame:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, Move, observe, season_for
+from rca_kit.loop.reading.load import busy_since
 from rca_kit.loop.reading.series import Series
-from rca_kit.stats.stepscan import gradual_profile, shaped_profile
+from rca_kit.stats.stepscan import gradual_profile
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +29,6 @@ GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
 GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 1.0
 GRADUAL_SHARP = 0.05  # part of the log within which they must then know its start
-# parts of the buckets whose load may be the limit; nats beyond a step or a rise; part of its worst at which a change shows
-LIMITS, LOADED_CLEAR, SHOWS = np.linspace(0.1, 0.95, 12), 4.0, 0.02
 AT_ONCE = 3  # coarse buckets within which a start is known for it to have been a step
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
 IN_SIGHT = 3.0  # nats below the anchor's best at which a start and end are still its own
@@ -154,35 +153,17 @@ def _first_failures(anchor: Move, was: JointOnset) -> JointOnset | None:
 
 
 def loaded_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid) -> JointOnset | None:
-    """Start of a change that follows the load, as of a pool or a quota that is too small in busy hours; None where none does.
-
-    Its course from the start on is that of the requests, or of those beyond some number. In quiet hours it does not show: of the
-    moments that are as likely, the first busy one.
-    """
+    """Start of a change that follows the load, as of a pool or a quota that is too small in busy hours; None where none does."""
     anchor = group[0]
     volume = next((m.series for m in others if m.series.name == "volume"), None)
     if volume is None or anchor.scan.kind == "box" or anchor.series.family not in ("service", "output_nulls", "stage"):
         return None
-    load = smooth(volume.coarse_sum(0))
-    if not load.max() > 0:
-        return None
-    limits = np.quantile(load, LIMITS)
-    beyond = [np.maximum(load - x, 0) / max(load.max() - x, 1e-9) for x in limits]
-    shapes = np.array([load / load.max(), *beyond, *(load > x for x in limits)], dtype=float)
     value, error, _ = observe(anchor.series)
     phase, day = season_for(anchor.series, grid)
-    busy = shaped_profile(value, error, anchor.scan, shapes, phase=phase, day=day) / 2
-    slow = gradual_profile(value, error, anchor.scan, phase=phase, day=day) / 2
-    n, (many, _) = load.size, busy.shape
-    told = _log_sum(busy) - math.log(many * n)
-    if told < max(_log_sum(slow[slow > 0]) - math.log(slow[slow > 0].size), 0.0) + LOADED_CLEAR:
+    since = busy_since(value, error, anchor.scan, volume.coarse_sum(0), phase, day)
+    if since is None:
         return None
-    # of each course and start the bucket that first shows it, and how likely the two are
-    later = np.where(shapes > SHOWS * shapes.max(1, keepdims=True), np.arange(n), n - 1)
-    first = np.minimum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
-    weight = np.bincount(first.ravel(), np.exp(busy - busy.max()).ravel(), n)
-    cumulative = np.cumsum(weight / weight.sum())
-    low, middle, high = (int(np.searchsorted(cumulative, q)) for q in (0.05, 0.5, 0.95))
+    low, middle, high = since
     c = grid.coarse
     if (high - low) * c > DAY_S // grid.width_s:  # more load than ever: since when it would have hurt is anybody's guess
         return None
@@ -193,12 +174,6 @@ def _at_once(anchor: Move, busy: JointOnset) -> bool:
     """Whether a change that follows the load began in the middle of it, with a step that fine buckets tell better."""
     c, (first, last) = anchor.series.grid.coarse, anchor.reach()
     return busy.high - busy.low < AT_ONCE * c and first * c <= busy.high and busy.low < (last + 1) * c
-
-
-def smooth(load: Floats) -> Floats:
-    """Mean of each bucket and its neighbours."""
-    padded = np.pad(np.asarray(load, float), 1, mode="edge")
-    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
 
 def _log_sum(x: Floats) -> float:

@@ -18,6 +18,7 @@ from rca_kit.loop.reading.arrivals import as_known, known_until
 from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.detect import (
     OUTCOMES,
+    SHAKY,
     SHARED_DROP,
     SHARP_Z,
     Move,
@@ -55,7 +56,6 @@ LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
 CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
-SHAKY = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
@@ -151,6 +151,7 @@ class Picture:
         move = self.moves.get(name)
         z = move.z_at(self.start) * min(move.scan.phi / self._clumps(name), 1.0) if move else 0.0
         strong = (move is not None and move.moved and self._overlaps(move)) or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
+        strong = strong and not (move is not None and move.excused)
         matters = self.matters(name, b.value, d.change)
         return MetricReading(
             metric=name,

@@ -29,7 +29,7 @@ from rca_kit.stats.segments.counts import Counts
 
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
-HURT_ROWS = 100
+HURT_ROWS = 60  # rows a side; fewer are a handful of requests
 HURT_SLOW = 2.0  # times as many slow or failed requests that a segment must have: a busy day makes all of them a little slower
 LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
 DUE = 0.7  # part of their usual share at which most labels are due

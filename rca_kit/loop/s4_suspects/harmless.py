@@ -12,6 +12,7 @@ from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers,
 from rca_kit.stats.rates import Z95
 
 BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
+AMONG = (0.05, 0.95)  # quantiles between which a value is like the others
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
 GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
@@ -40,6 +41,8 @@ def in_name_only(room: Room, clue: Clue) -> bool:
     column, score = clue.subject.partition(":")[2], room.columns.score
     if clue.signature != "renamed" or score is None or score == column:
         return False
+    if column not in room.columns.features:  # no model sees it
+        return column in room.columns.segments
     if not {column, score} <= set(room.before.columns) & set(room.after.columns):
         return False
     sides = []
@@ -58,7 +61,7 @@ def in_name_only(room: Room, clue: Clue) -> bool:
 def unheeded(room: Room, clue: Clue) -> bool:
     """Whether values of an input that no score heeded lie elsewhere, and their requests score like the others.
 
-    A value that stands for a missing one was rare before; one that many requests had is an answer like any other.
+    A value that stands for a missing one was rare before, and lies apart from the others; any other is an answer like them.
     """
     where, score = clue.where or {}, room.columns.score
     column = str(where.get("column"))
@@ -67,12 +70,18 @@ def unheeded(room: Room, clue: Clue) -> bool:
     x, was = numbers(room.after, column), numbers(room.before, column)
     if where.get("op") == "outside":
         marked = (x < where["low"]) | (x > where["high"])
-    elif where.get("op") == "equal" and float((was == where["value"]).mean()) >= KNOWN_VALUE:
+    elif where.get("op") == "equal" and _of_its_own(was, where["value"]):
         marked = x == where["value"]
     else:
         return False
     y = numbers(room.after, score)
     return alike(y[marked & np.isfinite(y)], y[~marked & np.isfinite(y)])
+
+
+def _of_its_own(was: Floats, value: float) -> bool:
+    """Whether a value is one of the column's own: many requests had it, or it lies among those that most had."""
+    low, high = np.nanquantile(was, AMONG)
+    return float((was == value).mean()) >= KNOWN_VALUE or (bool((was == value).any()) and bool(low < value < high))
 
 
 def borne_out(room: Room, clue: Clue) -> bool:

@@ -11,8 +11,9 @@ from rca_kit.case.names import tokens
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_machine
 
+OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
@@ -91,6 +92,7 @@ def hypotheses(
         if drawn and clue.signature.startswith("downstream"):
             subject = "routing"
         by_subject[subject].append(clue)
+    machine = bool(scene.segments) and all(any(is_machine(c) for c in s.where) for s in scene.segments)
     present: dict[str, float] = {}
     for c in told:
         present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
@@ -137,6 +139,8 @@ def hypotheses(
             if unfit:  # a cause has to answer for all that its subject shows
                 x["category:unfit"] = sum(unfit.values())
             x[f"prior:{category}"] = 1.0
+            if machine:
+                x[f"machine:{category}"] = 1.0
             if drawn:  # whom the lot drew does not differ from the others: what they were given does
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
@@ -262,6 +266,8 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:akin"] = 1.0
     if f.aside:
         x["change:aside"] = f.aside
+    elif scene.components and c.component and c.component not in scene.components and c.kind not in OF_PEOPLE:
+        x["change:elsewhere"] = 1.0
     if f.words.get(category):
         x["change:words"] = f.words[category] / 2
     others = max((v for k, v in f.words.items() if k != category), default=0.0)

@@ -124,6 +124,9 @@ def evidence(h: Hypothesis) -> tuple[Evidence, ...]:
     drawn = weight(f"drawn:{h.category}") * h.x.get(f"drawn:{h.category}", 0.0)
     if abs(drawn) >= SHOWN_LEAST:
         out.append(Evidence("scope", "only an arm of an experiment is hit", round(drawn, 3), drawn >= 0))
+    machine = weight(f"machine:{h.category}") * h.x.get(f"machine:{h.category}", 0.0)
+    if abs(machine) >= SHOWN_LEAST:
+        out.append(Evidence("scope", "only one machine, zone or pool is hit", round(machine, 3), machine >= 0))
     for key, words in (
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),
@@ -181,6 +184,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:scope_narrow": "its scope is narrower than the symptom",
         "change:names_other_feature": "it names another feature",
         "change:other_component": "it is about another component",
+        "change:elsewhere": "it is about what no metric of the service knows",
         "change:akin": f"{c.component} is akin to {h.subject.partition(':')[2]} by name",
         "change:names_subject": f"it names {h.subject.partition(':')[2] or h.subject}",
         "change:version_match": "it brought this version",

@@ -43,6 +43,7 @@ SIGN: dict[str, float] = {
     "error:memory": 1.0,
     "error:upstream": 1.0,
     "error:code": 1.0,
+    "error:down": 1.0,
     "error:other": 1.0,
     "metric:cache": 2.5,
     "metric:stale": 2.5,
@@ -107,6 +108,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "error:memory": {"infra": 0.4, "code": 0.6},
     "error:upstream": {"upstream": 0.7, "infra": 0.3},
     "error:code": {"code": 0.65, "upstream": 0.25, "config": 0.1},
+    "error:down": {"infra": 0.65, "code": 0.15, "upstream": 0.1, "config": 0.1},  # nobody answers
     "error:other": {"infra": 0.4, "code": 0.3, "upstream": 0.15, "config": 0.15},
     "metric:cache": {"config": 0.45, "infra": 0.45, "code": 0.1},
     "metric:stale": {"data": 0.6, "infra": 0.13, "upstream": 0.13, "config": 0.14},
@@ -185,6 +187,14 @@ OTHERS: dict[str, float] = {
     "change:none": 1.4,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     "unlogged:infra": 0.3,  # machines fail though nobody changed a thing
     "change:nearest": 0.3,
+    "change:elsewhere": -0.9,  # about what no metric of the service knows: an innocent entry in three, a guilty one in twenty
+    # one machine, zone or pool is hit, and what runs on the others is the same
+    "machine:infra": 0.7,
+    "machine:code": -0.7,
+    "machine:model": -0.7,
+    "machine:upstream": -0.5,
+    "machine:data": -0.5,
+    "machine:external": -1.0,
     "change:akin": 1.2,
     "owner:outside": 1.0,
     "change:names_other_feature": -1.0,

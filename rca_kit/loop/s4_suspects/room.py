@@ -19,6 +19,7 @@ from rca_kit.loop.reading.detect import OUTCOMES
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.repeats import Repeats
 from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
 from rca_kit.stats.clumps import NEAR_S, rows_per_value
 from rca_kit.stats.drift import ColumnChange
@@ -39,6 +40,7 @@ class Room:
     compared: dict[str, ColumnChange]
     changes: tuple[ChangeRecord, ...]
     dtypes: dict[str, str] = field(default_factory=dict)
+    repeats: Repeats | None = None
 
     @property
     def columns(self) -> Columns:

@@ -42,6 +42,7 @@ CATEGORIES_OF: dict[str, tuple[str, ...]] = {
     "error:upstream": ("upstream", "infra"),
     "error:code": ("code", "upstream", "config"),
     "error:limit": ("config", "infra"),
+    "error:down": ("infra", "code", "upstream", "config"),
     "error:other": ("infra", "code", "upstream", "config"),
     "metric:cache": ("config", "infra", "code"),
     "metric:stale": ("data", "infra", "upstream", "config"),
@@ -87,7 +88,7 @@ GROUP: dict[str, str] = {
     **dict.fromkeys(("downstream", "downstream_here"), "downstream"),
     "slow": "slow",
     **dict.fromkeys(("error:timeout", "error:cut_short", "error:memory", "error:upstream"), "errors"),
-    **dict.fromkeys(("error:code", "error:limit", "error:other"), "errors"),
+    **dict.fromkeys(("error:code", "error:limit", "error:down", "error:other"), "errors"),
     "metric:cache": "cache",
     **dict.fromkeys(("metric:restart", "metric:memory", "metric:saturation", "metric:other"), "resources"),
     "metric:timeout": "timeouts",
@@ -142,3 +143,22 @@ def is_arm(column: str) -> bool:
     (True, False)
     """
     return bool(ARMS & set(tokens(column)))
+
+
+# names of columns that tell where a request was answered; a zone alone may be one of a town
+MACHINES = frozenset({
+    "node", "nodes", "nodo", "nodi", "noeud", "knoten", "host", "hosts", "hostname", "pod", "pods", "az", "rz", "cell", "cella",
+    "cellule", "celula", "cluster", "klaster", "grappe", "instance", "instanz", "shard", "server", "serveur", "rack", "gpu",
+    "pool", "replica", "datacenter", "datacentre", "dc", "machine", "worker",
+})  # fmt: skip
+
+
+def is_machine(column: str) -> bool:
+    """Whether a column tells, by its name, which machine, pool or zone answered.
+
+    Examples
+    --------
+    >>> is_machine("serving_pool"), is_machine("ctx.rz_zone"), is_machine("zone_kind"), is_machine("Célula")
+    (True, True, False, True)
+    """
+    return bool(MACHINES & set(tokens(column)))

@@ -13,7 +13,8 @@ WORDS_OF_ONE = 8  # words of which one topic is the subject
 RATHER = 0.5
 TOPICS: dict[str, tuple[str, ...]] = {
     "claims": (  # what the author of the entry says of its effect
-        r"no functional change", r"no (?:behaviou?r )?(?:change|impact)", r"not in use", r"nobody reads", r"warn(?:ings?)? only",
+        r"no functional change", r"no (?:behaviou?r )?(?:change|impact)", r"not in use", r"nobody reads",
+        r"warn(?:ings?)? only",
         r"dry[- ]run", r"cancelled", r"in another country", r"without (?:any )?impact",
         r"(?:release|roll-?out|deploy\w*|migration|launch|campaign|switch) postponed", r"ahead of time", r"before any traffic",
         r"from (?:spring|summer|autumn|winter|next \w+) on", r"next (?:week|month|quarter|year)", r"change freeze",
@@ -25,11 +26,16 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"answers are discarded", r"not delivered",
         r"(?:were|are) not serving", r"(?:different|other|another) cluster",
         r"(?:runs?|jobs?) (?:were|was|are) on time", r"affects only the", r"for information",
+        r"no (?:\w+ )?(?:customer|client|business) impact", r"(?:service|users|customers|clients) (?:is |are )?unaffected",
+        r"same endpoints", r"no dependency on", r"not shown", r"(?:reporting|newsletter|ui|offline|analytics|internal) only",
+        r"organic reach", r"behaviou?r unchanged", r"for staff", r"ticket closed", r"no winner",
+        r"after the (?:alert|incident)", r"of last week", r"0 (?:rejects|errors)", r"on the standby",
         r"(?:review(?:ed)?|value): unchanged",
         r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
     ),
     "people": (
-        r"off-?site", r"(?:office|desk) move", r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
+        r"off-?site", r"phishing(?: drill)?", r"retro(?:spective)?", r"pager test", r"handover", r"(?:office|desk) move",
+        r"town hall", r"all[- ]hands", r"hackathon", r"team (?:event|lunch|day|building)",
         r"new (?:joiners?|hires?|starters?)", r"recruit\w*", r"rota", r"on-call", r"audit (?:week|day|meeting)s?",
         r"(?:quarterly|annual|yearly) audit", r"planning week", r"survey for customers", r"customer survey", r"board meet\w*",
         r"invitation to", r"webinars?", r"post-?mortem", r"fire drill", r"works council", r"visitor group", r"account manager",
@@ -38,7 +44,9 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "papers": (
         r"docs? (?:urls?|pages?|site|only|updates?|fix\w*)", r"docstrings?", r"(?:api|developer|public) docs", r"documentation",
         r"dokumentation", r"readme", r"model cards?", r"openapi", r"runbooks?", r"comment (?:columns?|fields?)",
-        r"comments? (?:on|only)", r"release notes", r"copyright", r"price list", r"invoic\w+", r"contact address",
+        r"comments? (?:on|only)", r"copyright", r"price list", r"licen[cs]e audit", r"docs moved", r"notes posted",
+        r"audit log", r"status page (?:redesign\w*|moved|update)", r"billing console", r"portal gets", r"invoic\w+",
+        r"contact address",
         r"licen[cs]e (?:renewal|headers?)", r"cost (?:tags?|centres?|centers?)", r"owner changed", r"payroll",
         r"sla (?:reports?|documented)", r"questionnaire", r"(?:for|to|of the) finance", r"finance (?:export|mart|report)",
         r"privacy policy", r"terms of (?:service|use)",
@@ -48,33 +56,39 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"wording", r"translations?", r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*",
         r"t[łl]umaczeni\w*", r"(?:ajuste|correção) de textos?", r"typos?", r"cosmetic",
         r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?", r"colou?rs? (?:of the \w+|test|scheme|theme|palette)",
-        r"fonts?", r"icons?", r"logo", r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
+        r"fonts?", r"(?:button|ad|mail|banner|subject) copy", r"empty[-_ ]state", r"survey[-_ ]pop-?up", r"icons?", r"logo",
+        r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
-        r"dark (?:mode|theme)", r"storybook", r"portal ui", r"back-?office", r"illustrations?",
+        r"dark[-_ ](?:mode|theme)", r"storybook", r"portal ui", r"back-?office", r"illustrations?",
         r"(?:help|about|maintenance|internal|admin) page", r"help articles?", r"subject line",
     ),
     "watching": (
         r"dashboards?", r"log(?:ging)? (?:levels?|retention|format|lines?|fields?)", r"access logs?", r"verbosity",
         r"debug (?:logs?|logging|page|menu|symbols|output|header|endpoint|toolbar)s?", r"tracing(?! of)",
-        r"alert (?:rules?|recipients?|receivers?|channels?)", r"scrape", r"log sampling", r"audit retention",
+        r"alert (?:rules?|recipients?|receivers?|channels?)", r"scrape", r"user[- ]agent", r"open ?telemetry", r"spans",
+        r"(?:structured|json) logging", r"metrics? (?:port|exported)", r"health(?:z| endpoint| check)", r"grafana",
+        r"log sampling", r"audit retention",
         r"metrics? (?:prefix|names?|exporters?)", r"build id", r"monitoring agents?",
         r"row counts", r"lineage",
     ),
     "tests": (
         r"unit tests?(?! coverage)", r"(?:more|raised?|better) test coverage", r"refactor tests", r"sbom", r"flaky",
-        r"typing(?! ?:)", r"lint\w*", r"pen(?:etration)? test",
+        r"typing(?! ?:)", r"lint(?:er|ing)?", r"pen(?:etration)? test",
         r"build (?:agents?|hosts?)", r"demo data", r"(?:staging|sandbox) (?:\w+ )?(?:refresh|resized|copy|only|limits)",
         r"of (?:the )?sandbox", r"ci (?:runners?|images?|cache)", r"\w+ runners", r"headers? for tracing",
+        r"pentest", r"(?:to|in) staging", r"shadow arm", r"(?:test\w*|run) (?:\w+ )?passed",
         r"a/a (?:check|tests?|started|sanity check)", r"shadow run",
     ),
     "inside": (  # for those who work there, not for requests
         r"access review", r"in staging", r"game day in", r"naming convention",
         r"for (?:the )?(?:analysts?|analytics|staff|admins?|auditors?|controll\w+)",
         r"internal (?:users?|tools?|survey)", r"support tool", r"offline candidate", r"evaluation report", r"registry entry",
-        r"data lake", r"cold storage", r"column comments", r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"stale flags",
+        r"data lake", r"archive jobs?", r"audit column", r"index on", r"cold storage", r"column comments",
+        r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"stale flags",
         r"not served", r"staff only",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly|monthly) (?:backup|report|export)", r"backup window",
-        r"vacuum(?:ing)?", r"(?:parquet|old \w+) compaction", r"compaction of old \w+", r"retention of raw \w+", r"\w*archived",
+        r"(?:nightly|weekly|monthly) vacuum(?:ing)?", r"(?:parquet|old \w+) compaction", r"compaction of old \w+",
+        r"retention of raw \w+", r"\w*archived",
         r"\w+_archive", r"archives? (?:to|of)", r"old (?:runs?|artefacts|artifacts|partitions)",
     ),
 }  # fmt: skip
@@ -83,8 +97,8 @@ _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(w for words in TOPICS.values() for 
 _STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona)(?!\w)")
 # components that answer no request
 _BESIDE = re.compile(
-    r"(?<![a-z])(?:staging|sandbox|ci|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|(?:data|offline)-lab|"
-    r"admin-ui|mailer|finance-(?:export|reports?))(?![a-z])"
+    r"(?<![a-z])(?:staging|sandbox|ci(?:-(?:runners?|cd|images?|agents?))?(?![-a-z])|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|"
+    r"(?:data|offline)-lab|admin-ui|mailer|report-db|finance-(?:export|reports?))(?![a-z])"
 )
 
 

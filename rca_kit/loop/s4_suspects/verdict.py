@@ -48,6 +48,7 @@ SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
+MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
@@ -192,8 +193,17 @@ def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
 
 
 def got_worse(room: Room) -> list[str]:
-    """Outcomes that moved for the worse, strongest first."""
-    return [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse]
+    """Outcomes that moved for the worse, strongest first.
+
+    A part of the service that takes much longer is one of them where the alert is about the service: in the first minutes the
+    whole may not show it yet.
+    """
+    picture, families = room.picture, OUTCOME_FAMILIES
+    worse = [n for n in room.moved(*families) if room.readings[n].worse]
+    if not worse and picture.alert in picture.series and picture.series[picture.alert].family == "service":
+        slow = [(n, room.readings[n]) for n in room.moved("stage")]
+        worse = [n for n, r in slow if r.before and r.after and r.after >= MUCH_SLOWER * r.before]
+    return worse
 
 
 def told_by(name: str, room: Room) -> str:

@@ -161,6 +161,7 @@ ERROR_WORDS = (
     ("timeout", ("tempo lim", "tempo_lim", "tempo scad", "tiempo", "przekrocz", "zaman aş", "vypršel", "aikakat")),
     ("limit", ("quota", "rate_limit", "ratelimit", "limit", "throttl", "429", "too_many")),
     ("timeout", ("time", "slow")),
+    ("down", ("refused", "reset", "connect", "conn_", "unreachable", "no_healthy", "broken pipe", "eof", "unavailable")),
     ("memory", ("memory", "oom", "killed", "restart", "crash", "speicher", "geheugen", "mémoire", "memoria", "pamię", "bellek")),
     ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
     ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index")),

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.picture import same_days
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -31,7 +32,7 @@ COUNTERS = 2  # services that count requests, from which they tell how many came
 COUNTED_MORE = 1.25  # times the log's own part of its usual requests that the services may count, most of them
 MIX_LEAST = 0.03  # points of share that a value must gain
 LEAST_VOLUME = 50  # expected requests of a value after the onset
-REST = (0.7, 1.4)  # the rest of the traffic goes on as before
+REST, REST_OTHER = (0.7, 1.4), 2.5  # the rest of the traffic goes on as before; at most, where after has other days than before
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
@@ -50,7 +51,10 @@ def volume(room: Room) -> Outcome:
     clues = []
     r = room.readings.get("volume")
     doubled = _duplicates(room)
-    if doubled is not None:
+    again = _again(room)
+    if again is not None:
+        clues.append(again)
+    elif doubled is not None:
         before, after = doubled
         z = rate_z(before * room.before.height, room.before.height, after * room.after.height, room.after.height)
         if z > 5 and after - before > DUPLICATE_LEAST:
@@ -108,6 +112,22 @@ def _counted_too(room: Room, grown: float, least: int = COUNTERS) -> bool:
     ]
     counters = [r.after / r.before for r in counted if r.before and r.after]
     return len(counters) >= least and (not counters or float(np.median(counters)) <= grown * COUNTED_MORE)
+
+
+def _again(room: Room) -> Clue | None:
+    """Requests that an earlier row had told already, be it minutes before: since when, and how many more than usual."""
+    if room.repeats is None:
+        return None
+    k, n, start = room.repeats.again, room.repeats.rows, room.picture.start * room.picture.grid.coarse
+    born = birth(k, n, start // 2)
+    if born is None:
+        return None
+    before, after = (float(k[w].sum() / max(n[w].sum(), 1.0)) for w in (slice(0, born.index), slice(born.index, None)))
+    z = rate_z(k[: born.index].sum(), n[: born.index].sum(), k[born.index :].sum(), n[born.index :].sum())
+    if z <= 5 or after - before <= DUPLICATE_LEAST:
+        return None
+    text = f"requests that were in the log before: {before:.1%} -> {after:.1%}"
+    return Clue("duplicates", "traffic", "duplicates", text, float(z / (z + 4)), born.index, after - before, None, None)
 
 
 def _duplicates(room: Room) -> tuple[float, float] | None:
@@ -185,7 +205,8 @@ def segment_volume(room: Room) -> Outcome:
             if value is None or b < LEAST_VOLUME or not others or _gone_over(b - a, others, picture.noise.get("volume", 1.0)):
                 continue
             own, rest = a / b, float(np.median([y / x for x, y in others]))
-            if not REST[0] <= rest <= REST[1]:
+            other_days = not same_days(picture)  # then all of them differ by the week, and each is held against the rest only
+            if not REST[0] <= rest <= (REST_OTHER if other_days else REST[1]):
                 continue
             # a mix that moves takes from some values what others gain; a loss or a surge does not
             noise = max(picture.noise.get("volume", 1.0), 1.0)
@@ -202,11 +223,12 @@ def segment_volume(room: Room) -> Outcome:
             where = {"column": column, "op": "in", "values": [value], "grown": own > rest}
             text = f"{column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
             since = _share_moved(room, column, value)
-            if own < LOST * min(rest, 1.0):
+            if own < LOST * (rest if other_days else min(rest, 1.0)):
+                z = max(z, _share_z(room, column, value))
                 strength = float(z / (z + 8))
                 lost = 1 - own / rest
                 clues.append(Clue("segment_volume", "traffic", "segment_lost", text, strength, since, lost, None, where))
-            elif own > max(GREW * rest, SURGED):
+            elif own > max(GREW * rest, SURGED) and rest <= REST[1]:
                 clues.append(
                     Clue(
                         "segment_volume",
@@ -221,6 +243,12 @@ def segment_volume(room: Room) -> Outcome:
                     )
                 )
     return Outcome("segment_volume", title, "data", "free", as_clues(clues), "no segment lost or gained requests on its own")
+
+
+def _share_z(room: Room, column: str, value: str) -> float:
+    """Evidence, in standard errors, of the step of a value's share of the requests."""
+    move = room.picture.moves.get(f"share:{column}={value}")
+    return abs(move.fit.z) if move is not None and move.moved else 0.0
 
 
 def _share_moved(room: Room, column: str, value: str) -> int | None:

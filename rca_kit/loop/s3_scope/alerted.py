@@ -1,0 +1,84 @@
+"""The segment that an alert names in its own words: where the whole shows nothing, it is looked at by itself."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.arrivals import as_known
+from rca_kit.loop.reading.detect import scan_all, worse
+from rca_kit.loop.reading.names import series_for
+from rca_kit.loop.reading.onset import JointOnset, joint_onset
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.hurt import Hurt
+from rca_kit.loop.s3_scope.levels import series_inside
+
+ALERTED_P = 1e-4  # chance at which the alerted metric moved there: whoever wrote the alert has looked at many segments
+
+SLOWER = 1.3  # times as slow: less comes of a busy hour, and somewhere it always does
+ROWS_LEAST = 30  # rows a side: where to look is known
+
+
+def named_in(text: str, values: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Columns and values that a text names as `column=value` or `column: value`; of values that fit the longest.
+
+    Examples
+    --------
+    >>> named_in("AUC fell for Channel=Broker web, region = Sued", {"channel": ["Broker", "Broker web"], "region": ["Sued"]})
+    {'channel': 'Broker web', 'region': 'Sued'}
+    """
+    out = {}
+    for column, known in values.items():
+        for value in sorted(map(str, known), key=len, reverse=True):
+            if re.search(rf"(?<!\w){re.escape(column)}\s*[=:]\s*[\"']?{re.escape(value)}(?!\w)", text, re.IGNORECASE):
+                out[column] = value
+                break
+    return out
+
+
+def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hurt, JointOnset] | None:
+    """The fall of the alerted metric inside the segment that the alert names, and when it began.
+
+    None where the alert names no segment, where the whole shows it anyway, or where the metric held still inside it.
+    """
+    name = series_for(picture.alert, picture.series) or picture.alert
+    if name not in picture.moves or picture.moves[name].moved:
+        return None
+    cubes, plan = prepared.aggregates.cubes, picture.aggregates.plan
+    known = {
+        c: [v for v in cubes[f"segment:{c}"].by_value("n", picture.grid.n_coarse) if v is not None]
+        for c in plan.columns.segments
+        if f"segment:{c}" in cubes
+    }
+    where = named_in(text, known)
+    if not where:
+        return None
+    rows = prepared.frame.filter(where_expression(dict(where), dict(prepared.frame.collect_schema())))
+    series = as_known(series_inside(rows, plan), picture.known)
+    if name not in series:
+        return None
+    moves = scan_all(series.values(), picture.grid, picture.detected_at, (name,))
+    move = moves[name]
+    if not move.moved or move.scan.log_p > math.log(ALERTED_P) or worse(move.series, move.fit.height) is not True:
+        return None
+    if move.series.log and abs(move.fit.height) < math.log(SLOWER):
+        return None
+    seen, at = move.observed, np.arange(move.observed.n.size)
+    levels, counts = [], []
+    for side in (at < move.fit.start, at >= move.fit.start):
+        ok = side & np.isfinite(seen.value) & (seen.n > 0)
+        if not ok.any():
+            return None
+        levels.append(float(np.average(seen.value[ok], weights=seen.n[ok])))
+        counts.append(int(seen.n[ok].sum()))
+    if min(counts) < ROWS_LEAST:
+        return None
+    segment = Segment(dict(where), before=levels[0], after=levels[1], share_of_impact=1.0, n_before=counts[0], n_after=counts[1])
+    onset = joint_onset([move], picture.grid, moves.values())
+    return Hurt(name, segment, onset.index), onset
