@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rca_kit.findings.suspects import CATEGORIES
 from rca_kit.loop.investigate import work
 from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.loop.s4_suspects import weigh_up
@@ -35,7 +36,12 @@ KEPT_AT_PRIOR = (
     "category:config|frozen",
     "category:data|frozen",
     "category:config|score_function",
-    "unlogged:infra",
+    *(f"unlogged:{c}" for c in CATEGORIES),  # one in five is not logged there, whatever it is
+    *(f"machine:{c}" for c in CATEGORIES),
+    "change:elsewhere",
+    "change:aside",
+    "unheeded",
+    "carried_elsewhere",
     "change:words",
     "change:words_elsewhere",
     "change:scope_silent",

@@ -78,7 +78,9 @@ def choose_outcomes(free: list[str], setting: Setting, evidence: Evidence) -> Ou
     """
     scorers = [n for n in free if SCORE.points(n) >= STRONG_POINTS]
     classes = [n for n in free if evidence.columns[n].kind == "category" and 2 < evidence.columns[n].n_unique <= MAX_CLASSES]
-    twins = {n for n in classes if any(o != n and evidence.same_values(n, o) >= SAME_CLASSES for o in classes)}
+    given = [n for role in ("label", "decision") if (n := setting.given.get(role)) is not None]
+    told = [n for n in given if evidence.columns[n].kind == "category"]
+    twins = {n for n in classes if any(o != n and evidence.same_values(n, o) >= SAME_CLASSES for o in (*classes, *told))}
     own: dict[str, dict[str | None, float]] = {}
     for role in ROLES:
         if role in setting.given:

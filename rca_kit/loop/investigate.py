@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rca_kit.findings.investigation import ChangeRecord, Investigation
 from rca_kit.findings.samples import Samples
-from rca_kit.findings.scope import Scope
+from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.signal import Signal
 from rca_kit.findings.simulation import Simulation
 from rca_kit.findings.suspects import Suspects
@@ -148,6 +148,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         if out.code == "alive" and c.onset is not None
     ]
     found_symptom = with_turns(found_symptom, picture, turns)
+    if named:
+        found_symptom = in_segment(found_symptom, named[0].segment)
     if not fixed:
         found_symptom = first_of_value(prepared, picture, found_symptom)
     say("scope")
@@ -157,7 +159,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         hidden = hidden_moment(prepared, picture, changes)
         if hidden is not None:
             return work(prepared, hidden, say, 0)
-    if verdict.verdict == "incident" and not fixed and doubts:
+    if verdict.verdict == "incident" and not fixed and not named and doubts:
         spoilt = since_spoilt(prepared, picture, room, outcomes)
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)
@@ -168,7 +170,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     say("suspects")
     found_scope = replace(found_scope, mix_rate=judged.mix)
     again = None
-    if verdict.verdict == "incident" and not fixed:
+    if verdict.verdict == "incident" and not fixed and not named:
         again = dated_again(prepared, picture, room, outcomes, found_scope, found_symptom)
     if again is not None and (picture.onset is None or (doubts and amiss(picture, again))):  # known now, and so are the windows
         return work(prepared, laid(picture, again), say, 0)
@@ -185,6 +187,17 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
+
+
+def in_segment(found: Symptom, segment: Segment) -> Symptom:
+    """A fall that only one segment shows is told by the metric there."""
+    if segment.before is None or segment.after is None:
+        return found
+    change = segment.after - segment.before
+    direction = "up" if change > 0 else "down"
+    return replace(
+        found, before=segment.before, after=segment.after, change=change, change_interval=None, direction=direction
+    )
 
 
 def in_psi(found: Symptom, room: Room) -> Symptom:

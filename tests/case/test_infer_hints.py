@@ -239,6 +239,18 @@ def test_what_comes_later_in_the_words_of_the_decision_is_the_label(tmp_path):
     assert oc.roles.model_version == "netTag"
 
 
+def test_what_speaks_in_the_words_of_a_given_label_is_the_decision(tmp_path):
+    rng = np.random.default_rng(6)
+    teams = np.array(["billing", "login", "returns", "sales"])
+    truth, sure = rng.integers(0, 4, N), rng.uniform(0.3, 1.0, N)
+    said = np.where(rng.random(N) < sure, truth, rng.integers(0, 4, N))
+    oc = opened(tmp_path, {"ts": times(), "conf": sure, "queue": teams[said], "final_queue": teams[truth],
+                           "lang": rng.choice(["de", "fr", "it"], N), "age": rng.normal(size=N)},
+                "roles: {score: conf, label: final_queue}\n")
+    assert oc.roles.decision == "queue"
+    assert "queue" not in (*oc.roles.segments, *oc.roles.features)
+
+
 def test_durations_named_after_the_whole_are_its_stages(tmp_path):
     d = Draw(41)
     parts = {f"rt_{k}": d.rng.gamma(4, scale, N) for k, scale in (("c", 3.0), ("n", 6.0))}

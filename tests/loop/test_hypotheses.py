@@ -207,7 +207,8 @@ def test_a_campaign_that_brought_nobody_is_believed_less(came: bool) -> None:
 @pytest.mark.parametrize(("name", "component", "expected"), [
     ("netMs", "layoutNet", True), ("rates_ms", "ratehub-partner", True), ("svc.scoreMs", "svc-db", False),
     ("api_ms", "api-gw", False),
-    ("new_users", "new-relay", False), ("ocrMs", "ocr-farm", True)])
+    ("new_users", "new-relay", False), ("ocrMs", "ocr-farm", True), ("température °C", "meteo-feed", True),
+    ("odległość km", "maps-api", True), ("wind_mps", "maps-api", False), ("venta", "meteo-feed", False)])
 def test_names_are_akin_by_a_stem_or_a_short_word(name: str, component: str, expected: bool) -> None:
     assert akin(name, component) is expected
 
@@ -249,10 +250,11 @@ def test_notices_come_late_and_what_systems_record_does_not() -> None:
     assert time_ratio(early, (MONDAY, MONDAY), week, "code_deploy") > time_ratio(early, (MONDAY, MONDAY), week, "upstream_notice")
 
 
-def test_suppliers_are_those_that_only_notices_are_about() -> None:
+def test_suppliers_are_those_that_notices_are_about() -> None:
     def logged_as(kind: str, component: str) -> Fit:
         return Fit(ChangeRecord("c", MONDAY, kind, component, ""), 0.0, 0.0, "silent", {})
-    fits = [logged_as("upstream_notice", "werkstatt-net"), logged_as("upstream_notice", "shop"), logged_as("code_deploy", "shop")]
+    entries = (("upstream_notice", "werkstatt-net"), ("config_change", "werkstatt-net"), ("code_deploy", "shop"))
+    fits = [logged_as(*e) for e in entries]
     assert suppliers(fits) == {"werkstatt-net"}
     assert foreign("feature:werkstatt_score", (), suppliers(fits)) and not foreign("feature:werkstatt_score", ())
     assert owners_of("feature:werkstatt_score", ("fraud-scorer", "werkstatt-net")) == ("werkstatt-net",)

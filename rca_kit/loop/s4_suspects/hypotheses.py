@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -287,16 +288,34 @@ OUTSIDERS = ("partner", "vendor", "provider", "supplier", "thirdparty", "third",
 
 
 def akin(name: str, component: str) -> bool:
-    """Whether two names share the stem of a word, or a short word.
+    """Whether two names share the stem of a word, a short word, or what they are about.
 
     Examples
     --------
     >>> akin("rates_ms", "ratehub-partner"), akin("rates_ms", "inventory-db"), akin("netMs", "layoutNet")
     (True, False, True)
+    >>> akin("rain_mm", "meteo-feed"), akin("rain_mm", "maps-api")
+    (True, False)
     """
     words = [{t.strip("0123456789") for t in tokens(n)} for n in (name, component)]
     stems = [{w[:STEM] for w in ws if len(w) >= STEM - 1} - COMMON_STEMS for ws in words]
-    return bool(stems[0] & stems[1])
+    return bool(stems[0] & stems[1]) or bool(_themes(words[0]) & _themes(words[1]))
+
+
+# what is bought rather than measured by oneself, in words of features and of those who sell them; * stands for more letters
+THEMES = (
+    "meteo* weather* wetter* clima* wx temperat* temperatur* rain* regen* lluvia* pluie* pioggia* wind* vent viento* humid* "
+    "humed* feucht* radiac* radiat* solar* snow* schnee* neige* nieve*",
+    "map maps geo* rout* gps navi* karte* distan* avstand* odleg* dystans* entfern* strecke* traffic* trafik* verkehr* congest*",
+    "bureau* biro* schufa* auskunft* credit* kredit* bonit*",
+    "fx forex currenc* exchange* kurs wahrung*",
+)
+_THEMES = tuple(re.compile("|".join(w.replace("*", r"\w*") for w in theme.split())) for theme in THEMES)
+
+
+def _themes(words: set[str]) -> set[int]:
+    """Numbers of the themes that one of the words is about."""
+    return {i for i, theme in enumerate(_THEMES) if any(theme.fullmatch(w) for w in words)}
 
 
 MADE_OF = {"scor", "rank", "rati", "inde", "rate"}  # what many features are
@@ -313,9 +332,8 @@ def _telling(subject: str) -> str:
 
 
 def suppliers(fits: Iterable[Fit]) -> frozenset[str]:
-    """Components that only notices of suppliers are about."""
-    by = {kind: {f.change.component for f in fits if (f.change.kind == "upstream_notice") is kind} for kind in (True, False)}
-    return frozenset(by[True] - by[False] - {""})
+    """Components that notices of suppliers are about: theirs, or the part of ours that talks with them."""
+    return frozenset({f.change.component for f in fits if f.change.kind == "upstream_notice"} - {""})
 
 
 def foreign(subject: str, components: tuple[str, ...], known: frozenset[str] = frozenset()) -> bool:

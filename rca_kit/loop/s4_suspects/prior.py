@@ -74,7 +74,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "nulls": {"data": 0.3, "upstream": 0.3, "config": 0.2, "code": 0.1, "infra": 0.1},
     "default": {"data": 0.25, "upstream": 0.15, "config": 0.25, "code": 0.25, "infra": 0.1},
     "imputed": {"code": 0.6, "data": 0.2, "config": 0.12, "upstream": 0.08},
-    "clipped": {"config": 0.3, "code": 0.3, "data": 0.35, "upstream": 0.05},
+    "clipped": {"config": 0.3, "code": 0.25, "data": 0.33, "upstream": 0.12},
     "coarse": {"upstream": 0.5, "code": 0.3, "data": 0.2},  # sold by grade, cast or rounded
     "swapped": {"code": 0.7, "data": 0.25, "upstream": 0.05},
     "frozen": {"data": 0.4, "config": 0.25, "upstream": 0.15, "code": 0.1, "infra": 0.1},
@@ -185,7 +185,13 @@ OTHERS: dict[str, float] = {
     # that the log names a new version and who brought it tells which entry it is, not that it did harm: all of them are logged
     "version:logged": -4.0,
     "change:none": 1.4,  # against many entries some fit by chance, even where only one guilty change in five is not logged
-    "unlogged:infra": 0.3,  # machines fail though nobody changed a thing
+    # machines and jobs fail though nobody changed a thing; who changes code, settings or a model mostly writes it down
+    "unlogged:infra": 0.3,
+    "unlogged:data": 0.2,
+    "unlogged:upstream": -0.1,
+    "unlogged:code": -0.3,
+    "unlogged:config": -0.3,
+    "unlogged:model": -0.3,
     "change:nearest": 0.3,
     "change:elsewhere": -0.9,  # about what no metric of the service knows: an innocent entry in three, a guilty one in twenty
     # one machine, zone or pool is hit, and what runs on the others is the same

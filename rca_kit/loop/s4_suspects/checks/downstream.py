@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rca_kit.loop.reading.series import QUALITY
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import got_worse
@@ -36,10 +37,10 @@ def unexplained(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Clue, ...]:
     """What is left when quality fell and no check found anything: labels mean something else, or the world does."""
     if any(o.clues for o in outcomes) or room.columns.label is None or room.moved("output", "output_nulls", "input", "nulls"):
         return ()
-    fell = [n for n in got_worse(room) if room.picture.series[n].family == "quality"]
+    fell = [n for n in got_worse(room) if n.removeprefix("segment:").partition("|")[0] in QUALITY]
     if not fell:
         return ()
-    text = f"{fell[0]} got worse while inputs and scores stayed"
+    text = f"{fell[0].removeprefix('segment:').replace('|', ' in ')} got worse while inputs and scores stayed"
     return (
         Clue("concept", "label", "labels_moved", text, LEFT_OVER),
         Clue("concept", "population", "concept", text, LEFT_OVER),

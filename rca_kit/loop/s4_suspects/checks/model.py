@@ -29,6 +29,7 @@ ALONE_LEAST = 0.2  # standard deviations by which scores must move by themselves
 SCALED_PART = 0.05  # part of the requests that must have the other scale
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 ALL_OF_IT = 0.98  # share from which a version serves alone
+BESIDE_ROWS = 60  # rows of either with which two versions are compared
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
 
@@ -60,7 +61,7 @@ def versions(room: Room) -> Outcome:
         is_new = share_b < 0.02 or (move is not None and move.moved and abs(move.fit.start - start) <= 2)
         if not is_new:
             continue
-        harm = _version_gap(room, column, str(version))
+        harm = _version_gap(room, column, str(version), (n > 0) & (n < total))
         late = gap * grid.coarse_s / 3600
         text = f"version {version}: {share_b:.1%} -> {share_a:.1%} of requests"
         facts = {"hours_before_onset": late, "share": float(share_a)}
@@ -146,15 +147,22 @@ def _always_there(n: Floats, total: Floats) -> bool:
     return bool(early >= STEADY_SHARE and n[: max(half // 2, 1)].sum() > 0 and abs(late - early) <= STEADY * max(early, late))
 
 
-def _version_gap(room: Room, column: str, version: str) -> float | None:
-    """Give z of the new version's loss against the other versions' after the onset; None unless both served enough."""
-    loss = room.loss(room.after)
+def _version_gap(room: Room, column: str, version: str, both: NDArray[np.bool_]) -> float | None:
+    """Give z of the new version's loss against the other versions' in coarse buckets where both served; None without enough rows.
+
+    A rollout may have begun well before it showed.
+    """
+    grid = room.picture.grid
+    rows = pl.concat([room.before, room.after], how="diagonal_relaxed")
+    at = ((rows[room.columns.time] - grid.origin).dt.total_seconds() // grid.coarse_s).to_numpy().astype(int)
+    rows = rows.filter(pl.Series(both[np.clip(at, 0, grid.n_coarse - 1)]))
+    loss = room.loss(rows)
     if loss is None:
         return None
-    mine = (room.after[column].cast(pl.String) == version).fill_null(False).to_numpy()
+    mine = (rows[column].cast(pl.String) == version).fill_null(False).to_numpy()
     ok = np.isfinite(loss)
     x, y = loss[ok & mine], loss[ok & ~mine]
-    if min(x.size, y.size) < 60:
+    if min(x.size, y.size) < BESIDE_ROWS:
         return None
     error = float(np.hypot(x.std() / np.sqrt(x.size), y.std() / np.sqrt(y.size)))
     return float((x.mean() - y.mean()) / error) if error > 0 else None
