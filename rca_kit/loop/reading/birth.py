@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 RARE = 0.01  # share of rows up to which a mark is rare; one that is common tells its beginning by its step
 GAINS, MOST = (0.01, 0.03, 0.1, 0.3, 0.9), 0.99  # shares of rows by which the mark may begin; no rate is 1
 # nats from which a sum is no chance: e^9 is beyond 5 rates times a log of 2,000 buckets
-SURE, MEMORY = 9.0, 30.0  # ... and nats that are remembered: what is gone for long has gone away
+SURE, ENOUGH, MEMORY = 9.0, 25.0, 30.0  # ... and nats that are remembered: what is gone for long has gone away
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def _gain(marked: Floats, rows: Floats, usual: float, later: float) -> Floats:
 
 
 def _excursion(step: Floats) -> tuple[int, int] | None:
-    """Start of the last excursion of the cumulative sum, which nothing undid, and the bucket in which it became sure."""
-    total, start, end = 0.0, 0, -1
+    """Start of the last excursion of the cumulative sum, which nothing undid, and the bucket that tells enough of its start."""
+    total, start, end, sure = 0.0, 0, -1, False
     for i, x in enumerate(step.tolist()):
-        total = min(total + x, MEMORY)
+        told, total = total, min(total + x, MEMORY)
         if total <= 0:
-            total, start, end = 0.0, i + 1, -1
-        elif end < 0 and total >= SURE:
-            end = i
-    return (start, end) if end >= 0 else None
+            total, start, end, sure = 0.0, i + 1, -1, False
+        elif told < ENOUGH:
+            sure, end = sure or total >= SURE, i
+    return (start, end) if sure else None

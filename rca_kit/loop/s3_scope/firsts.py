@@ -11,14 +11,18 @@ import narwhals as nw
 from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.narrow import WHOLE_VERSION
 from rca_kit.loop.s4_suspects import Outcome
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources.collect import collect
 
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
+SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
+STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
 
 
@@ -38,15 +42,23 @@ def first_of_version(
         clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None or "known" in clue.facts:
+    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None:
         return found
-    at, coarse = picture.grid.time(clue.onset), timedelta(seconds=picture.grid.coarse_s)
+    z = clue.facts.get("side_by_side_z")
+    grid = picture.grid
+    rolling = clue.facts.get("alone_since", 0.0) >= grid.index(found.onset) - grid.coarse  # other versions served until then
+    sure = leading.items[0].probability >= SURE_VERSION and rolling
+    if "known" in clue.facts and not sure and (z is None or z < VERSION_Z):
+        return found
+    at, coarse = grid.time(_came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
     switched = (
         clue.facts.get("share", 0.0) >= WHOLE_VERSION
         and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
     )
-    beside = clue.facts.get("side_by_side_z", 0.0) >= VERSION_Z
-    if not (beside or switched):
+    beside = z is not None and z >= VERSION_Z
+    # too few requests in the first stage to compare: a rollout that ended in harm began with it
+    alone = (z is None or sure) and timedelta(0) < found.onset - at <= STAGES
+    if not (beside or switched or alone):
         return found
     first = _first_request(prepared, clue.where, at)
     start = picture.grid.time(picture.grid.index(first)) if first is not None else at
@@ -56,8 +68,19 @@ def first_of_version(
         found,
         onset=start,
         onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
-        shape="staircase" if beside else found.shape,
+        shape="staircase" if beside or alone else found.shape,
     )
+
+
+def _came_to_stay(picture: Picture, clue: Clue) -> int:
+    """Fine bucket since when a version answers requests and does not stop; somebody may have tried it before."""
+    where, first = clue.where or {}, clue.onset or 0
+    move = picture.moves.get(f"share:{where.get('column')}={where['values'][0]}")
+    if move is None:
+        return first
+    k, n = (move.series.coarse_sum(i) for i in (0, 1))
+    born = birth(k, n, max(first // picture.grid.coarse, 1))
+    return max(born.index * picture.grid.coarse, first) if born is not None else first
 
 
 def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:

@@ -114,7 +114,8 @@ def hypotheses(
     for subject, cs in by_subject.items():
         twins = tuple(s for s in alike.get(_broke(subject, cs) or "", ()) if s != subject)
         own = _own_onset(cs, scene)
-        judged = refit(own) if own is not None and refit is not None else fits
+        began = own if own is not None else _rolled_out_since(cs, scene)
+        judged = refit(began) if began is not None and refit is not None else fits
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
@@ -189,6 +190,14 @@ def _own_onset(cs: list[Clue], scene: Scene) -> int | None:
     if not starts or scene.onset is None or scene.day is None:
         return None
     return min(starts) if min(abs(s - scene.onset) for s in starts) > scene.day else None
+
+
+def _rolled_out_since(cs: list[Clue], scene: Scene) -> int | None:
+    """Onset of a version that was being rolled out still when the symptom began: its entry is as old as its first requests."""
+    for c in cs:
+        if c.signature == "version" and c.onset is not None and scene.onset is not None and c.onset < scene.onset:
+            return c.onset if c.facts.get("alone_since", 0.0) >= scene.calm else None
+    return None
 
 
 def explained_away(clues: list[Clue]) -> list[Clue]:
