@@ -21,7 +21,7 @@ from rca_kit.loop.s4_suspects.hypotheses import (
     owners_of,
     suppliers,
 )
-from rca_kit.loop.s4_suspects.ledger import LAPSE, charges, evidence, probabilities
+from rca_kit.loop.s4_suspects.ledger import LAPSE, TOO_MODEST, charges, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -73,7 +73,8 @@ def test_a_suspect_s_probability_is_that_of_its_category() -> None:
     p = probabilities(found)
     (charge,) = charges(found)
     assert charge.best.category == "data"
-    assert charge.probability == pytest.approx(p[0])
+    assert charge.probability == pytest.approx((p[0] + p[1]) * (p[0] / (p[0] + p[1])) ** TOO_MODEST)
+    assert p[0] < charge.probability < p[0] + p[1]
     assert p.sum() == pytest.approx(1.0)
     assert p[-1] >= LAPSE
 

@@ -181,9 +181,14 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
-@pytest.mark.parametrize(("start", "expected"), [(0.9, True), (1.1, True), (1.6, False)])
-def test_the_first_working_day_of_a_log_is_no_shift(start: float, expected: bool) -> None:
-    assert _first_weekend(weekend_room(start, 2.0, MONDAY - timedelta(days=1))) is expected
+@pytest.mark.parametrize(("start", "hours", "expected"), [
+    (0.9, 24, True), (1.1, 24, True), (1.6, 24, False),
+    (0.3, 8, True),  # eight hours of a Sunday, and then working days
+    (2.2, 52, True),  # a Friday evening, a weekend, and then working days
+    (2.9, 68, False),  # a Friday from the morning on
+    (0.2, 0, False)])  # no weekend before it
+def test_the_first_working_day_of_a_log_is_no_shift(start: float, hours: int, expected: bool) -> None:
+    assert _first_weekend(weekend_room(start, start + 1.1, MONDAY - timedelta(hours=hours))) is expected
 
 
 def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:

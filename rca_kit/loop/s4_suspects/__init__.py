@@ -20,7 +20,7 @@ from rca_kit.loop.s4_suspects.clue import Outcome
 from rca_kit.loop.s4_suspects.harmless import idle
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
-from rca_kit.loop.s4_suspects.ledger import accused, charges, evidence, probabilities
+from rca_kit.loop.s4_suspects.ledger import accused, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, Verdict, got_worse
@@ -154,10 +154,12 @@ def _by_category(found: list[Hypothesis], judged: list[Judged], unexplained: flo
     # the same change for a reason of another kind is no suspect of its own, and shares the fate of what is left over
     named = {(accused(j.best), j.best.category) for j in judged if j.best}
     gone = {accused(j.best) for j in judged if j.best and j.excluded}
-    left = 1 - sum(c.probability for c in charges(found))
-    for h, p in zip(found[:-1], probabilities(found), strict=False):
-        if accused(h) not in gone and (accused(h), h.category) not in named:
-            out[h.category] += float(p) * unexplained / left
+    p = probabilities(found)
+    others = [(h, float(x)) for h, x in zip(found[:-1], p, strict=False) if (accused(h), h.category) not in named]
+    left = sum(x for _, x in others) + float(p[-1])
+    for h, x in others:
+        if accused(h) not in gone and left > 0:
+            out[h.category] += x * unexplained / left
     return out
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers, row_loss
@@ -36,7 +37,8 @@ def recalibrated(room: Room, clue: Clue) -> bool:
 def in_name_only(room: Room, clue: Clue) -> bool:
     """Whether some values have other names and the scores of their requests are those of before: no model heeds the name.
 
-    Where most values of a column do, it is no name that somebody changed, but how all of them are written.
+    Or the scores may differ a little, and are as right as they were. Where most values of a column do, it is no name that
+    somebody changed, but how all of them are written.
     """
     column, score = clue.subject.partition(":")[2], room.columns.score
     if clue.signature != "renamed" or score is None or score == column:
@@ -45,17 +47,25 @@ def in_name_only(room: Room, clue: Clue) -> bool:
         return column in room.columns.segments
     if not {column, score} <= set(room.before.columns) & set(room.after.columns):
         return False
-    sides = []
+    renamed = _renamed_rows(room, column)
+    if renamed is None:
+        return False
+    scores = [numbers(frame, score) for frame in (room.before, room.after)]
+    return alike(*(y[rows & np.isfinite(y)] for y, rows in zip(scores, renamed, strict=True))) or _no_worse(room, renamed)
+
+
+def _renamed_rows(room: Room, column: str) -> list[NDArray[np.bool_]] | None:
+    """Rows before with names that are gone, and rows after with names that were not there; None where most names are."""
+    out = []
     for frame, other in ((room.before, room.after), (room.after, room.before)):
         own, else_ = frame[column].cast(pl.String), other[column].cast(pl.String)
         counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts().iter_rows()}
         there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts().iter_rows()}
         names = [v for v, part in counts.items() if there.get(v, 0.0) <= GONE * part]
         if len(names) > len(counts) / 2:
-            return False
-        y = numbers(frame, score)
-        sides.append(y[own.is_in(names).fill_null(False).to_numpy() & np.isfinite(y)])
-    return alike(*sides)
+            return None
+        out.append(own.is_in(names).fill_null(False).to_numpy())
+    return out
 
 
 def unheeded(room: Room, clue: Clue) -> bool:
@@ -89,11 +99,11 @@ def borne_out(room: Room, clue: Clue) -> bool:
 
     Asked of values out of range and of conversions that a drift may pass for; x 1000 is a mistake however little it hurts.
     """
-    c, where, plan = room.columns, clue.where or {}, room.picture.aggregates.plan
+    c, where = room.columns, clue.where or {}
     odd = clue.signature == "range" or (clue.signature == "unit" and clue.facts.get("odd"))
     if not odd or where.get("op") != "outside" or c.label is None or c.score is None:
         return False
-    sides = []
+    rows = []
     for frame in (room.before, room.after):
         inside = np.ones(frame.height, bool)
         for name, value in where.get("segment", {}).items():
@@ -102,7 +112,15 @@ def borne_out(room: Room, clue: Clue) -> bool:
             x = numbers(frame, where["column"])
             outside = (x < where["low"]) | (x > where["high"])
             inside &= outside if clue.signature == "range" or not where.get("segment") else np.isfinite(x)
-        loss = row_loss(frame, c, plan, "", "quality")
+        rows.append(inside)
+    return _no_worse(room, rows)
+
+
+def _no_worse(room: Room, rows: list[NDArray[np.bool_]]) -> bool:
+    """Whether labels say that rows after are answered no worse than rows before, with 95 % confidence."""
+    sides = []
+    for frame, inside in zip((room.before, room.after), rows, strict=True):
+        loss = row_loss(frame, room.columns, room.picture.aggregates.plan, "", "quality") if room.columns.label else None
         if loss is None:
             return False
         sides.append(loss[inside & np.isfinite(loss)])

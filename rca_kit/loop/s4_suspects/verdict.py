@@ -52,6 +52,7 @@ MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a
 WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
+EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
 
@@ -151,8 +152,8 @@ def _first_weekend(room: Room) -> bool:
     off, edge = grid.weekend(coarse=True), int(WEEKEND_EDGE // grid.coarse_s)
     end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
     for kind in (off, ~off):
-        earlier = kind[: max(start - edge, 0)]
-        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and bool(earlier.size) and not earlier.any()
+        seen = float(kind[: max(start - edge, 0)].sum()) * grid.coarse_s  # an evening tells nothing of a day
+        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and seen <= EVENING and (seen > 0 or not kind[0])
         if began and end > start and float(kind[start:end].mean()) >= WEEKEND_PART:
             return True
     return False
