@@ -50,6 +50,7 @@ WIDE, NEXT_TO = 12, 0.1  # coarse buckets from which an onset is blurred; part o
 DATES = ("version", "missing", "cut")  # groups of signatures whose own onset is sharp
 ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
+FULL_SIGNS = ("error:memory", "error:down", "metric:restart", "metric:memory")  # of a memory that was full
 FILLS = ("mem", "heap", "rss")  # in names of metrics of memory: a leak is the fault; a disk is none until it is full
 RECENT = 0.01  # part of the log that an alert may be about
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
@@ -73,7 +74,7 @@ def dated_again(
     again = by_rows(prepared, picture, room, outcomes, scope, leading)
     if leading is None:
         return again
-    for earlier in (by_age(picture, leading), by_filling(picture, room)):
+    for earlier in (by_age(picture, leading), by_filling(picture, room, outcomes)):
         if earlier is not None and (again is None or earlier.index < again.index):
             again = earlier
     named = by_suspect(picture, leading) if not got_worse(room) else None
@@ -181,13 +182,15 @@ def by_age(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     return min(able, key=lambda o: (o.index, o.lead), default=None)
 
 
-def by_filling(picture: Picture, room: Room) -> JointOnset | None:
+def by_filling(picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> JointOnset | None:
     """Since when a memory filled up until requests failed or waited; None where none did.
 
     The fault is there from the first bytes that are not given back; it shows hours later.
     """
     was, grid = picture.onset, picture.grid
     if was is None or room.main not in picture.series or picture.series[room.main].family not in ("service", "output_nulls"):
+        return None
+    if not any(c.signature in FULL_SIGNS and c.strength >= MARK_LEAST for o in outcomes for c in o.clues):
         return None
     day, found = DAY_S // grid.width_s, []
     for name, s in picture.series.items():

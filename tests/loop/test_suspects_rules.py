@@ -197,7 +197,7 @@ def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | Non
     picture = SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in moved.items()}, alert="auc")
     return SimpleNamespace(
         readings=readings, picture=picture, strength=lambda _: 0.8, onset=lambda _: 7, columns=SimpleNamespace(score=score),
-        moved=lambda *families: [n for n, f in moved.items() if f in families])
+        moved=lambda *families: [n for n, f in moved.items() if f in families], main=next(iter(worse), "auc"))
 
 
 def test_a_business_outcome_that_fell_alone_has_suspects() -> None:

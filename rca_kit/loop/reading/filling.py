@@ -11,6 +11,7 @@ LEAST = 12  # buckets that are needed
 HELD = 6  # buckets before the rise, and of it
 FULL = 0.05  # part of its rise below its highest from which a level counts as full
 RISE, NOISE = 0.1, 4.0  # part of itself, and times its wandering before, by which it must have risen
+CROOKED = 0.2  # part of the level's variance that the line may leave: what wanders for hours rises too
 CLEAR = 30.0  # times that the rise must be likelier than none, as the difference of two log-likelihoods
 DROP = 1.35  # nats below its best up to which a start is within the 90 % interval
 
@@ -60,7 +61,7 @@ def rising_since(level: Floats) -> tuple[int, int, int] | None:
     before = y[: tried[best]]
     rose = float(y[-1] - before.mean())
     least = max(RISE * abs(float(before.mean())), NOISE * float(before.std()))
-    if fit[best] + at.size / 2 * np.log(flat) < CLEAR or rose < least:
+    if fit[best] + at.size / 2 * np.log(flat) < CLEAR or rose < least or left[best] > CROOKED * flat:
         return None
     inside = np.flatnonzero(fit >= fit[best] - DROP)
     return tuple(int(at[tried[i]]) for i in (inside[0], best, inside[-1]))  # type: ignore[return-value]

@@ -207,6 +207,8 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
     spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
     stood_in = any(c.signature == "fallback" and c.strength >= FAULT_LEAST for c in clues)  # one score for all fits no features
+    # other answers to the same requests are wrong more often, whatever the truth did
+    answered = any(c.signature == "score_function" and "answers" in c.facts and c.strength >= FAULT_LEAST for c in clues)
     aged = any(c.signature == "stale" and c.facts.get("labels") for c in clues)  # labels stopped following it alone
     return [
         c
@@ -216,6 +218,7 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
         and not (routed and c.signature in ("version", "score_function"))
         and not (stood_in and c.signature == "score_function")
         and not (aged and c.signature == "concept")
+        and not (answered and c.signature in ("concept", "labels_moved"))
         and not (doubled and c.signature in ("surge", "metric:requests"))
     ]
 

@@ -147,7 +147,7 @@ def is_arm(column: str) -> bool:
 
 # names of columns that tell where a request was answered; a zone alone may be one of a town
 MACHINES = frozenset({
-    "node", "nodes", "nodo", "nodi", "noeud", "knoten", "host", "hosts", "hostname", "pod", "pods", "az", "rz", "cell", "cella",
+    "node", "nodes", "nodo", "nodi", "noeud", "knoten", "hostname", "pod", "pods", "az", "rz", "cell", "cella",
     "cellule", "celula", "cluster", "klaster", "grappe", "instance", "instanz", "shard", "server", "serveur", "rack", "gpu",
     "pool", "replica", "datacenter", "datacentre", "dc", "machine", "worker",
 })  # fmt: skip
@@ -158,7 +158,8 @@ def is_machine(column: str) -> bool:
 
     Examples
     --------
-    >>> is_machine("serving_pool"), is_machine("ctx.rz_zone"), is_machine("zone_kind"), is_machine("Célula")
-    (True, True, False, True)
+    >>> is_machine("serving_pool"), is_machine("ctx.rz_zone"), is_machine("zone_kind"), is_machine("git host"), is_machine("host")
+    (True, True, False, False, True)
     """
-    return bool(MACHINES & set(tokens(column)))
+    words = tokens(column)
+    return bool(MACHINES & set(words)) or words in (("host",), ("hosts",))  # code has hosts too

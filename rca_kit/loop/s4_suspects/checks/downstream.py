@@ -41,7 +41,8 @@ def unexplained(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Clue, ...]:
     if not fell:
         return ()
     text = f"{fell[0].removeprefix('segment:').replace('|', ' in ')} got worse while inputs and scores stayed"
-    return (
-        Clue("concept", "label", "labels_moved", text, LEFT_OVER),
-        Clue("concept", "population", "concept", text, LEFT_OVER),
-    )
+    world = Clue("concept", "population", "concept", text, LEFT_OVER)
+    felt = (*got_worse(room), room.main)
+    if any(n.removeprefix("segment:").startswith("kpi:") for n in felt):  # the business felt it: no mere mislabelling
+        return (world,)
+    return Clue("concept", "label", "labels_moved", text, LEFT_OVER), world

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import fit_gap
+from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.stats.rates import rate_z
 
@@ -29,6 +29,8 @@ ALONE_LEAST = 0.2  # standard deviations by which scores must move by themselves
 SCALED_PART = 0.05  # part of the requests that must have the other scale
 SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may miss the other scale; strength when they do not
 ALL_OF_IT = 0.98  # share from which a version serves alone
+# common classes whose answers are looked at; strength from which they are others, and where inputs moved to where rows were few
+CLASSES_ASKED, OTHER_ANSWERS, OTHER_SURELY = 3, 0.5, 0.8
 BESIDE_ROWS = 60  # rows of either with which two versions are compared
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -173,6 +175,9 @@ def scoring(room: Room) -> Outcome:
     title, c = "Scores for the same served features", room.columns
     if c.score is None or len(c.features) < 2:
         return Outcome("score_function", title, "model", "seconds", not_applicable="needs a score and at least two features")
+    answered = _other_answers(room)
+    if answered is not None:
+        return Outcome("score_function", title, "model", "seconds", (answered,))
     scores = (numbers(room.before, c.score), numbers(room.after, c.score))
     gap = fit_gap(room.before, room.after, c.features, *scores, groups=c.model_version)
     if gap is None:
@@ -209,6 +214,28 @@ def scoring(room: Room) -> Outcome:
         text = f"of version {gap.odd} alone, {text}"
         clue = Clue("score_function", f"model:{gap.odd}", "score_function", text, strength, where=where, facts=facts)
     return Outcome("score_function", title, "model", "seconds", (clue,))
+
+
+def _other_answers(room: Room) -> Clue | None:
+    """Of a choice among classes: whether the same served features are given another class; how sure the model is says less."""
+    c = room.columns
+    if c.task != "multiclass" or c.decision is None or not {c.decision} <= set(room.before.columns) & set(room.after.columns):
+        return None
+    sides = [f[c.decision].cast(pl.String) for f in (room.before, room.after)]
+    common = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", c.decision], descending=[True, False])
+    best: tuple[float, str, Gap] | None = None
+    for name in common[c.decision].head(CLASSES_ASKED).to_list():
+        given, now = ((s == name).cast(pl.Float64).to_numpy().astype(float) for s in sides)
+        gap = fit_gap(room.before, room.after, c.features, given, now, groups=c.model_version)
+        if gap is not None and gap.fidelity >= LEAST_FIDELITY and (best is None or gap.strength > best[0]):
+            best = gap.strength, name, gap
+    if best is None or best[0] < OTHER_ANSWERS or (best[0] < OTHER_SURELY and _inputs_moved(room)):
+        return None
+    strength, name, gap = best
+    text = f"a surrogate of who is answered {name!r} (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after"
+    facts = {"fidelity": gap.fidelity, "ratio": gap.ratio, "shift": gap.shift, "z": gap.z, "answers": 1.0}
+    where = {"column": c.model_version, "op": "in", "values": [gap.odd]} if gap.odd is not None else None
+    return Clue("score_function", f"model:{gap.odd or ''}", "score_function", text, strength, where=where, facts=facts)
 
 
 def _inputs_moved(room: Room) -> bool:

@@ -1,0 +1,57 @@
+"""Models that choose among classes: other answers to the same requests are told from another world."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rca_kit.aggregates.plan import Columns
+from rca_kit.loop.s4_suspects.checks.model import _other_answers
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.hypotheses import explained_away
+
+TEAMS = np.array(["billing", "login", "returns"])
+COLUMNS = Columns("ts", "multiclass", score="conf", decision="queue", label="final", features=("a", "b"))
+
+
+def side(seed: int, turn: float = 0.0, moved: float = 0.0, rows: int = 6000) -> pl.DataFrame:
+    """Requests answered by where two numbers lie; `turn` rotates what is answered, `moved` shifts who asks."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(moved, 1, rows), rng.normal(size=rows)
+    angle = np.arctan2(b, a) + turn + rng.normal(0, 0.15, rows)
+    queue = TEAMS[((angle + np.pi) // (2 * np.pi / 3)).astype(int) % 3]
+    return pl.DataFrame({"a": a, "b": b, "conf": rng.uniform(0.4, 1, rows), "queue": queue})
+
+
+def told(before: pl.DataFrame, after: pl.DataFrame, columns: Columns = COLUMNS) -> Clue | None:
+    inputs = ["psi:a"] if abs(float(after["a"].mean()) - float(before["a"].mean())) > 0.1 else []  # type: ignore[arg-type]
+    room: Any = SimpleNamespace(
+        before=before, after=after, columns=columns, compared={}, clocks=(), inside={}, moved=lambda *_: inputs)
+    return _other_answers(room)
+
+
+def test_other_answers_to_the_same_requests_are_seen() -> None:
+    found = [told(side(s), side(100 + s, turn=0.5)) for s in range(6)]
+    assert all(c is not None and c.signature == "score_function" and c.subject == "model:" for c in found)
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.5])
+def test_the_same_answers_are_no_other_model_whoever_asks(moved: float) -> None:
+    assert sum(told(side(s), side(100 + s, moved=moved)) is not None for s in range(20)) <= 1
+
+
+def test_only_a_choice_among_classes_is_asked() -> None:
+    binary = Columns("ts", "binary", score="conf", decision="queue", features=("a", "b"))
+    assert told(side(1), side(2, turn=1.0), binary) is None
+
+
+def test_other_answers_explain_mistakes_and_the_world_need_not() -> None:
+    answers = Clue("score_function", "model:", "score_function", "other answers", 0.9, facts={"answers": 1.0})
+    world = Clue("concept", "population", "concept", "labels differ", 0.8)
+    assert explained_away([answers, world]) == [answers]
+    scores = Clue("score_function", "model:", "score_function", "other scores", 0.9)
+    assert world in explained_away([scores, world])
