@@ -187,10 +187,10 @@ OTHERS: dict[str, float] = {
     "change:none": 1.4,  # against many entries some fit by chance, even where only one guilty change in five is not logged
     # machines and jobs fail though nobody changed a thing; who changes code, settings or a model mostly writes it down
     "unlogged:infra": 0.3,
-    "unlogged:data": 0.15,
-    "unlogged:external": 0.15,  # nor does the world keep a log
+    "unlogged:data": 0.1,
+    "unlogged:external": 0.1,  # nor does the world keep a log
     "unlogged:upstream": -0.1,
-    "unlogged:code": -0.3,
+    "unlogged:code": -0.2,
     "unlogged:config": -0.3,
     "unlogged:model": -0.3,
     "change:nearest": 0.3,
