@@ -23,7 +23,8 @@ from rca_kit.loop.reading.gather import drift_reading, make_room
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
-from rca_kit.loop.refine import amiss, dated_again, laid, since_spoilt
+from rca_kit.loop.refine import dated_again
+from rca_kit.loop.relaid import amiss, laid, since_spoilt
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside

@@ -9,7 +9,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.refine import at_heap, at_version, just_before, spoilt
+from rca_kit.loop.relaid import at_heap, at_version, just_before, spoilt
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.narrow import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room

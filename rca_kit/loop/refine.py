@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -15,29 +13,25 @@ import polars as pl
 from rca_kit.aggregates.cube import BUCKET, Cube
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.rows import bucket
-from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import Move, observe, scan_all, together
 from rca_kit.loop.reading.filling import rising_since
-from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
-from rca_kit.loop.reading.picture import CIRCUMSTANCES, QUIET_LEAST, Picture, choose_anchor, told_earlier, weigh
+from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression
 from rca_kit.loop.s3_scope.levels import series_inside
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
-from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.harmless import HARMLESS
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.ledger import charges
 from rca_kit.loop.s4_suspects.signatures import GROUP
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION_LEAST, got_worse
 from rca_kit.stats import metrics
 
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
@@ -52,7 +46,6 @@ ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, u
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 FULL_SIGNS = ("error:memory", "error:down", "metric:restart", "metric:memory")  # of a memory that was full
 FILLS = ("mem", "heap", "rss")  # in names of metrics of memory: a leak is the fault; a disk is none until it is full
-RECENT = 0.01  # part of the log that an alert may be about
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
 
@@ -101,7 +94,7 @@ def by_rows(
     marked = [
         s
         for i, c in enumerate(marks)
-        if (s := _mark_series(prepared.frame if (c.where or {}).get("column") in bounded else frame, picture, c, i)) is not None
+        if (s := mark_series(prepared.frame if (c.where or {}).get("column") in bounded else frame, picture, c, i)) is not None
     ]
     grid = picture.grid
     if scope.segments:
@@ -270,7 +263,7 @@ def _marks(room: Room, outcomes: tuple[Outcome, ...], leading: Hypothesis | None
     ]
 
 
-def _mark_series(frame: nw.LazyFrame[Any], picture: Picture, clue: Clue, i: int) -> Series | None:
+def mark_series(frame: nw.LazyFrame[Any], picture: Picture, clue: Clue, i: int) -> Series | None:
     """Share of rows that bear a clue's mark, by fine bucket."""
     assert clue.where is not None
     bad = badness_where(clue.where, dict(frame.collect_schema()))
@@ -284,90 +277,3 @@ def _mark_series(frame: nw.LazyFrame[Any], picture: Picture, clue: Clue, i: int)
     cube = Cube.of((BUCKET,), table)
     sums = (cube.dense("k", grid.n), cube.dense("n", grid.n))
     return Series(f"mark:{i}", "nulls", "lower", grid, False, sums, metrics.rate, counts=True)
-
-
-def at_version(picture: Picture) -> Picture | None:
-    """The picture laid around the newest model version's first requests; None when no version is new."""
-    grid = picture.grid
-    new = [
-        m
-        for m in picture.moves.values()
-        if m.series.family == "version"
-        and m.moved
-        and m.fit.height > 0
-        and grid.time(m.fit.start, coarse=True) < picture.detected_at
-    ]
-    latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
-    return laid(picture, joint_onset([latest], grid)) if latest is not None else None
-
-
-def just_before(picture: Picture) -> Picture:
-    """The picture laid around the last hours before the alert: an alert that comes soon tells of little of a long log."""
-    grid = picture.grid
-    stop = min(picture.detected_at, grid.time(grid.n))
-    at = grid.index(stop - max((stop - grid.origin) * RECENT, QUIET_LEAST))
-    return laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), "alert"))
-
-
-def at_heap(picture: Picture) -> Picture | None:
-    """The picture laid around the moment since when one range of a feature's values fills; None where none does."""
-    at = heap_since(picture)
-    if at is None:
-        return None
-    c = picture.grid.coarse
-    return laid(picture, JointOnset(at * c, max((at - 1) * c, 0), min((at + 1) * c, picture.grid.n) - 1, "heap"))
-
-
-def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Picture | None:
-    """The picture laid at the moment since which values are corrupted, where it was laid at that of something else.
-
-    For when no outcome got worse, and what moved beside is a mere circumstance: another input, a component's course. Values of
-    the alerted column come first. None where the picture is right as it is.
-    """
-    anchor, asked = picture.anchor, picture.alert.partition(":")[2]
-    if anchor is None or picture.onset is None or anchor.series.family not in CIRCUMSTANCES or got_worse(room):
-        return None
-    able = [
-        c for c in spoilt_by(room, outcomes)
-        if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
-    ]
-    if not able or (anchor.series.name == picture.alert and not any(c.subject == f"feature:{asked}" for c in able)):
-        return None
-    worst = max(able, key=lambda c: (c.subject == f"feature:{asked}", c.strength, c.subject))
-    mark = _mark_series(prepared.frame, picture, worst, 0)
-    born = birth(mark.sums[0], mark.sums[1], picture.grid.n // 2) if mark is not None else None
-    far = WIDE * picture.grid.coarse
-    if born is None or abs(born.index - picture.onset.index) <= far or picture.grid.time(born.index) >= picture.detected_at:
-        return None
-    at = JointOnset(born.index, born.low, born.high, worst.subject)
-    return replace(laid(picture, at), anchor=None, group=())
-
-
-def spoilt_by(room: Room, outcomes: tuple[Outcome, ...]) -> list[Clue]:
-    """Clues of corruption that do some harm."""
-    return [
-        c
-        for o in outcomes
-        for c in o.clues
-        if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST and not any(harmless(room, c) for harmless in HARMLESS)
-    ]
-
-
-def spoilt(room: Room) -> bool:
-    """Whether a feature's values were corrupted between the two windows."""
-    return any(c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST for c in values(room).clues)
-
-
-def amiss(picture: Picture, onset: JointOnset) -> bool:
-    """Whether an onset lies so far from the picture's windows that before and after are mixed in them."""
-    before, after = picture.windows
-    far = timedelta(seconds=WIDE * picture.grid.coarse_s)
-    return not before.end - far <= picture.grid.time(onset.index) <= after.start + far
-
-
-def laid(picture: Picture, onset: JointOnset) -> Picture:
-    """The picture with its windows on either side of an onset."""
-    grid = picture.grid
-    windows = (Window(grid.origin, grid.time(max(onset.low, 1))), Window(grid.time(onset.index), grid.time(grid.n)))
-    before, after, matched = weigh(grid, windows)
-    return replace(picture, onset=onset, windows=windows, before=before, after=after, matched=matched)

@@ -76,8 +76,8 @@ def busy_since(
     enough = np.cumsum(shapes > PASSED * most, axis=1) - shown >= PASSED_LEAST
     busy = np.where(enough, busy, 0.0)
     risen = slow[slow > 0]
-    rival = _log_sum(risen) - math.log(risen.size) if risen.size else 0.0
-    if _log_sum(busy) - math.log(many * n) < max(rival, 0.0) + CLEAR:
+    rival = log_sum(risen) - math.log(risen.size) if risen.size else 0.0
+    if log_sum(busy) - math.log(many * n) < max(rival, 0.0) + CLEAR:
         return None
     # of each course and start the bucket that first shows it, and how likely the two are
     later = np.where(shown, np.arange(n), n - 1)
@@ -88,6 +88,7 @@ def busy_since(
     return low, middle, high
 
 
-def _log_sum(x: Floats) -> float:
+def log_sum(x: Floats) -> float:
+    """Logarithm of a sum of exponentials."""
     top = float(x.max())
     return top + math.log(float(np.exp(x - top).sum()))

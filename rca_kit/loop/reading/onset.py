@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, Move, observe, season_for
-from rca_kit.loop.reading.load import busy_since
+from rca_kit.loop.reading.load import busy_since, log_sum
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.stepscan import gradual_profile
 
@@ -125,8 +125,8 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     lengths = np.arange(GRADUAL_LEAST, n + 1)
     log_length = -np.log(np.maximum(length, 1)) - math.log(float((1 / lengths).sum()))
     slow = np.where(rise, total + log_length, -np.inf)
-    together_says = _log_sum(slow[rise]) - _log_sum(total[step])
-    anchor_says = _log_sum((own + log_length)[rise]) - _log_sum(own[step])
+    together_says = log_sum(slow[rise]) - log_sum(total[step])
+    anchor_says = log_sum((own + log_length)[rise]) - log_sum(own[step])
     odds = math.log(1 / GRADUAL_PRIOR - 1)
     told = min(together_says, anchor_says) > odds
     if not told and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
@@ -174,11 +174,6 @@ def _at_once(anchor: Move, busy: JointOnset) -> bool:
     """Whether a change that follows the load began in the middle of it, with a step that fine buckets tell better."""
     c, (first, last) = anchor.series.grid.coarse, anchor.reach()
     return busy.high - busy.low < AT_ONCE * c and first * c <= busy.high and busy.low < (last + 1) * c
-
-
-def _log_sum(x: Floats) -> float:
-    top = float(x.max())
-    return top + math.log(float(np.exp(x - top).sum()))
 
 
 def is_age(series: Series) -> bool:

@@ -1,0 +1,108 @@
+"""The picture laid elsewhere: around a version's first requests, the alert, a heap of values, or since values are spoilt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from rca_kit.findings.base import Window
+from rca_kit.loop.reading.birth import birth
+from rca_kit.loop.reading.heaps import heap_since
+from rca_kit.loop.reading.onset import JointOnset, joint_onset
+from rca_kit.loop.reading.picture import CIRCUMSTANCES, QUIET_LEAST, Picture, weigh
+from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.refine import WIDE, mark_series
+from rca_kit.loop.s4_suspects import Outcome, Room
+from rca_kit.loop.s4_suspects.checks.values import values
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.harmless import HARMLESS
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse
+
+RECENT = 0.01  # part of the log that an alert may be about
+
+
+def at_version(picture: Picture) -> Picture | None:
+    """The picture laid around the newest model version's first requests; None when no version is new."""
+    grid = picture.grid
+    new = [
+        m
+        for m in picture.moves.values()
+        if m.series.family == "version"
+        and m.moved
+        and m.fit.height > 0
+        and grid.time(m.fit.start, coarse=True) < picture.detected_at
+    ]
+    latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
+    return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def just_before(picture: Picture) -> Picture:
+    """The picture laid around the last hours before the alert: an alert that comes soon tells of little of a long log."""
+    grid = picture.grid
+    stop = min(picture.detected_at, grid.time(grid.n))
+    at = grid.index(stop - max((stop - grid.origin) * RECENT, QUIET_LEAST))
+    return laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), "alert"))
+
+
+def at_heap(picture: Picture) -> Picture | None:
+    """The picture laid around the moment since when one range of a feature's values fills; None where none does."""
+    at = heap_since(picture)
+    if at is None:
+        return None
+    c = picture.grid.coarse
+    return laid(picture, JointOnset(at * c, max((at - 1) * c, 0), min((at + 1) * c, picture.grid.n) - 1, "heap"))
+
+
+def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Picture | None:
+    """The picture laid at the moment since which values are corrupted, where it was laid at that of something else.
+
+    For when no outcome got worse, and what moved beside is a mere circumstance: another input, a component's course. Values of
+    the alerted column come first. None where the picture is right as it is.
+    """
+    anchor, asked = picture.anchor, picture.alert.partition(":")[2]
+    if anchor is None or picture.onset is None or anchor.series.family not in CIRCUMSTANCES or got_worse(room):
+        return None
+    able = [
+        c for c in spoilt_by(room, outcomes)
+        if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
+    ]
+    if not able or (anchor.series.name == picture.alert and not any(c.subject == f"feature:{asked}" for c in able)):
+        return None
+    worst = max(able, key=lambda c: (c.subject == f"feature:{asked}", c.strength, c.subject))
+    mark = mark_series(prepared.frame, picture, worst, 0)
+    born = birth(mark.sums[0], mark.sums[1], picture.grid.n // 2) if mark is not None else None
+    far = WIDE * picture.grid.coarse
+    if born is None or abs(born.index - picture.onset.index) <= far or picture.grid.time(born.index) >= picture.detected_at:
+        return None
+    at = JointOnset(born.index, born.low, born.high, worst.subject)
+    return replace(laid(picture, at), anchor=None, group=())
+
+
+def spoilt_by(room: Room, outcomes: tuple[Outcome, ...]) -> list[Clue]:
+    """Clues of corruption that do some harm."""
+    return [
+        c
+        for o in outcomes
+        for c in o.clues
+        if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST and not any(harmless(room, c) for harmless in HARMLESS)
+    ]
+
+
+def spoilt(room: Room) -> bool:
+    """Whether a feature's values were corrupted between the two windows."""
+    return any(c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST for c in values(room).clues)
+
+
+def amiss(picture: Picture, onset: JointOnset) -> bool:
+    """Whether an onset lies so far from the picture's windows that before and after are mixed in them."""
+    before, after = picture.windows
+    far = timedelta(seconds=WIDE * picture.grid.coarse_s)
+    return not before.end - far <= picture.grid.time(onset.index) <= after.start + far
+
+
+def laid(picture: Picture, onset: JointOnset) -> Picture:
+    """The picture with its windows on either side of an onset."""
+    grid = picture.grid
+    windows = (Window(grid.origin, grid.time(max(onset.low, 1))), Window(grid.time(onset.index), grid.time(grid.n)))
+    before, after, matched = weigh(grid, windows)
+    return replace(picture, onset=onset, windows=windows, before=before, after=after, matched=matched)
