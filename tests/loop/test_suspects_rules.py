@@ -25,7 +25,7 @@ from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import charges, evidence
 from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
-from rca_kit.loop.s4_suspects.verdict import _first_weekend
+from rca_kit.loop.s4_suspects.verdict import _first_weekend, _who_comes
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -179,6 +179,14 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
     assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
+
+
+@pytest.mark.parametrize(("signature", "column", "expected"), [
+    ("mix", "market", True), ("drift", "market", True), ("drift", "amount", False), ("lull", "market", False)])
+def test_who_comes_is_told_by_segments(signature: str, column: str, expected: bool) -> None:
+    room: Any = SimpleNamespace(columns=Columns("ts", "binary", segments=("market",), features=("amount", "market")))
+    subject = "population" if signature == "mix" else f"feature:{column}"
+    assert _who_comes(room, Clue("mix", subject, signature, "more from there", 0.6)) is expected
 
 
 @pytest.mark.parametrize(("start", "hours", "expected"), [

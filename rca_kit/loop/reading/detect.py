@@ -13,7 +13,7 @@ from scipy.special import log_ndtr
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.arrivals import lost_at_once, settled, still_arriving, still_to_come
-from rca_kit.loop.reading.load import as_ever
+from rca_kit.loop.reading.load import MOST_BUSY_TAIL, as_ever
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
@@ -257,6 +257,10 @@ def scan_all(
     return _busy_as_ever(out, grid)
 
 
+def _hardly_longer(m: Move) -> bool:
+    return m.series.log and m.scan.best is not None and abs(m.scan.best.height) <= MOST_BUSY_TAIL
+
+
 def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
     """The moves without times that only followed the load, a little longer in busy hours as they ever were."""
     volume = moves.get("volume")
@@ -272,8 +276,8 @@ def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
 
     excused = {n for n, m in moves.items() if busy(m)}
     columns = {moves[n].series.column for n in excused}
-    # the last percentile of few requests is about their longest one: it says no more than those that many requests tell
-    excused |= {n for n, m in moves.items() if n in SHAKY and m.series.column in columns}
+    # of the same requests the slowest wait a little longer still; and the last percentile of few is about their longest one
+    excused |= {n for n, m in moves.items() if m.series.column in columns and (n in SHAKY or _hardly_longer(m))}
     return {n: replace(m, moved=False, excused=True) if n in excused else m for n, m in moves.items()}
 
 

@@ -17,7 +17,8 @@ SHOWS = 0.02  # part of a course's most from which it shows
 PASSED, PASSED_LEAST = 0.5, 2  # part of a course's most that must have passed without harm, in so many buckets
 # nats by which a step, or a passing change that may end where it likes, may tell more than the load did since the log began
 AS_EVER, AS_EVER_PASSING = 4.0, 8.0
-MOST_BUSY = math.log(1.2)  # times by which a service may be slower in busy hours and still be as ever
+# times by which a service may be slower in busy hours and still be as ever, and the slowest of the same requests
+MOST_BUSY, MOST_BUSY_TAIL = math.log(1.2), math.log(1.3)
 
 
 def courses(load: Floats) -> Floats:

@@ -112,12 +112,18 @@ def decide(
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
-    if (shifted or drifted) and all(c.signature == "mix" for c in drifted) and _first_weekend(room):
+    if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and _first_weekend(room):
         return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended")
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _who_comes(room: Room, clue: Clue) -> bool:
+    """Whether a clue tells of the mix of those who come: by values of segments, or a drift of what is a segment too."""
+    segment = clue.subject.partition(":")[2] in room.columns.segments
+    return clue.signature == "mix" or (clue.signature == "drift" and segment)
 
 
 def _notable(room: Room, name: str) -> bool:
