@@ -102,7 +102,7 @@ class Symptom(Finding):
         if self.change_interval:
             low_high = f" (change {self.change:+.4g}, 95% {self.change_interval[0]:+.4g} to {self.change_interval[1]:+.4g})"
         return (f"{self.metric} went {self.direction} from {self.before:.4g} to {self.after:.4g}{low_high}, "
-                f"a {self.shape} since {self.onset:%Y-%m-%d %H:%M} UTC{', ' + self.staged if self.staged else ''}."
+                f"a {self.shape or 'change'} since {self.onset:%Y-%m-%d %H:%M} UTC{', ' + self.staged if self.staged else ''}."
                 f"{self.inside()}")
 
     def inside(self) -> str:

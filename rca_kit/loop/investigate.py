@@ -197,7 +197,8 @@ def in_segment(found: Symptom, segment: Segment) -> Symptom:
     change = segment.after - segment.before
     direction = "up" if change > 0 else "down"
     return replace(
-        found, before=segment.before, after=segment.after, change=change, change_interval=None, direction=direction
+        found, before=segment.before, after=segment.after, change=change, change_interval=None, direction=direction,
+        shape=found.shape or "step",
     )
 
 

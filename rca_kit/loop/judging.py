@@ -45,7 +45,7 @@ def judge(
         splits = {n: mix_and_rate(prepared, picture, n) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
         known = {n: splits[t] for n, t in told.items() if t in splits}
         return Judged(decide(room, outcomes, known if len(known) == len(worse) else None), outcomes, known[worse[0]])
-    if verdict.verdict == "incident":
+    if verdict.verdict == "incident" and (worse or not known_hurt):
         return Judged(verdict, outcomes)
     hurt = known_hurt or hurt_segments(prepared, picture)
     outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))

@@ -72,6 +72,7 @@ def test_the_segment_that_an_alert_names_is_looked_at(tmp_path: Path) -> None:
     assert found.verdict == "incident"
     assert [s.where for s in found.scope.segments] == [{"country": "XK"}]
     assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(hours=3)
+    assert found.symptom.shape is not None and 0 < (found.scope.segments[0].share_of_traffic or 0) < 0.05
     assert found.symptom.direction == "down" and (found.symptom.after or 1.0) < 0.5
     prepared = prepare(open_case(folder))
     picture = picture_of(prepared)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+import narwhals as nw
 import numpy as np
 
 from rca_kit.findings.scope import Segment
@@ -18,6 +19,7 @@ from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.conditions import where_expression
 from rca_kit.loop.s3_scope.hurt import Hurt
 from rca_kit.loop.s3_scope.levels import series_inside
+from rca_kit.sources.collect import collect
 
 ALERTED_P = 1e-4  # chance at which the alerted metric moved there: whoever wrote the alert has looked at many segments
 
@@ -79,6 +81,9 @@ def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hur
         counts.append(int(seen.n[ok].sum()))
     if min(counts) < ROWS_LEAST:
         return None
-    segment = Segment(dict(where), before=levels[0], after=levels[1], share_of_impact=1.0, n_before=counts[0], n_after=counts[1])
     onset = joint_onset([move], picture.grid, moves.values())
+    after = nw.col(prepared.columns.time) >= picture.grid.time(onset.index)
+    here, all_of_them = (float(collect(f.filter(after).select(nw.len().alias("n")))["n"][0]) for f in (rows, prepared.frame))
+    share, (before, now) = here / max(all_of_them, 1.0), levels
+    segment = Segment(dict(where), share, before, now, 1.0, n_before=counts[0], n_after=counts[1], in_metric=True)
     return Hurt(name, segment, onset.index), onset

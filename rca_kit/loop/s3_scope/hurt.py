@@ -45,7 +45,8 @@ class Hurt:
 
     def __str__(self) -> str:
         s = self.segment
-        return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g} of its row measure)"
+        by_row = "" if s.in_metric else " of its row measure"
+        return f"{s}, {self.metric} got worse ({s.before:.4g} -> {s.after:.4g}{by_row})"
 
 
 def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = ()) -> tuple[Hurt, ...]:

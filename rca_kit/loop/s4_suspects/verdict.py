@@ -91,7 +91,7 @@ def decide(
         )
     if worse:
         return Verdict("incident", f"{', '.join(in_order(worse)[:4])} got worse, beyond chance and season")
-    if corrupt:
+    if corrupt and not hurt:
         return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
     if hurt:
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
