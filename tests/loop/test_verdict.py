@@ -164,7 +164,8 @@ def test_values_that_labels_bear_out_are_no_corruption(wrong: float, signature: 
     (None, 0.27, "no_change"), (None, 0.5, "benign_shift"), (100, 0.27, "benign_shift")])
 def test_a_faint_drift_that_began_nowhere_is_none(onset: int | None, strength: float, verdict: str) -> None:
     picture: Any = SimpleNamespace(alert="auc", onset=onset, matched=True, anchor=None, series={}, moves={})
-    room: Any = SimpleNamespace(picture=picture, readings={}, moved=lambda *_: [])
+    columns = Columns("ts", "binary", features=("x",))
+    room: Any = SimpleNamespace(picture=picture, readings={}, moved=lambda *_: [], columns=columns)
     drift = Outcome("drift", "Drift", "external", "free", (Clue("drift", "feature:x", "drift", "x moved", strength),))
     assert decide(room, (drift,)).verdict == verdict
 

@@ -112,7 +112,7 @@ def decide(
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
-    if (shifted or drifted) and _first_weekend(room) and all(_who_comes(room, c) for c in drifted):
+    if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and _first_weekend(room):
         return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended")
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
