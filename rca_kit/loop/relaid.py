@@ -14,9 +14,7 @@ from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room
 from rca_kit.loop.s4_suspects.checks.values import values
-from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.harmless import HARMLESS
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
 RECENT = 0.01  # part of the log that an alert may be about
 
@@ -76,16 +74,6 @@ def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tup
         return None
     at = JointOnset(born.index, born.low, born.high, worst.subject)
     return replace(laid(picture, at), anchor=None, group=())
-
-
-def spoilt_by(room: Room, outcomes: tuple[Outcome, ...]) -> list[Clue]:
-    """Clues of corruption that do some harm."""
-    return [
-        c
-        for o in outcomes
-        for c in o.clues
-        if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST and not any(harmless(room, c) for harmless in HARMLESS)
-    ]
 
 
 def spoilt(room: Room) -> bool:

@@ -165,6 +165,19 @@ def step_scan(
     return StepScan(fits.get("step"), fits.get("box"), fits.get("ramp"), kind, log_p.get(kind, 0.0), profile, rho, phi, season)
 
 
+def _system_of(
+    values: Floats, errors: Floats, scan: StepScan, phase: Season | None, day: NDArray[np.int64] | None
+) -> StepSystem | None:
+    """The steps of a series that was scanned, with the scan's noise and season; None where it has no change to describe."""
+    ok = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+    if scan.best is None or ok.sum() < MIN_POINTS:
+        return None
+    design = nuisance(values.size, phase, day, ok)
+    if design.shape[1] > ok.sum() // 2:
+        design = design[:, :1]
+    return StepSystem.of(_winsorised(values, errors, ok), design, errors, ok, scan.rho)
+
+
 def gradual_profile(
     values: Floats,
     errors: Floats,
@@ -198,14 +211,9 @@ def gradual_profile(
     """
     n = values.size
     out = np.zeros((n, n + 1))
-    ok = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
-    if scan.best is None or ok.sum() < MIN_POINTS:
+    system = _system_of(values, errors, scan, phase, day)
+    if system is None or scan.best is None:
         return out
-    values = _winsorised(values, errors, ok)
-    design = nuisance(n, phase, day, ok)
-    if design.shape[1] > ok.sum() // 2:
-        design = design[:, :1]
-    system = StepSystem.of(values, design, errors, ok, scan.rho)
     # a change complete at e is the mean of the steps at s..e-1: sums over blocks give all of them at once
     c = np.concatenate([[0.0], np.cumsum(system.power)])
     gram = np.zeros((n + 1, n + 1))
@@ -266,14 +274,9 @@ def shaped_profile(
     60
     """
     out = np.zeros(shapes.shape)
-    ok = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
-    if scan.best is None or ok.sum() < MIN_POINTS:
+    system = _system_of(values, errors, scan, phase, day)
+    if system is None or scan.best is None:
         return out
-    values = _winsorised(values, errors, ok)
-    design = nuisance(values.size, phase, day, ok)
-    if design.shape[1] > ok.sum() // 2:
-        design = design[:, :1]
-    system = StepSystem.of(values, design, errors, ok, scan.rho)
     # the course is a sum of single buckets, each the step that begins there less the next one
     single = -np.diff(np.append(system.power, 0.0))
     gram = np.zeros((values.size + 1, values.size + 1))

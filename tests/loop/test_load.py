@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading import detect
 from rca_kit.loop.reading.detect import Move, scan_all
-from rca_kit.loop.reading.load import courses, smooth
+from rca_kit.loop.reading.load import MOST_BUSY_TAIL, courses, smooth
 from rca_kit.loop.reading.onset import joint_onset, loaded_onset
 from rca_kit.loop.reading.series import Series, _count
 from rca_kit.stats import metrics
@@ -73,7 +75,7 @@ def latency_log(seed: int, fault: float = 1.0, queue: float = 0.12, busy: float 
     at = np.arange(grid.n_coarse) * grid.coarse_s / 3600
     ms = 140 * np.exp(queue * load + rng.normal(0, 0.04, grid.n_coarse)) * np.where(at >= 60, fault, 1.0)
     latency = Series("latency_p95", "service", "lower", grid, True, (ms, np.maximum(coarse, 1.0)),
-                     lambda x, n: Estimate(x, np.full(x.shape, 0.04) * x, n), log=True, column="latency_ms")
+                     lambda x, n: Estimate(x, np.full(x.shape, 0.04) * x, n), log=True)
     volume = Series("volume", "volume", None, grid, False, (n.astype(float),), _count, log=True)
     return scan_all([latency, volume], grid, grid.time(grid.n), ("latency_p95",))
 
@@ -94,6 +96,15 @@ def test_far_longer_waits_are_a_fault_though_the_load_tells_them() -> None:
     """More load than the service bears is an incident, whoever brought it."""
     found = [latency_log(seed, queue=0.9, busy=6.0)["latency_p95"] for seed in range(10)]
     assert sum(m.moved for m in found) >= 9
+
+
+def test_more_requests_are_not_excused_by_longer_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detect, "as_ever", lambda *_: True)
+    told = {n: replace(m, moved=True) for n, m in latency_log(1, fault=1.15, busy=1.25).items()}
+    assert abs(told["volume"].fit.height) < MOST_BUSY_TAIL
+    judged = detect._busy_as_ever(told, told["volume"].series.grid)
+    assert judged["latency_p95"].excused and not judged["latency_p95"].moved
+    assert judged["volume"].moved and not judged["volume"].excused
 
 
 def test_no_load_has_no_course() -> None:

@@ -275,9 +275,12 @@ def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
         return m.series.log and as_ever(value, error, m.scan, load, *season_for(m.series, grid))
 
     excused = {n for n, m in moves.items() if busy(m)}
-    columns = {moves[n].series.column for n in excused}
+    times = {(moves[n].series.family, moves[n].series.column) for n in excused}
     # of the same requests the slowest wait a little longer still; and the last percentile of few is about their longest one
-    excused |= {n for n, m in moves.items() if m.series.column in columns and (n in SHAKY or _hardly_longer(m))}
+    excused |= {
+        n for n, m in moves.items()
+        if (m.series.family, m.series.column) in times and (n in SHAKY or _hardly_longer(m))
+    }
     return {n: replace(m, moved=False, excused=True) if n in excused else m for n, m in moves.items()}
 
 

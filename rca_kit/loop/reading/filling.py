@@ -12,7 +12,7 @@ HELD = 6  # buckets before the rise, and of it
 FULL = 0.05  # part of its rise below its highest from which a level counts as full
 RISE, NOISE = 0.1, 4.0  # part of itself, and times its wandering before, by which it must have risen
 CROOKED = 0.2  # part of the level's variance that the line may leave: what wanders for hours rises too
-CLEAR = 30.0  # times that the rise must be likelier than none, as the difference of two log-likelihoods
+CLEAR = 30.0  # nats by which the rise must be likelier than none
 DROP = 1.35  # nats below its best up to which a start is within the 90 % interval
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +78,7 @@ def decide(
 ) -> Verdict:
     """Decide from the outcomes' readings, the clues, the mix-rate split, and outcomes that fell in one segment (`hurt`)."""
     worse = got_worse(room)
-    corrupt = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
-    corrupt = [c for c in corrupt if not any(harmless(room, c) for harmless in HARMLESS)]
+    corrupt = spoilt_by(room, outcomes)
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
@@ -118,6 +118,12 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def spoilt_by(room: Room, outcomes: Iterable[Outcome]) -> list[Clue]:
+    """Clues of data lost or corrupted on the way, but for what harms nobody."""
+    strong = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
+    return [c for c in strong if not any(harmless(room, c) for harmless in HARMLESS)]
 
 
 def _who_comes(room: Room, clue: Clue) -> bool:
