@@ -1,9 +1,9 @@
-"""Which series moved, and when: waves of a day in short logs, rare events, labels on their way, a sharp neighbour's date."""
+"""Which series moved, and when: rare events, a sharp neighbour, new values, weekends, gaps, and what may be the symptom."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.arrivals import as_known, known_until, still_arriving
 from rca_kit.loop.reading.detect import (
     Move,
     beyond_a_weekend,
@@ -19,66 +18,16 @@ from rca_kit.loop.reading.detect import (
     event_log_p,
     lone_weekend,
     scan_all,
-    season_for,
-    season_of,
     together,
 )
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, without
-from rca_kit.loop.reading.series import Series, _count
+from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
-from rca_kit.stats.metrics import Estimate
-from rca_kit.stats.stepscan import nuisance, step_scan
+from rca_kit.stats.stepscan import step_scan
 
 from . import made
-
-MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-def grid(days: float) -> TimeGrid:
-    return TimeGrid.over(MONDAY, MONDAY + timedelta(days=days))
-
-
-def series(name: str, family: str, k: Any, n: Any, over: TimeGrid, column: str | None = None, coarse: bool = False) -> Series:
-    sums = (np.asarray(k, float), np.asarray(n, float))
-    return Series(name, family, None, over, coarse, sums, metrics.rate, counts=True, column=column)
-
-
-def counted(name: str, family: str, rate: Any, over: TimeGrid, seed: int, per: int = 40, column: str | None = None) -> Series:
-    """A rate by fine bucket, `rate(hours since the start)`."""
-    hours = np.arange(over.n) * over.width_s / 3600
-    n = np.full(over.n, per)
-    return series(name, family, np.random.default_rng(seed).binomial(n, rate(hours)), n, over, column)
-
-
-def test_a_day_is_taken_for_a_wave_where_no_hour_comes_twice() -> None:
-    phase, _ = season_of(grid(1.5))
-    assert phase is not None and phase.ndim == 2 and phase.shape[1] == 4
-    phase, _ = season_of(grid(0.6))
-    assert phase is not None and phase.shape[1] == 2
-    assert season_of(grid(0.3))[0] is None
-    phase, _ = season_of(grid(3))
-    assert phase is not None and phase.ndim == 1
-    over = grid(1.5)
-    assert season_for(counted("null_rate:x", "nulls", lambda h: 0.1 + 0 * h, over, 0), over)[0] is None
-    design = nuisance(over.n_coarse, season_of(over)[0], None, np.ones(over.n_coarse, bool))
-    assert design.shape == (over.n_coarse, 5)
-
-
-@pytest.mark.parametrize("days", [0.8, 1.0, 1.4, 1.9])
-def test_the_hump_of_a_day_is_no_change_and_a_step_still_is(days: float) -> None:
-    over = grid(days)
-
-    def hump(h: Any) -> Any:
-        return 0.3 + 0.1 * np.sin(2 * np.pi * (h - 9) / 24)
-
-    def moved(rate: Any, seed: int) -> bool:
-        s = counted("positive_rate", "output", rate, over, seed)
-        return scan_all([s], over, MONDAY + timedelta(days=days), ())["positive_rate"].moved
-
-    assert sum(moved(hump, seed) for seed in range(40)) <= 1
-    at = days * 24 * 0.7
-    assert all(moved(lambda h: hump(h) + 0.12 * (h >= at), seed) for seed in range(5))
+from .made_series import MONDAY, counted, grid, moves_of, quantile, series
 
 
 def test_three_restarts_near_each_other_are_no_change_and_twenty_are() -> None:
@@ -91,19 +40,6 @@ def test_three_restarts_near_each_other_are_no_change_and_twenty_are() -> None:
     assert event_log_p(value, step_scan(value, np.full(500, 0.25), first=40, last=480), 440) < -20
     busy = np.random.default_rng(0).normal(size=500)
     assert event_log_p(busy, scan, 440) == scan.log_p
-
-
-@pytest.mark.parametrize(("tail", "expected"), [
-    (np.linspace(0.9, 0.1, 40), True), (np.full(40, 0.05), False), (np.full(40, 0.5), False), (np.full(40, 0.99), False),
-])
-def test_labels_on_their_way_are_told_from_labels_lost(tail: Any, expected: bool) -> None:
-    share = np.concatenate([np.full(60, 0.96), tail]) + np.random.default_rng(0).normal(0, 0.01, 100)
-    scan = step_scan(share, np.full(100, 0.01), first=10, last=95)
-    assert still_arriving(share, scan) == expected
-
-
-def moves_of(*made: Series, over: TimeGrid) -> dict[str, Move]:
-    return scan_all(made, over, over.time(over.n), ())
 
 
 def test_a_blurred_change_is_dated_by_a_sharp_one_near_it() -> None:
@@ -295,33 +231,6 @@ def test_losses_that_most_hours_show_nothing_of_are_as_wide_as_all_of_them() -> 
     assert sum(m.moved for moves in hard for m in moves.values()) >= 16
 
 
-@pytest.mark.parametrize(("until", "moved"), [(24, True), (15, True), (10, False)])
-def test_in_a_log_of_one_day_an_alert_may_come_hours_after_what_it_is_about(until: int, moved: bool) -> None:
-    over = grid(1)
-    errors = counted("error_rate", "service", lambda h: np.where((h >= 8) & (h < until), 0.2, 0.02), over, 4)
-    assert scan_all([errors], over, over.time(int(20 * 3600 / over.width_s)), ())["error_rate"].moved is moved
-
-
-def arriving(lost: float, since: int, job: int = 1) -> Any:
-    """Share of labels of 120 hours, of which every third comes a day later than the one before; a part is lost since an hour."""
-    age = np.arange(120, 0, -1) // job * job
-    return 0.95 * (1 - np.exp(-((age / 14.0) ** 1.5))) * np.where(np.arange(120) < since, 1.0, 1 - lost)
-
-
-@pytest.mark.parametrize(("lost", "since", "job", "expected"), [
-    (0.0, 120, 1, False), (0.0, 120, 6, False), (0.3, 60, 1, True), (0.3, 40, 1, True), (0.5, 75, 1, True)])
-def test_labels_lost_at_once_are_seen_before_those_on_their_way(lost: float, since: int, job: int, expected: bool) -> None:
-    over = grid(5)
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        n = np.full(over.n, 50.0)
-        share = arriving(lost, since, job)[np.minimum(np.arange(over.n) * over.width_s // 3600, 119)]
-        arrived = series("label_share", "labels", rng.binomial(50, share), n, over, "y")
-        found = moves_of(arrived, over=over)["label_share"]
-        assert found.moved is expected
-        assert not expected or abs(found.fit.start - since * over.n_coarse / 120) <= 2
-
-
 def test_the_label_rate_of_another_hour_is_no_symptom_where_quality_fell() -> None:
     over = grid(3)
     wrong = counted("accuracy", "quality", lambda h: np.where(h < 48, 0.9, 0.8), over, 1)
@@ -332,74 +241,6 @@ def test_the_label_rate_of_another_hour_is_no_symptom_where_quality_fell() -> No
     assert choose_anchor(moves, (), over, over.time(over.n)) is moves["accuracy"]
     alone = {"label_rate": moves["label_rate"]}
     assert choose_anchor(alone, (), over, over.time(over.n)) is moves["label_rate"]
-
-
-@pytest.mark.parametrize("late", [True, False])
-@pytest.mark.parametrize(("flipped", "moved"), [(0.0, False), (0.6, True)])
-def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float, moved: bool, late: bool) -> None:
-    """`late`: positive labels take a day, negative ones come at once; `flipped`: part of the positive ones lost since hour 48."""
-    over, told = grid(5), []
-    hour = np.arange(over.n) * over.width_s / 3600
-    come = 1 - np.exp(-((np.maximum(120 - hour, 0) / 12.0) ** 1.5)) if late else 1.0
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        fraud = rng.binomial(60, 0.25, over.n)
-        there = rng.binomial(fraud, come)
-        labelled = there + rng.binomial(60 - fraud, 0.98)
-        positive = there - rng.binomial(there, np.where(hour >= 48, flipped, 0.0))
-        right = rng.binomial(positive, 0.7)
-        arrived = series("label_share", "labels", labelled, np.full(over.n, 60), over, "y")
-        rate = series("label_rate", "labels", positive, labelled, over, "y")
-        precision = replace(series("precision", "quality", right, np.maximum(labelled // 4, right + 1), over), good="higher")
-        given = {s.name: s for s in (arrived, rate, precision)}
-        known = known_until(given)
-        assert late or known is None
-        moves = moves_of(*as_known(given, known).values(), over=over)
-        told.append(moves["label_rate"].moved or moves["precision"].moved)
-    assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
-
-
-@pytest.mark.parametrize(("days", "rate", "at"), [
-    (1.0, lambda h: 60 * (1 + 0.7 * np.sin(2 * np.pi * (h - 8) / 24)), None),  # the course of a day
-    (1.0, lambda h: 60 * (1 + 0.7 * np.sin(2 * np.pi * (h - 8) / 24)) * np.where(h >= 15, 1.8, 1.0), 15),
-    (4.0, lambda h: 60 * np.where(h >= 60, 0.75, 1.0), 60),  # by a quarter, and at once
-    (4.0, lambda h: 60 * np.interp(h, [50, 62, 74], [1.0, 0.8, 1.0]), None),  # another day is another day
-    (4.0, lambda h: 60 * np.interp(h, [50, 62], [1.0, 0.5]), 50),
-])
-def test_traffic_of_a_few_days_must_jump_or_move_by_much(days: float, rate: Any, at: float | None) -> None:
-    over = grid(days)
-    hours = np.arange(over.n) * over.width_s / 3600
-    found = []
-    for seed in range(10):
-        n = np.random.default_rng(seed).poisson(rate(hours) * over.width_s / 300)
-        made_of = Series("volume", "volume", None, over, False, (n.astype(float),), _count, log=True)
-        move = moves_of(made_of, over=over)["volume"]
-        found.append(move.fit.start * over.coarse_s / 3600 if move.moved else None)
-    if at is None:
-        assert found.count(None) >= 9
-    else:
-        assert sum(f is not None and abs(f - at) <= 8 for f in found) >= 9
-
-
-def quantile(name: str, value: Any, over: TimeGrid, seed: int) -> Series:
-    """A series whose coarse value is known to a twentieth of itself."""
-    rng = np.random.default_rng(seed)
-    ms = value * np.exp(rng.normal(0, 0.05, value.size))
-    return Series(name, "service", "lower", over, True, (ms, np.full(ms.size, 40.0)),
-                  lambda x, n: Estimate(x, np.full(x.shape, 0.05) * x, n), log=True)
-
-
-@pytest.mark.parametrize(("days", "value", "moved"), [
-    (1.0, lambda h: 100 * (1 + 0.12 * np.clip(np.sin(2 * np.pi * (h - 9) / 14), 0, None) * (h >= 9)), False),  # a busy day
-    (1.0, lambda h: np.where(h >= 15, 125.0, 100.0), True),  # at once
-    (1.0, lambda h: np.interp(h, [12, 20], [100.0, 180.0]), True),  # by much
-    (4.0, lambda h: np.interp(h, [50, 60], [100.0, 120.0]), True),  # hours that were seen before tell what is usual
-])
-def test_a_busy_hour_of_a_short_log_is_no_slowness(days: float, value: Any, moved: bool) -> None:
-    over = grid(days)
-    hours = np.arange(over.n_coarse) * over.coarse_s / 3600
-    told = [moves_of(quantile("latency_p50", value(hours), over, seed), over=over)["latency_p50"].moved for seed in range(10)]
-    assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
 
 
 @pytest.mark.parametrize(("jump", "since", "chosen"), [(3.0, 70.0, True), (1.16, 93.5, False)])

@@ -1,0 +1,68 @@
+"""Labels on their way: what comes late is not lost, and what was lost before it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rca_kit.loop.reading.arrivals import as_known, known_until, still_arriving
+from rca_kit.stats.stepscan import step_scan
+
+from .made_series import grid, moves_of, series
+
+
+@pytest.mark.parametrize(("tail", "expected"), [
+    (np.linspace(0.9, 0.1, 40), True), (np.full(40, 0.05), False), (np.full(40, 0.5), False), (np.full(40, 0.99), False),
+])
+def test_labels_on_their_way_are_told_from_labels_lost(tail: Any, expected: bool) -> None:
+    share = np.concatenate([np.full(60, 0.96), tail]) + np.random.default_rng(0).normal(0, 0.01, 100)
+    scan = step_scan(share, np.full(100, 0.01), first=10, last=95)
+    assert still_arriving(share, scan) == expected
+
+
+def arriving(lost: float, since: int, job: int = 1) -> Any:
+    """Share of labels of 120 hours, of which every third comes a day later than the one before; a part is lost since an hour."""
+    age = np.arange(120, 0, -1) // job * job
+    return 0.95 * (1 - np.exp(-((age / 14.0) ** 1.5))) * np.where(np.arange(120) < since, 1.0, 1 - lost)
+
+
+@pytest.mark.parametrize(("lost", "since", "job", "expected"), [
+    (0.0, 120, 1, False), (0.0, 120, 6, False), (0.3, 60, 1, True), (0.3, 40, 1, True), (0.5, 75, 1, True)])
+def test_labels_lost_at_once_are_seen_before_those_on_their_way(lost: float, since: int, job: int, expected: bool) -> None:
+    over = grid(5)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = np.full(over.n, 50.0)
+        share = arriving(lost, since, job)[np.minimum(np.arange(over.n) * over.width_s // 3600, 119)]
+        arrived = series("label_share", "labels", rng.binomial(50, share), n, over, "y")
+        found = moves_of(arrived, over=over)["label_share"]
+        assert found.moved is expected
+        assert not expected or abs(found.fit.start - since * over.n_coarse / 120) <= 2
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize(("flipped", "moved"), [(0.0, False), (0.6, True)])
+def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float, moved: bool, late: bool) -> None:
+    """`late`: positive labels take a day, negative ones come at once; `flipped`: part of the positive ones lost since hour 48."""
+    over, told = grid(5), []
+    hour = np.arange(over.n) * over.width_s / 3600
+    come = 1 - np.exp(-((np.maximum(120 - hour, 0) / 12.0) ** 1.5)) if late else 1.0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        fraud = rng.binomial(60, 0.25, over.n)
+        there = rng.binomial(fraud, come)
+        labelled = there + rng.binomial(60 - fraud, 0.98)
+        positive = there - rng.binomial(there, np.where(hour >= 48, flipped, 0.0))
+        right = rng.binomial(positive, 0.7)
+        arrived = series("label_share", "labels", labelled, np.full(over.n, 60), over, "y")
+        rate = series("label_rate", "labels", positive, labelled, over, "y")
+        precision = replace(series("precision", "quality", right, np.maximum(labelled // 4, right + 1), over), good="higher")
+        given = {s.name: s for s in (arrived, rate, precision)}
+        known = known_until(given)
+        assert late or known is None
+        moves = moves_of(*as_known(given, known).values(), over=over)
+        told.append(moves["label_rate"].moved or moves["precision"].moved)
+    assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
