@@ -22,7 +22,7 @@ from rca_kit.loop.s4_suspects.hypotheses import (
     suppliers,
 )
 from rca_kit.loop.s4_suspects.ledger import LAPSE, TOO_MODEST, charges, evidence, probabilities
-from rca_kit.loop.s4_suspects.next_test import chain
+from rca_kit.loop.s4_suspects.next_test import chain, title
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -61,7 +61,8 @@ def test_each_of_more_entries_is_less_likely_the_guilty_one() -> None:
     few, many = ([Fit(change(f"c{i}", "store"), 3.0, 0.0, "silent", {}) for i in range(n)] for n in (1, 9))
     unlogged = [sum(probabilities(h)[i] for i, x in enumerate(h[:-1]) if x.change_id is None)
                 for h in (hypotheses([clue], f, Scene("quality", 10, ())) for f in (few, many))]
-    one = [charges(hypotheses([clue], f, Scene("quality", 10, ())))[0].probability for f in (few, many)]
+    one = [max(c.probability for c in charges(hypotheses([clue], f, Scene("quality", 10, ()))) if c.best.change_id == "c0")
+           for f in (few, many)]
     assert unlogged[0] < 1
     assert one[0] > one[1]
 
@@ -77,6 +78,25 @@ def test_a_suspect_s_probability_is_that_of_its_category() -> None:
     assert p[0] < charge.probability < p[0] + p[1]
     assert p.sum() == pytest.approx(1.0)
     assert p[-1] >= LAPSE
+
+
+@pytest.mark.parametrize(("lead", "first"), [(0.0, None), (3.0, "c1")])
+def test_of_several_changes_that_fit_none_is_accused_before_the_thing(lead: float, first: str | None) -> None:
+    clue = Clue("null_rate", "feature:x", "nulls", "nulls", 0.9)
+    fits_ = {c: Fit(change(c, "store"), 3.0, 0.0, "silent", {}) for c in ("c1", "c2")}
+    weighed = [(None, 0.2), ("c1", 0.1 + lead), ("c2", 0.1)]
+    found = [*(Hypothesis("data", "feature:x", fits_.get(c or ""), (clue,), {"harm": h}) for c, h in weighed), OTHER]
+    told = charges(found)
+    assert told[0].best.change_id == first
+    assert sum(c.probability for c in told) <= 1 - LAPSE
+    thing = next(c for c in told if c.best.change_id is None)
+    assert (thing.perhaps is None) is (first is not None)
+    if first is None:
+        assert thing.probability == pytest.approx(probabilities(found)[:-1].sum())
+        assert thing.perhaps is not None
+        assert thing.perhaps.change_id in fits_
+        assert f"perhaps {thing.perhaps.change_id}" in title(thing.best, thing.perhaps)
+        assert any(thing.perhaps.change_id in e.says for e in evidence(thing.best, thing.perhaps))
 
 
 def two(first: Clue, *others: Clue, components: tuple[str, ...] = (), logged: tuple[Fit, ...] = ()) -> list[Hypothesis]:

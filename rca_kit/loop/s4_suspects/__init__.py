@@ -129,15 +129,16 @@ def _suspect(
             decision=decision,
             added_by=own.author,
         )
+    perhaps = judged.charge.perhaps if judged.charge else None
     return Suspect(
         rank=rank,
         category=h.category,
         subject=h.subject,
         change_id=h.change_id,
         probability=judged.probability,
-        evidence=(*said(judged.key, decisions), *evidence(h)),
+        evidence=(*said(judged.key, decisions), *evidence(h, perhaps)),
         next_test=next_test(h, _rival(ranked, h)),
-        title=title(h),
+        title=title(h, perhaps),
         refuted_by=refuted_by(h),
         explains_share=_explains(h),
         chain=chain(h, symptom.metric, outcomes),

@@ -86,8 +86,8 @@ def _which_change(h: Hypothesis, rival: Hypothesis) -> str:
     return f"undo {change} alone for a small slice and see whether the metric returns{tail}"
 
 
-def title(h: Hypothesis) -> str:
-    """Name a hypothesis in one line."""
+def title(h: Hypothesis, perhaps: Hypothesis | None = None) -> str:
+    """Name a hypothesis in one line; `perhaps` has the change that may have brought it, where none is accused."""
     lead = max(h.clues, key=lambda c: c.strength)
     verbs = {
         "missing": "values are missing or defaulted",
@@ -112,6 +112,8 @@ def title(h: Hypothesis) -> str:
         "requests": "more requests came",
     }
     blame = ", no logged change blamed"
+    if perhaps is not None and perhaps.fit is not None:
+        blame = f", by which change is open (perhaps {perhaps.fit.change.id})"
     if h.fit:
         blame = f", after {h.fit.change.id} ({shorten(h.fit.change.description, DESCRIPTION, placeholder=' …')})"
     return f"{h.subject}: {verbs[GROUP[lead.signature]]}{blame}"
