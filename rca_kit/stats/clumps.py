@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 LEAST_ROWS = 1_000  # fewer show no correlation of the size that matters
 MOST_LAGS = 64  # longest clump looked for; what is left at twice that lag is trend, season or load, no clump
 LEAST_CORRELATION, SURE_Z, END_Z = 0.05, 5.0, 2.0  # of neighbours, to be a clump at all; standard errors at which it is, and ends
+HOUR_S, DAY_S = 3600.0, 86400.0
+WANDER_HOURS = (1, 3, 6)  # blocks in which a level is looked at
+WANDER_FREEDOM, WANDER_P = 8, 1e-4  # blocks beyond what the hours of the day took; chance at which they spread wider than rows do
 NEAR_S = 1.0  # rows of one request are written together; two requests of one person are further apart
 
 
@@ -82,3 +86,66 @@ def design_effect(values: NDArray[np.float64]) -> float:
         return 1.0
     ended = np.flatnonzero(near < END_Z * error)
     return 1.0 + 2.0 * float(near[: ended[0] if ended.size else MOST_LAGS].sum())
+
+
+def rows_per_spell(values: NDArray[np.float64], seconds: NDArray[np.float64]) -> float:
+    """Tell how many rows count for one, because a level wanders from hour to hour: the weather, a price, a queue.
+
+    The variance of the means of blocks of hours, beyond what the hour of the day brings, against what it would be if rows were
+    independent: the design effect of cluster samples (Kish 1965), with hours as clusters.
+
+    Parameters
+    ----------
+    values : array, shape (rows,)
+        Numbers, or ranks of them; NaN is left out.
+    seconds : array, shape (rows,)
+        Times in seconds since an epoch at midnight.
+
+    Returns
+    -------
+    float
+        At least 1; 1 where blocks spread no wider than chance, or where there are too few of them to tell.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> hours = np.sort(rng.uniform(0, 96, 4000))
+    >>> rows_per_spell(rng.normal(size=4000), hours * 3600)
+    1.0
+    >>> spells = rng.normal(size=16)[(hours // 6).astype(int)]
+    >>> rows_per_spell(spells + rng.normal(size=4000), hours * 3600) > 20
+    True
+    """
+    known = np.isfinite(values)
+    x, at = values[known], seconds[known]
+    if x.size < LEAST_ROWS or not x.var() > 0:
+        return 1.0
+    phase = ((at % DAY_S) // HOUR_S).astype(np.intp)
+    days = (at.max() - at.min()) / DAY_S
+    level, spent = _by_hour(x, phase, at, days)
+    left = x - level
+    within = float(left.var())
+    most = 1.0
+    for hours in WANDER_HOURS:
+        block = np.unique(at // (hours * HOUR_S), return_inverse=True)[1]
+        n = np.bincount(block)
+        freedom = n.size - max(round(spent / hours), 1)
+        if freedom < WANDER_FREEDOM or within <= 0:
+            break
+        spread = float((np.bincount(block, left) ** 2 / n).sum()) / within
+        if spread > float(chdtri(freedom, WANDER_P)):
+            most = max(most, spread / freedom)
+    return most
+
+
+def _by_hour(
+    x: NDArray[np.float64], phase: NDArray[np.intp], at: NDArray[np.float64], days: float
+) -> tuple[NDArray[np.float64], int]:
+    """What each row would be by the hour of its day alone, and how many numbers that took: a mean an hour, or one wave a day."""
+    if days >= 2:
+        n = np.bincount(phase, minlength=24)
+        mean = np.bincount(phase, x, minlength=24) / np.maximum(n, 1)
+        return mean[phase], int((n > 0).sum())
+    turns = 2 * np.pi * (at % DAY_S) / DAY_S
+    design = np.column_stack([np.ones(x.size), np.sin(turns), np.cos(turns), np.sin(2 * turns), np.cos(2 * turns)])
+    return design @ np.linalg.lstsq(design, x, rcond=None)[0], design.shape[1]

@@ -172,3 +172,17 @@ def test_a_category_whose_mix_moved_brought_others_and_is_not_stale(stale: bool,
         picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("shop", "stock", "x")))
     assert bool(relations(room).clues) is told
+
+
+@pytest.mark.parametrize(("weight", "psi", "told"), [(0.3, 0.0, True), (0.3, 0.4, False), (3.0, 0.4, True)])
+def test_numbers_that_drifted_and_went_along_a_little_only_are_not_stale(weight: float, psi: float, told: bool) -> None:
+    rng = np.random.default_rng(5)
+    def rows(goes: float) -> pl.DataFrame:
+        size = rng.normal(size=6000)
+        return pl.DataFrame({"size": size, "price": goes * size + rng.normal(size=6000), "x": rng.normal(size=6000)})
+    moved = SimpleNamespace(psi=psi)
+    room: Any = SimpleNamespace(
+        before=rows(weight), after=rows(0.0), compared={"price": moved, "size": moved}, inside={}, clocks=(),
+        picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        moved=lambda *_: [], columns=Columns("ts", "binary", features=("size", "price", "x")))
+    assert bool(relations(room).clues) is told

@@ -16,7 +16,7 @@ from rca_kit.loop.s4_suspects.checks.model import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, idle, in_name_only, recalibrated, unheeded
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import decide, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
 
 ERROR = 0.01
@@ -177,3 +177,26 @@ def test_a_few_more_rare_labels_are_no_wrong_labels(rate: float, z: float, chanc
         before=labels, columns=Columns("ts", "binary", label="y", positive={"y": 1}),
         picture=SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))))
     assert _few_more(room, z) is chance
+
+
+def share(column: str, value: str, before: float, after: float) -> tuple[str, MetricReading]:
+    name = f"share:{column}={value}"
+    return name, MetricReading(name, before, after, after - before, None, 5000, 5000, 1e-9, True, None)
+
+
+@pytest.mark.parametrize(("after", "verdict"), [((0.45, 0.35), "no_change"), ((0.35, 0.5), "benign_shift")])
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_mix_that_hardly_moved_is_no_shift_unless_somebody_asked(after: tuple[float, float], verdict: str, asked: bool) -> None:
+    read = dict(share("cell", v, b, a) for v, b, a in zip("ab", (0.5, 0.3), after, strict=True))
+    series = {n: SimpleNamespace(family="mix", column="cell") for n in read}
+    moves = {n: SimpleNamespace(moved=True) for n in read}
+    alert = "share:cell=a" if asked else "auc"
+    picture: Any = SimpleNamespace(alert=alert, onset=9, matched=True, anchor=None, series=series, moves=moves, grid=None)
+    room: Any = SimpleNamespace(
+        picture=picture, readings=read, columns=Columns("ts", "binary", segments=("cell",)), compared={},
+        moved=lambda *f: [*read] if "mix" in f else [])
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([*after, 1 - sum(after)])
+    assert mix_index(room, "cell") == pytest.approx(float(((q - p) * np.log(q / p)).sum()))
+    mix = Outcome("mix", "Mix", "external", "free", (
+        Clue("mix", "population", "mix", "cell moved", 0.8, where={"column": "cell"}),))
+    assert decide(room, (mix,)).verdict == ("benign_shift" if asked else verdict)

@@ -17,20 +17,21 @@ AMONG = (0.05, 0.95)  # quantiles between which a value is like the others
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
 GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
-RECALIBRATED = 0.98  # share of requests from which another scale is one for all: where no score heeds the input, no harm
+RECALIBRATED = 0.98  # share of requests from which another scale is one for all
+MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score heeds the input, no harm
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 IDLE_KINDS, IDLE_CLASSES = 60, 5  # values of a column that are told apart; classes of answer looked at
 STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
 
 
 def recalibrated(room: Room, clue: Clue) -> bool:
-    """Whether an input has another scale in all requests (in a part of them it is a mistake), and nobody minds.
+    """Whether an input has another scale (in a smaller part of the requests it is a mistake), and nobody minds.
 
-    No score heeds it, or the truth went along with the scores: then what it measures has grown.
+    No score heeds it; or it has it in all requests and the truth went along with the scores: then what it measures has grown.
     """
-    if clue.signature != "unit" or (clue.share or 0.0) < RECALIBRATED:
+    if clue.signature != "unit" or (clue.share or 0.0) < MOST_ROWS:
         return False
-    told = alone_or_along(room)
+    told = alone_or_along(room) if (clue.share or 0.0) >= RECALIBRATED else None
     return (told is not None and told <= -math.log(STAYED_BEHIND)) or idle(room, clue.subject.partition(":")[2])
 
 

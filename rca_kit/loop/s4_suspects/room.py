@@ -21,7 +21,7 @@ from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.repeats import Repeats
 from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
-from rca_kit.stats.clumps import NEAR_S, rows_per_value
+from rca_kit.stats.clumps import NEAR_S, rows_per_spell, rows_per_value
 from rca_kit.stats.drift import ColumnChange
 
 Floats = NDArray[np.float64]
@@ -63,13 +63,22 @@ class Room:
 
     @cached_property
     def clumps(self) -> dict[str, float]:
-        """Sampled rows of before that count for one, by column: those of one search or session share what they came with."""
+        """Sampled rows of before that count for one, by column.
+
+        Those of one search or session share what they came with, those of one hour the weather.
+        """
         seconds = self.before[self.columns.time].dt.epoch("us").to_numpy() / 1e6
-        if seconds.size < 2 or (np.diff(seconds) <= NEAR_S).mean() < CLUMPED_LEAST:
+        if seconds.size < 2:
             return {}
         names = [f for f in dict.fromkeys((*self.columns.features, *self.columns.segments)) if f in self.before.columns]
-        codes = {f: self.before[f].rank("dense").fill_null(0).to_numpy().astype(np.intp) for f in names}
-        return {f: rows_per_value(c, seconds) for f, c in codes.items()}
+        together = (np.diff(seconds) <= NEAR_S).mean() >= CLUMPED_LEAST
+        out = {}
+        for f in names:
+            code = self.before[f].rank("dense").fill_null(0).to_numpy().astype(np.intp)
+            rank = self.before[f].rank("average").to_numpy().astype(float) if self.before.schema[f].is_numeric() else None
+            by_value = rows_per_value(code, seconds) if together else 1.0
+            out[f] = max(by_value, rows_per_spell(rank, seconds) if rank is not None else 1.0)
+        return out
 
     @cached_property
     def dates(self) -> tuple[str, ...]:

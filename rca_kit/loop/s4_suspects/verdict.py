@@ -13,7 +13,7 @@ from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_or_along
-from rca_kit.loop.s4_suspects.room import Room
+from rca_kit.loop.s4_suspects.room import Room, numbers
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -50,7 +50,9 @@ BESIDE_Z = 6.0  # standard errors by which a new version does worse than the oth
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
-WANDERS = 0.2  # sigmas that the mean of a feature may wander within days
+WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
+LEAST_SHARE = 1e-3  # that a value is given where it has none
+MIX_INDEX = 0.04  # population stability index up to which a mix wanders: hosts, cells and platforms are never quite alike
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
 EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
@@ -110,6 +112,7 @@ def decide(
         return Verdict("incident", behind)
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
+    drifted = [c for c in drifted if c.signature != "mix" or mix_index(room, str((c.where or {}).get("column"))) >= MIX_INDEX]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
     if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and _first_weekend(room):
@@ -139,11 +142,25 @@ def _notable(room: Room, name: str) -> bool:
         return True
     if picture.onset is None and not picture.moves[name].moved:
         return False
-    change = room.compared.get(picture.series[name].column or "")
-    reading = room.readings[name]
-    if picture.series[name].family != "input" or change is None or not change.spread_before:
+    series, reading = picture.series[name], room.readings[name]
+    if series.family == "mix":
+        return mix_index(room, series.column or "") >= MIX_INDEX
+    change = room.compared.get(series.column or "")
+    if name == "score_mean" and room.columns.score in room.before.columns:
+        spread = float(np.nanstd(numbers(room.before, room.columns.score)))
+        return abs((reading.after or 0.0) - (reading.before or 0.0)) >= SCORES_WANDER * spread
+    if series.family != "input" or change is None or not change.spread_before:
         return True
     return abs((reading.after or 0.0) - (reading.before or 0.0)) >= WANDERS * change.spread_before
+
+
+def mix_index(room: Room, column: str) -> float:
+    """Population stability index of the shares of a column's values, those without a share of their own taken together."""
+    own = [r for n, r in room.readings.items() if n.startswith("share:") and room.picture.series[n].column == column]
+    shares = [(r.before or 0.0, r.after or 0.0) for r in own if r.before is not None or r.after is not None]
+    rest = (1 - sum(b for b, _ in shares), 1 - sum(a for _, a in shares))
+    sides = np.maximum(np.array([*shares, rest]), LEAST_SHARE)
+    return float(((sides[:, 1] - sides[:, 0]) * np.log(sides[:, 1] / sides[:, 0])).sum())
 
 
 def _passed(room: Room) -> bool:

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 DUE = 0.9  # part of their usual share at which labels have come
 CUT_OFF = 0.25  # part by which the share on a bound may differ from the share that lay beyond it
+LOST_LEAST = 0.02  # points of share under which labels are a little late or a little rarer, as on some days they are
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 
 
@@ -26,7 +27,7 @@ def labels(room: Room) -> Outcome:
     if (
         share is not None
         and room.picture.moves["label_share"].moved
-        and (share.change or 0) < 0
+        and (share.change or 0) <= -LOST_LEAST
         and share.before is not None
         and share.after is not None
     ):

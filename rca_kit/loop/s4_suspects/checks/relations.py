@@ -9,11 +9,12 @@ from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import Encoder, broken_links, followed
+from rca_kit.loop.s4_suspects.surrogate import Encoder, Link, broken_links, followed
 
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
 FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
 
@@ -33,7 +34,7 @@ def relations(room: Room) -> Outcome:
             facts={"z": link.z},
         )
         for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
-        if not _partner_moved(room, link.partner) and not _others_came(room, link.column)
+        if not _partner_moved(room, link.partner) and not _others_came(room, link.column) and not _drifted(room, link)
     ]
     known = {clue.subject for clue in clues}
     aged = unfollowed(room, names)
@@ -116,6 +117,13 @@ def _partner_moved(room: Room, partner: str) -> bool:
     """Whether the other side of a broken relation moved itself; stale values of one column leave the others as they were."""
     move = room.picture.moves.get(f"mean:{partner}")
     return move is not None and move.moved
+
+
+def _drifted(room: Room, link: Link) -> bool:
+    """Whether the numbers themselves lie elsewhere now, and went along a little only: stale values keep their distribution."""
+    change = room.compared.get(link.column)
+    numeric = room.before.schema[link.column].is_numeric()
+    return numeric and change is not None and (change.psi or 0.0) >= MIX_PSI and abs(link.before) < LOOSE
 
 
 def _others_came(room: Room, column: str) -> bool:
