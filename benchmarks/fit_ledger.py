@@ -1,10 +1,8 @@
-"""Fit the weights of the evidence ledger: `python benchmarks/fit_ledger.py --start 1000 --seeds 300 --also FOLDER FOLDER`.
+"""Fit the weights of the evidence ledger on generated incidents: `python benchmarks/fit_ledger.py --start 1000 --seeds 240`.
 
-On incidents of our own generator and, with `--also`, on those of others: a folder holds case folders and `keys/<case>.json`, as
-docs/training.md has them. Each incident gives one choice: of all hypotheses that the clues allow, those that the answer key
-accepts are right. The weights are the maximum a posteriori around what `prior.py` holds (ridge), so a weight moves only as far as
-incidents insist. Held out is one author at a time (folders of one parent are one author's), or a part of our own seeds where
-there is no other. Fitting seeds and testing seeds must differ: benchmarks/incidents.py prints the accuracy on others.
+Each incident gives one choice: of all hypotheses that the clues allow, those that the answer key accepts are right. The
+weights are the maximum a posteriori around what `prior.py` holds (ridge), so a weight moves only as far as incidents insist.
+Fitting seeds and testing seeds must differ: benchmarks/incidents.py prints the accuracy on others.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,22 +59,14 @@ FOLDS = 4
 Row = tuple[str, str, str | None, dict[str, float]]
 
 
-def generated(seed: int) -> tuple[Key, list[Row]] | None:
-    """Evidence of one incident of our own generator, which is kept for the next time."""
+def hypotheses_of(seed: int) -> tuple[Key, list[Row]] | None:
+    """Evidence of every hypothesis of one generated incident; None for what is not seen as an incident."""
     keys = CACHE / "keys" / f"{seed}.json"
-    if not keys.exists():
-        make_incident(seed, out=CACHE)[1].save(keys)
-    return hypotheses_of(CACHE / f"GEN-{seed}", keys)
-
-
-def given(folder: Path) -> tuple[Key, list[Row]] | None:
-    """Evidence of one incident of somebody else."""
-    return hypotheses_of(folder, folder.parent / "keys" / f"{folder.name}.json")
-
-
-def hypotheses_of(folder: Path, keys: Path) -> tuple[Key, list[Row]] | None:
-    """Evidence of every hypothesis of one incident; None for what is not seen as an incident."""
-    key = Key.load(keys)
+    if keys.exists():
+        key, folder = Key.load(keys), CACHE / f"GEN-{seed}"
+    else:
+        folder, key = make_incident(seed, out=CACHE)
+        key.save(keys)
     if key.verdict != "incident":
         return None
     prepared = prepare(open_case(folder))
@@ -149,33 +140,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=240)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ridge", type=float, default=RIDGE)
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="folders of cases with keys, of other authors")
     parser.add_argument("--write", action="store_true", help="replace weights.json")
     args = parser.parse_args()
-    others = [p.parent for folder in args.also for p in sorted(folder.resolve().glob("*/incident.yaml"))]
     with ProcessPoolExecutor(args.workers) as pool:
-        own = list(pool.map(generated, range(args.start, args.start + args.seeds)))
-        seen = list(pool.map(given, others))
-    groups = [str(i % FOLDS) if not others else "own" for i in range(len(own))] + [str(p.parent.parent) for p in others]
-    cases = [(g, c) for g, c in zip(groups, [*own, *seen], strict=True) if c is not None]
-    print(f"{len(cases)} incidents, {len(cases) - sum(c is not None for c in seen)} of them generated; ridge {args.ridge}")
-    print("prior alone     ", accuracy([c for _, c in cases], {}))
+        cases: list[Any] = [c for c in pool.map(hypotheses_of, range(args.start, args.start + args.seeds)) if c is not None]
+    folds = np.arange(len(cases)) % FOLDS
     held_out = []
-    for held in sorted({g for g, _ in cases}):
-        weights = fitted([c for g, c in cases if g != held], args.ridge)
-        held_out.append(accuracy([c for g, c in cases if g == held], weights))
-        print("held out        ", held_out[-1])
+    for f in range(FOLDS):
+        weights = fitted([c for c, g in zip(cases, folds, strict=True) if g != f], args.ridge)
+        held_out.append(accuracy([c for c, g in zip(cases, folds, strict=True) if g == f], weights))
+    print(f"{len(cases)} incidents, ridge {args.ridge}")
+    print("prior alone     ", accuracy(cases, {}))
     print("cross-validated ", {k: round(float(np.mean([h[k] for h in held_out])), 3) for k in held_out[0]})
     if args.write:
-        of_others = f", and {sum(c is not None for c in seen)} of {len(set(groups) - {'own'})} other authors" if others else ""
         note = {
-            "fitted_on": f"generated incidents, seeds {args.start}..{args.start + args.seeds - 1}{of_others}",
+            "fitted_on": f"generated incidents, seeds {args.start}..{args.start + args.seeds - 1}",
             "ridge": args.ridge,
             "shrink": SHRINK,
-            "version": 3,
+            "version": 2,
         }
-        weights = fitted([c for _, c in cases], args.ridge)
-        WEIGHTS.write_text(json.dumps({**note, "weights": weights}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        WEIGHTS.write_text(
+            json.dumps({**note, "weights": fitted(cases, args.ridge)}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
         print(f"wrote {WEIGHTS.relative_to(ROOT)}")
 
 
