@@ -215,6 +215,14 @@ def test_what_is_new_beside_lost_labels_did_nothing(corrupt: frozenset[str], tol
     assert {h.subject for h in found if "bystander" in h.x} == told
 
 
+@pytest.mark.parametrize(("guests", "told"), [(frozenset({"traffic", "population"}), {"traffic"}), (frozenset(), set())])
+def test_who_came_spoilt_no_values(guests: frozenset[str], told: set[str]) -> None:
+    default = Clue("default_value", "feature:x", "default", "6.09 in 28% of requests", 0.9)
+    more = Clue("volume", "traffic", "surge", "more requests", 0.9)
+    found = hypotheses([default, more], [], Scene("input", 10, (), guests=guests))
+    assert {h.subject for h in found if "bystander" in h.x} == told
+
+
 @pytest.mark.parametrize("came", [True, False])
 def test_a_campaign_that_brought_nobody_is_believed_less(came: bool) -> None:
     entry = ChangeRecord("c1", MONDAY, "campaign", "marketing", "spring offer")

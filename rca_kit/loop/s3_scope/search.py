@@ -20,6 +20,7 @@ from rca_kit.aggregates.rows import as_number, as_text, outcome_columns
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s3_scope.arms import with_lots_drawn
 from rca_kit.loop.s3_scope.clumped import clumps_of
 from rca_kit.loop.s3_scope.localize import as_segment
 from rca_kit.loop.s3_scope.rest import rest_of
@@ -152,7 +153,7 @@ def leaves(
     found = sum_leaves(
         frame, columns, measures={MARK: row}, time=time, windows=(windows[0], windows[1]), squares=True, bins=bins
     )
-    return found if len(found.codes) else None
+    return with_lots_drawn(found, *(f"{MARK}_n_{w}" for w in WINDOWS)) if len(found.codes) else None
 
 
 def measure_of(table: Leaves, bad: Badness, clumps: float = 1.0) -> Counts | Means:

@@ -15,15 +15,15 @@ from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, D
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
-from rca_kit.loop.s4_suspects.checks.downstream import unexplained
-from rca_kit.loop.s4_suspects.clue import Outcome
+from rca_kit.loop.s4_suspects.checks.downstream import hosted_model, unexplained
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import idle
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
 from rca_kit.loop.s4_suspects.ledger import accused, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, Verdict, got_worse
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, Verdict, got_worse, spoilt_by
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
 LEAST_RIVAL = 0.02  # probability below which no test is spent on telling a suspect from another
@@ -31,6 +31,7 @@ LEAST_PROBABILITY = 0.01
 LEAST_SUSPECTS = 3  # listed however unlikely: who suspects the second wants to read what speaks against it
 OWN_TEST = "name what would refute it, and try that first"
 RECORDS = {"label", "traffic"}  # what the log itself keeps: labels and rows
+GUESTS = frozenset({"traffic", "population"})  # more of them, or others, spoil no values
 EXCLUDED_BELOW = 0.03  # probability of a whole category under which, with its checks clear, it is called excluded
 
 __all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "weigh_up"]
@@ -39,8 +40,15 @@ __all__ = ["Hypothesis", "Outcome", "Room", "Scene", "run_checks", "suspects", "
 def run_checks(room: Room) -> tuple[Outcome, ...]:
     """Run every check on the room, in a fixed order."""
     outcomes = tuple(check(room) for check in CHECKS)
-    left = unexplained(room, outcomes)
-    return tuple(replace(o, clues=left, not_applicable="", clear="") if o.code == "concept" and left else o for o in outcomes)
+    for what_is_left in (unexplained, hosted_model):  # told of what all other checks found
+        clues = what_is_left(room, outcomes)
+        if clues:
+            outcomes = tuple(_with(o, clues) if o.code == "concept" else o for o in outcomes)
+    return outcomes
+
+
+def _with(outcome: Outcome, clues: tuple[Clue, ...]) -> Outcome:
+    return replace(outcome, clues=(*outcome.clues, *clues), not_applicable="", clear="")
 
 
 def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: Symptom) -> list[Hypothesis]:
@@ -56,11 +64,14 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     version, features = _current_version(room), room.columns.features
     grid = picture.grid
     lost = {c.subject for c in clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST}
-    corrupt = frozenset(lost if lost <= RECORDS and not got_worse(room) else ())
+    unhurt = bool(lost) and not got_worse(room)
+    corrupt = frozenset(lost if lost <= RECORDS and unhurt else ())
+    spoilt = {c.subject for c in spoilt_by(room, outcomes)} if unhurt else set()
+    guests = GUESTS - spoilt if spoilt else frozenset()
     calm = grid.index(interval[0]) - grid.coarse
     named = {c.subject for c in clues if c.subject.startswith("feature:")} if got_worse(room) else set()
     unheeded = frozenset(s for s in named if idle(room, s.partition(":")[2]))
-    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded)
+    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded, guests)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

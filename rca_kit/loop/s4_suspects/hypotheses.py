@@ -62,6 +62,7 @@ class Scene:
     corrupt: frozenset[str] = frozenset()  # labels or rows, where these alone were lost and no outcome got worse
     calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
     unheeded: frozenset[str] = frozenset()  # inputs that no score depended on, where an outcome got worse
+    guests: frozenset[str] = frozenset()  # subjects about who came, where values were spoilt and no outcome got worse
 
     @property
     def places(self) -> frozenset[str]:
@@ -119,7 +120,7 @@ def hypotheses(
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
-        if scene.corrupt and subject not in scene.corrupt:
+        if (scene.corrupt and subject not in scene.corrupt) or subject in scene.guests:
             base["bystander"] = 1.0
         if own is not None:
             base["starts:apart"] = 1.0

@@ -97,6 +97,7 @@ def title(h: Hypothesis, perhaps: Hypothesis | None = None) -> str:
         "scorer": "scores changed for the same inputs",
         "cut": "decisions are cut elsewhere",
         "concept": "the world behaves differently",
+        "answers": "answers otherwise than it did",
         "downstream": "what follows the answers changed",
         "slow": "became slow",
         "errors": "fails more often",

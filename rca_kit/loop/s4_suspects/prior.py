@@ -35,6 +35,7 @@ SIGN: dict[str, float] = {
     "score_nulls": 1.0,
     "threshold": 4.0,
     "concept": 1.5,
+    "hosted": 2.0,  # who hosts a model for others exchanges it when he likes, and says so in a mail
     "downstream": 1.5,
     "downstream_here": 1.5,
     "slow": 2.0,
@@ -95,6 +96,7 @@ CATEGORY: dict[str, dict[str, float]] = {
     "score_nulls": {"infra": 0.5, "code": 0.3, "model": 0.2},
     "threshold": {"config": 0.8, "model": 0.2},
     "concept": {"external": 1.0},
+    "hosted": {"upstream": 0.85, "model": 0.15},
     # people changed their minds, or the page that shows the answers changed; in one channel alone it is the page
     "downstream": {"external": 0.6, "code": 0.25, "config": 0.1, "upstream": 0.05},
     "downstream_here": {"code": 0.55, "external": 0.25, "config": 0.15, "upstream": 0.05},

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from rca_kit.case.names import tokens
 from rca_kit.loop.reading.series import QUALITY
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.hypotheses import OUTSIDERS
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import got_worse
 
 # series that show what is given and what is answered; had one of them moved, the cause would lie here
 OURS = ("quality", "service", "stage", "output", "output_nulls", "version", "component")
 LEFT_OVER = 0.5  # strength of what is told by nothing else
+LANGUAGE_MODELS = frozenset({"llm", "gpt", "genai", "ai", "chat", "completion", "completions", "model", "inference"})
+UNLIKE_LABELS = ("concept", "labels_moved")  # signatures of what labels say of the same requests having changed
 GIVEN = ("nulls", "input")  # without effect on the answers where the scores stayed
 
 
@@ -46,3 +52,33 @@ def unexplained(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Clue, ...]:
     if any(n.removeprefix("segment:").startswith("kpi:") for n in felt):  # the business felt it: no mere mislabelling
         return (world,)
     return Clue("concept", "label", "labels_moved", text, LEFT_OVER), world
+
+
+def hosted_model(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Clue, ...]:
+    """Texts that are liked less while requests stayed: what answers them is a model that somebody else hosts, and may exchange.
+
+    Of a text, the log holds the score and not what it says: that labels differ from what the same features meant before tells as
+    much of the answers as of the world.
+    """
+    if room.columns.task != "text":
+        return ()
+    unlike = [c for o in outcomes for c in o.clues if c.signature in UNLIKE_LABELS]
+    measured = [s.column or "" for s in room.picture.series.values() if s.family == "component"]
+    hosts = _hosts([*measured, *(c.component for c in room.changes)])
+    if not unlike or not hosts:
+        return ()
+    lead = max(unlike, key=lambda c: c.strength)
+    says = f"{hosts[0]} answers for us, and its answers are judged otherwise than they were"
+    return (Clue("concept", f"component:{hosts[0]}", "hosted", says, lead.strength, lead.onset),)
+
+
+def _hosts(components: Iterable[str]) -> list[str]:
+    """Components that are, by their names, somebody else's language model.
+
+    Examples
+    --------
+    >>> _hosts(["llm-gateway", "llm-vendor", "geo-provider"])
+    ['llm-vendor']
+    """
+    words = {c: set(tokens(c)) for c in sorted(set(components))}
+    return [c for c, w in words.items() if w & LANGUAGE_MODELS and any(o in c.casefold() for o in OUTSIDERS)]

@@ -1,0 +1,50 @@
+"""An experiment that begins with the symptom: its arms have no rows of before, and by lot they have what all had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from rca_kit.aggregates.leaves import Leaves
+from rca_kit.loop.s3_scope.arms import with_lots_drawn
+
+NAMES = ("bad_n_before", "bad_n_after")
+
+
+def table(column: str, before_in_arm: float, rng: np.random.Generator) -> tuple[Leaves, np.ndarray]:
+    """Leaves of two columns, country and arm; and the rows: country, arm (0 none), side, badness."""
+    n = 4000
+    side = np.repeat([0, 1], n // 2)
+    arm = np.where(side == 1, rng.choice([1, 2], n, p=[0.75, 0.25]), np.where(rng.random(n) < before_in_arm, 1, 0))
+    country = rng.choice(3, n, p=[0.5, 0.3, 0.2])
+    bad = (rng.random(n) < 0.1 + 0.1 * country + 0.3 * (arm == 2)).astype(float)
+    rows = np.column_stack([country, arm, side, bad])
+    codes = np.array([[c, a] for c in range(3) for a in range(3)], np.int32)
+    def total(of: Sequence[float] | np.ndarray, at: int) -> np.ndarray:
+        return np.array([np.sum(np.asarray(of)[(country == c) & (arm == a) & (side == at)]) for c, a in codes], float)
+    ones = np.ones(n)
+    sums = {"bad_before": total(bad, 0), "bad_after": total(bad, 1), NAMES[0]: total(ones, 0), NAMES[1]: total(ones, 1)}
+    return Leaves(("country", column), (("de", "fr", "it"), (None, "control", "treatment")), (False, False), codes, sums, n), rows
+
+
+def test_each_arm_had_before_what_all_had_in_its_share() -> None:
+    leaves, rows = table("exp.arm", 0.0, np.random.default_rng(1))
+    drawn = with_lots_drawn(leaves, *NAMES)
+    after = rows[rows[:, 2] == 1]
+    share = {a: float((after[:, 1] == a).mean()) for a in (1, 2)}
+    before = rows[rows[:, 2] == 0]
+    for (country, arm), n, bad in zip(drawn.codes, drawn.sums[NAMES[0]], drawn.sums["bad_before"], strict=True):
+        there = before[before[:, 0] == country]
+        assert n == pytest.approx(share.get(int(arm), 0.0) * len(there))
+        assert bad == pytest.approx(share.get(int(arm), 0.0) * there[:, 3].sum())
+    for name, total in leaves.sums.items():
+        assert drawn.sums[name].sum() == pytest.approx(total.sum())
+    assert len(np.unique(drawn.codes, axis=0)) == len(drawn.codes)
+
+
+@pytest.mark.parametrize(("column", "before_in_arm"), [("city", 0.0), ("exp.arm", 0.5)])
+def test_what_is_no_lot_or_was_drawn_before_is_left_alone(column: str, before_in_arm: float) -> None:
+    leaves, _ = table(column, before_in_arm, np.random.default_rng(2))
+    assert with_lots_drawn(leaves, *NAMES) is leaves
