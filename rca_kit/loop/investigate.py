@@ -29,7 +29,7 @@ from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
-from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version
+from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version, when_changed
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.narrow import scope_of
@@ -187,6 +187,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     earlier = first_of_version(prepared, picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
+    if not fixed:
+        found_symptom = when_changed(found_symptom, found_suspects, changes)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
 
 
