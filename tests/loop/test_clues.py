@@ -58,6 +58,15 @@ def test_a_drift_is_no_other_unit(drift: float) -> None:
         assert converted("x", before, after) is None
 
 
+def test_a_slight_drift_of_rounded_values_is_no_log_of_some() -> None:
+    told = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        before, after = np.round(rng.lognormal(1.0, 0.5, 12_000), 1), np.round(0.965 * rng.lognormal(1.0, 0.5, 12_000), 1)
+        told.append(converted("depth", before, after) is not None)
+    assert not any(told)
+
+
 def test_an_odd_scale_is_believed_only_where_the_comparison_saw_a_change() -> None:
     before, after = celsius(), 1.5 * celsius(ROWS + 1)
     assert transformed("x", before, after, told=False) is None

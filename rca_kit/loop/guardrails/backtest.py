@@ -153,7 +153,7 @@ def nice(value: float, scale: float) -> float:
     >>> nice(0.0913, 0.175), nice(612.7, 800.0)
     (0.09, 610.0)
     """
-    if value == 0 or scale <= 0:
+    if value == 0 or scale < 1e-300:  # what is that small cannot be divided
         return value
     digits = int(np.floor(np.log10(scale / 10)))
     return float(round(value, -digits)) + 0.0

@@ -44,6 +44,8 @@ ROUND = 0.05  # log by which a fitted factor may differ from a power that units 
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
 MOVED_LEAST = 2.5  # times that value, from which the distance is worth a look: dozens of columns and units are tried
 CONVERTED_LEAST, UNEXPLAINED = 0.03, 0.1  # share of converted requests; part of the distance that may stay unexplained
+LOGS = ("the log of", "the log(1+x) of")
+SMALL_PART, SURELY_MOVED = 0.5, 5.0  # logs that lie among the other values: in a part of the requests, a drift looks like them
 SCALE_LEAST = 1.35  # below this a change of scale may as well be a change of population
 
 
@@ -76,6 +78,9 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
         left = float(np.abs(now - was - share * apart).max())
         moved = float(np.abs(now - was).max())
         if share < CONVERTED_LEAST or moved < MOVED_LEAST * noise or left > max(noise, UNEXPLAINED * moved):
+            continue
+        among = x[int(0.01 * x.size)] <= float(np.median(mapped)) <= x[int(0.99 * (x.size - 1))]
+        if name in LOGS and among and share < SMALL_PART and moved < SURELY_MOVED * noise:
             continue
         if best is None or left < best[0]:
             best = (left, share, name, mapped)
@@ -115,7 +120,7 @@ def _in_other_units(x: Floats, thermal: bool) -> list[tuple[str, Floats]]:
     if (x >= 0).all() and x[-1] > 0:
         out += [(f"x{k:g}", x * k) for k in POWERS] + [(f"1/{k:g} of", x / k) for k in POWERS]
     if (x > 0).all():
-        out += [("the log of", np.log(x)), ("the log(1+x) of", np.log1p(x))]
+        out += list(zip(LOGS, (np.log(x), np.log1p(x)), strict=True))
     return out
 
 
