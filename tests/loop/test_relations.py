@@ -169,9 +169,26 @@ def test_a_category_whose_mix_moved_brought_others_and_is_not_stale(stale: bool,
         return pl.DataFrame({"shop": shop, "stock": stock, "x": rng.normal(size=4000)})
     room: Any = SimpleNamespace(
         before=rows(0), after=rows(1 if stale else 3000), compared={"shop": SimpleNamespace(psi=psi)}, inside={}, clocks=(),
+        clumps={},
         picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("shop", "stock", "x")))
     assert bool(relations(room).clues) is told
+
+
+def test_two_levels_that_wander_are_few_pairs() -> None:
+    rng = np.random.default_rng(6)
+    def rows(goes: float) -> pl.DataFrame:
+        wind = np.repeat(rng.normal(size=150), 20)
+        price = goes * wind + np.repeat(rng.normal(size=150), 20)
+        return pl.DataFrame({"wind": wind, "price": price + rng.normal(size=3000) / 9, "x": rng.normal(size=3000)})
+    said = []
+    for clumps in ({}, {"wind": 100.0, "price": 100.0}):
+        room: Any = SimpleNamespace(
+            before=rows(0.5), after=rows(0.0), compared={}, inside={}, clocks=(), clumps=clumps,
+            picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+            moved=lambda *_: [], columns=Columns("ts", "binary", features=("wind", "price", "x")))
+        said.append(bool(relations(room).clues))
+    assert said == [True, False]
 
 
 @pytest.mark.parametrize(("weight", "psi", "told"), [(0.3, 0.0, True), (0.3, 0.4, False), (3.0, 0.4, True)])
@@ -182,7 +199,7 @@ def test_numbers_that_drifted_and_went_along_a_little_only_are_not_stale(weight:
         return pl.DataFrame({"size": size, "price": goes * size + rng.normal(size=6000), "x": rng.normal(size=6000)})
     moved = SimpleNamespace(psi=psi)
     room: Any = SimpleNamespace(
-        before=rows(weight), after=rows(0.0), compared={"price": moved, "size": moved}, inside={}, clocks=(),
+        before=rows(weight), after=rows(0.0), compared={"price": moved, "size": moved}, inside={}, clocks=(), clumps={},
         picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("size", "price", "x")))
     assert bool(relations(room).clues) is told

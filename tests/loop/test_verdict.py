@@ -14,7 +14,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.checks.model import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, idle, in_name_only, recalibrated, unheeded
+from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, cut_along, idle, in_name_only, recalibrated, unheeded
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
@@ -200,3 +200,14 @@ def test_a_mix_that_hardly_moved_is_no_shift_unless_somebody_asked(after: tuple[
     mix = Outcome("mix", "Mix", "external", "free", (
         Clue("mix", "population", "mix", "cell moved", 0.8, where={"column": "cell"}),))
     assert decide(room, (mix,)).verdict == ("benign_shift" if asked else verdict)
+
+
+@pytest.mark.parametrize(("scale", "rate", "harmless"), [(10.0, 0.3, True), (10.0, 0.45, False), (1.0, 0.3, False)])
+def test_decisions_cut_elsewhere_with_scores_of_another_scale(scale: float, rate: float, harmless: bool) -> None:
+    rng = np.random.default_rng(9)
+    frames = [pl.DataFrame({"score": k * rng.beta(2, 3, 4000)}) for k in (1.0, scale)]
+    read = {"positive_rate": MetricReading("positive_rate", 0.3, rate, rate - 0.3, None, 4000, 4000, 0.5, rate != 0.3, None)}
+    room: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=Columns("ts", "binary", score="score"), readings=read)
+    cut = Clue("threshold", "threshold", "threshold", "cut elsewhere", 0.95, facts={"from": 0.5, "to": 0.5 * scale * 1.1})
+    assert cut_along(room, cut) is harmless
+    assert not cut_along(room, replace(cut, signature="default"))

@@ -23,6 +23,9 @@ from rca_kit.stats.stepscan import BOX_LOOKS, SEASON_DAYS, WEEK_DAYS, Fit, Seaso
 Floats = NDArray[np.float64]
 
 ALPHA_ALERT = 1e-3  # the alerted metric has its own prior: somebody already looked and saw something
+WANDERERS = ("input", "nulls", "output")  # families whose level all requests of an hour may share
+SPELL_S, SPELLS_LEAST, SPELL_PART = 4 * 3600, 5, 0.2  # length of a spell; spells that tell of a spread; part of a median one
+WANDER_TIMES = 3.0  # standard deviations between spells by which a move must stand out
 ALPHA_OTHER = 1e-3  # shared by all outcomes, and once more by all other series (Bonferroni): quiet logs stay quiet
 OUTCOMES = ("quality", "service", "kpi", "output_nulls")  # what an alert is about: few, beside a hundred series around them
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
@@ -235,6 +238,8 @@ def scan_all(
             moved = loss_log_p(s, found, last - first + 1) < math.log(alpha)
         if moved and s.quantile is not None:
             moved = exceedance_log_p(s, found, last - first + 1) < math.log(alpha)
+        if moved and (s.family in WANDERERS or (s.family == "labels" and s.name != "label_rate")):
+            moved = beyond_its_wandering(value, error, found, grid.coarse_s)
         if moved and s.family == "component":
             moved = event_log_p(value, found, last - first + 1) < math.log(alpha)
         if moved and days < WEEK:
@@ -289,6 +294,38 @@ def binomial_log_p(series: Series, scan: StepScan, looks: int, clump: float = 1.
     factor = 1 if series.coarse else series.grid.coarse
     k, n = (np.add.reduceat(s, np.arange(0, s.size, factor)) for s in series.sums[:2])
     return _deviance_log_p(k, n, scan, looks, max(scan.phi, clump))
+
+
+def beyond_its_wandering(value: Floats, error: Floats, scan: StepScan, coarse_s: int) -> bool:
+    """Whether a move is larger than the level wandered from spell to spell: all requests of an hour share the weather.
+
+    A level that wanders for hours has changed as often as there are spells in the log, however many requests tell of it. The
+    weighted means of `SPELL_S` without the season, outside the move, have a spread; a move of `WANDER_TIMES` that is beyond it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(3)
+    >>> hourly = np.repeat(rng.normal(size=20), 6) + rng.normal(size=120) / 10
+    >>> error = np.full(120, 0.1)
+    >>> beyond_its_wandering(hourly, error, step_scan(hourly, error), 3600)
+    False
+    >>> shifted = np.where(np.arange(120) < 80, 0.0, 1.0) + rng.normal(size=120) / 10
+    >>> beyond_its_wandering(shifted, error, step_scan(shifted, error), 3600)
+    True
+    """
+    fit = scan.best
+    assert fit is not None
+    ok = np.isfinite(value) & np.isfinite(error) & (error > 0) & ~_inside(scan, value.size)
+    length = max(int(SPELL_S // coarse_s), 1)
+    spell = np.arange(value.size) // length
+    weight = np.where(ok, 1 / np.where(ok, error, 1.0) ** 2, 0.0)
+    level = np.where(ok, value - scan.season, 0.0)
+    total = np.bincount(spell, weight)
+    held = total >= SPELL_PART * float(np.median(total[total > 0])) if (total > 0).any() else total > 0
+    if held.sum() < SPELLS_LEAST:
+        return True
+    means = np.bincount(spell, weight * level)[held] / total[held]
+    return abs(fit.height) >= WANDER_TIMES * float(means.std(ddof=1))
 
 
 def loss_log_p(series: Series, scan: StepScan, looks: int) -> float:

@@ -52,7 +52,7 @@ LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to m
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
 LEAST_SHARE = 1e-3  # that a value is given where it has none
-MIX_INDEX = 0.04  # population stability index up to which a mix wanders: hosts, cells and platforms are never quite alike
+MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
 EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
@@ -138,11 +138,11 @@ def _who_comes(room: Room, clue: Clue) -> bool:
 def _notable(room: Room, name: str) -> bool:
     """Whether a shift is one that somebody asked about, or begins at an onset and is no mere wandering of a feature's mean."""
     picture = room.picture
+    series, reading = picture.series[name], room.readings[name]
     if name == picture.alert:
-        return True
+        return series.family != "mix" or mix_index(room, series.column or "") >= MIX_ASKED
     if picture.onset is None and not picture.moves[name].moved:
         return False
-    series, reading = picture.series[name], room.readings[name]
     if series.family == "mix":
         return mix_index(room, series.column or "") >= MIX_INDEX
     change = room.compared.get(series.column or "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -11,6 +13,8 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues, clock_features
 from rca_kit.stats.rates import rate_z
 
 DAY_HOURS = 24
+# zones whose clocks go forward and back on days of their own
+DAYLIGHT = ("Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Sydney", "Pacific/Auckland", "Asia/Jerusalem")
 SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
 
 
@@ -32,7 +36,7 @@ def clock(room: Room) -> Outcome:
             fits.append((float((known["value"] != expected).sum()), float(known.height)))
         (kb, nb), (ka, na) = fits
         z = rate_z(kb, nb, ka, na)
-        if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST:
+        if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST and not _clocks_changed(room, name, usual, minutes):
             clues.append(
                 Clue(
                     "clock",
@@ -46,6 +50,24 @@ def clock(room: Room) -> Outcome:
                 )
             )
     return Outcome("clock", title, "code", "free", as_clues(clues), "clock features follow the requests' time")
+
+
+def _clocks_changed(room: Room, name: str, usual: dict[int, float], minutes: int) -> bool:
+    """Whether clocks went forward or back an hour between before and after somewhere, and the feature went with them."""
+    pairs = _pairs(room.after, name, room.columns.time, minutes).filter(pl.col("hour").is_in(list(usual)))
+    usual_value = pairs["hour"].replace_strict(usual, return_dtype=pl.Float64)
+    off = ((pairs["value"] - usual_value) % DAY_HOURS).to_numpy()
+    went = next((h for h in (1, -1) if off.size and (off == h % DAY_HOURS).mean() > 0.5), None)
+    first, last = room.before[room.columns.time].median(), room.after[room.columns.time].max()
+    if went is None or not isinstance(first, datetime) or not isinstance(last, datetime):
+        return False
+    return any(_went(zone, first, last) == went for zone in DAYLIGHT)
+
+
+def _went(zone: str, first: datetime, last: datetime) -> int:
+    """Hours that the clocks of a zone went forward from the first time to the last."""
+    offsets = [t.replace(tzinfo=t.tzinfo or UTC).astimezone(ZoneInfo(zone)).utcoffset() for t in (first, last)]
+    return int((offsets[1] - offsets[0]).total_seconds() // 3600) if offsets[0] is not None and offsets[1] is not None else 0
 
 
 def _where(name: str, time: str, usual: dict[int, float], minutes: int) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import Encoder, Link, broken_links, followed
+from rca_kit.loop.s4_suspects.surrogate import LINK_Z, Encoder, Link, broken_links, followed
 
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
@@ -35,6 +35,7 @@ def relations(room: Room) -> Outcome:
         )
         for link in broken_links(Encoder.fit(room.before, names), room.before, room.after)
         if not _partner_moved(room, link.partner) and not _others_came(room, link.column) and not _drifted(room, link)
+        and link.z >= LINK_Z * np.sqrt(max(room.clumps.get(link.column, 1.0), room.clumps.get(link.partner, 1.0)))
     ]
     known = {clue.subject for clue in clues}
     aged = unfollowed(room, names)

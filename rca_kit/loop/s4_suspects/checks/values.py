@@ -33,6 +33,7 @@ FEW_VALUES, STILL_THERE = 50, 0.5  # values of a column of grades; part of the o
 CAME = 1.4  # times the part of the requests that has come, up to which that part may be what differs
 NEWCOMERS = 1.3  # times the share of before from which a segment holds requests that it did not hold before
 IMPUTED_LEAST = 0.6  # part of a default's gain that came out of what used to be missing
+WANDERS = 10.0  # rows that count for one, from which a level wanders by itself, as the weather, to what may pass for a unit
 ALL_ROWS = 0.98  # share of rows from which a mark is one of all requests
 
 
@@ -84,6 +85,8 @@ def values(room: Room) -> Outcome:
                 or _inside(room, column, b, a)
                 or (transformed(column, same_mix, a, told=True) if told else None)  # an odd scale only where nothing else tells
             )
+            if found is not None and found[0].facts.get("odd") and clump >= WANDERS:
+                found = None
             if found is not None:
                 clue, bad_b, bad_a = found
                 clue = imputed(room, clue)
