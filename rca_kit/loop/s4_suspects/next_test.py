@@ -114,7 +114,7 @@ def title(h: Hypothesis, perhaps: Hypothesis | None = None) -> str:
     }
     blame = ", no logged change blamed"
     if perhaps is not None and perhaps.fit is not None:
-        blame = f", by which change is open (perhaps {perhaps.fit.change.id})"
+        blame = f"; which change did it is open (perhaps {perhaps.fit.change.id})"
     if h.fit:
         blame = f", after {h.fit.change.id} ({shorten(h.fit.change.description, DESCRIPTION, placeholder=' …')})"
     return f"{h.subject}: {verbs[GROUP[lead.signature]]}{blame}"

@@ -138,19 +138,25 @@ def mitigations(facts: Facts, level: str | None, table: tuple[DecisionRule, ...]
     for place, suspect in enumerate(candidates):
         for order, rule in enumerate(table):
             if _holds(rule.when, suspect, facts, level, leading=place == 0):
-                later = suspect is not None and facts.first is not None and suspect.probability < RIVAL * facts.first.probability
+                later = suspect is not None and facts.first is not None and _comes_after(suspect, facts.first)
                 found.append(((later, rule.risk, not rule.reversible, place, order), _fill(rule, suspect, facts)))
+    if facts.verdict == "incident" and all(key[0] for key, _ in found):  # nothing is known to do about the first suspect
+        found.append(((False,), _last_resort(facts)))
     out: dict[tuple[str, str], Mitigation] = {}
     for _, m in sorted(found, key=lambda f: f[0]):
         # a rival's own release can be another one to take back; any other action is tried on one target first
         if m.action == "rollback" or all(m.action != earlier.action for earlier in out.values()):
             out.setdefault((m.action, m.target), m)
-    listed = list(out.values())[:MAX_ACTIONS]
-    if not listed:
-        listed = [_last_resort(facts)]
+    listed = list(out.values())[:MAX_ACTIONS] or [_last_resort(facts)]
     if len(listed) > 1 and facts.verdict == "incident":
         listed = [Mitigation(m.action, m.target, m.reversible, m.why, f"{m.verify} {ONE_AT_A_TIME}") for m in listed]
     return tuple(listed)
+
+
+def _comes_after(suspect: Suspect, first: Suspect) -> bool:
+    """Whether a suspect is no rival of the first: much less likely, or a change that may have brought the same thing, or not."""
+    same = suspect.subject == first.subject and first.change_id is None and suspect.change_id is not None
+    return same or suspect.probability < RIVAL * first.probability
 
 
 def is_unsafe(facts: Facts) -> bool:

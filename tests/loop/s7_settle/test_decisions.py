@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rca_kit.errors import BadInput
@@ -106,3 +108,11 @@ def test_a_wrong_table_is_told(tmp_path, text, says):
 def test_names_with_braces_from_the_data_stay_text(f):
     found = mitigations(f.facts(suspects=(f.suspect("data", "feature:{0.__class__}", None),)), "SEV2", TABLE)
     assert any("{0.__class__}" in m.target for m in found)
+
+
+def test_a_change_that_may_have_brought_the_thing_is_not_the_first_to_be_taken_back(f):
+    thing = f.suspect("infra", "component:store", None, 0.6)
+    perhaps = replace(f.suspect("infra", "component:store", "chg-1", 0.3), rank=2)
+    assert actions(f, metric="latency_p95", suspects=(thing, perhaps), kind="infra_change")[0] == "cached_features"
+    other = replace(perhaps, subject="component:server")
+    assert actions(f, metric="latency_p95", suspects=(thing, other), kind="infra_change")[0] == "rollback"
