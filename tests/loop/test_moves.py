@@ -11,15 +11,8 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import (
-    Move,
-    beyond_a_weekend,
-    clumping,
-    event_log_p,
-    lone_weekend,
-    scan_all,
-    together,
-)
+from rca_kit.loop.reading.believed import clumping, event_log_p
+from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, without
 from rca_kit.loop.reading.series import Series

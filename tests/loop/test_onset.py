@@ -13,8 +13,9 @@ import pytest
 
 import rca_kit
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.believed import exceedance_log_p
 from rca_kit.loop.reading.derived import _level
-from rca_kit.loop.reading.detect import Move, exceedance_log_p, scan_all
+from rca_kit.loop.reading.detect import Move, scan_all
 from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.reading.series import Series

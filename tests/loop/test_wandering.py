@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.reading.detect import beyond_its_wandering
+from rca_kit.loop.reading.believed import beyond_its_wandering
 from rca_kit.loop.s4_suspects.checks.clock import clock
 from rca_kit.stats.stepscan import step_scan
 

@@ -15,20 +15,9 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.arrivals import as_known, known_until
+from rca_kit.loop.reading.believed import clumping
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import (
-    OUTCOMES,
-    SHAKY,
-    SHARED_DROP,
-    SHARP_Z,
-    Move,
-    clumping,
-    observe,
-    scan_all,
-    season_of,
-    together,
-    worse,
-)
+from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, scan_all, season_of, together, worse
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.loop.reading.week import weekend_ahead

@@ -183,7 +183,7 @@ def alike(a: Floats, b: Floats) -> bool:
 
 
 def cut_along(room: Room, clue: Clue) -> bool:
-    """Whether decisions are cut elsewhere because the scores have another scale: as many are positive, and they are as right."""
+    """Whether decisions are cut elsewhere because the scores have another scale: as many are positive as before."""
     score, rate = room.columns.score, room.readings.get("positive_rate")
     if clue.signature != "threshold" or score is None or rate is None or rate.before is None or rate.after is None:
         return False
