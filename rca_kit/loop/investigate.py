@@ -174,7 +174,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     if verdict.verdict == "incident" and not fixed and not named:
         again = dated_again(prepared, picture, room, outcomes, found_scope, found_symptom)
     if again is not None and (picture.onset is None or (doubts and amiss(picture, again))):  # known now, and so are the windows
-        return work(prepared, laid(picture, again), say, 0)
+        worked = work(prepared, laid(picture, again), say, 0)
+        if picture.onset is None or worked.suspects.verdict != "no_change":
+            return worked
+        again = None  # between those windows nothing differs: it did not begin there
     if again is not None:
         picture = replace(picture, onset=again)
         room = replace(room, picture=picture)

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from rca_kit.aggregates.cube import BUCKET, Cube
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
@@ -34,6 +35,8 @@ from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION_LEAST, got_worse
 from rca_kit.stats import metrics
 
+Floats = NDArray[np.float64]
+
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
 # strength, and part of the metric's change, from which any clue's rows may date it: what they carry is no older than they
 SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they may put it off
@@ -46,6 +49,7 @@ ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, u
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 FULL_SIGNS = ("error:memory", "error:down", "metric:restart", "metric:memory")  # of a memory that was full
 FILLS = ("mem", "heap", "rss")  # in names of metrics of memory: a leak is the fault; a disk is none until it is full
+MOST_OF_IT = 0.6  # of its way up that a memory must have gone before requests fail: load raises it a little every day
 BLIND_DAY = 86400  # seconds by which the mark of a fault may lead the outcome it explains; labels and caches take hours
 
 
@@ -118,7 +122,9 @@ def by_rows(
     anchor = told_earlier(anchor, moves)
     found_again = joint_onset(together(anchor, moves.values()), grid, moves.values())
     if first is not None:
-        found_again = by_birth(first, anchor, found_again) or found_again
+        clue = marks[int(first.series.name.partition(":")[2])]
+        told = (clue.harm or 0.0) >= ALL_HARM or clue.subject == f"feature:{anchor.series.column}"
+        found_again = by_birth(first, anchor, found_again, told) or found_again
     was = picture.onset
     if was is None or found_again.low > was.low or was.high > found_again.high:
         return found_again
@@ -183,29 +189,41 @@ def by_filling(picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> J
     was, grid = picture.onset, picture.grid
     if was is None or room.main not in picture.series or picture.series[room.main].family not in ("service", "output_nulls"):
         return None
-    if not any(c.signature in FULL_SIGNS and c.strength >= MARK_LEAST for o in outcomes for c in o.clues):
+    full = {c.subject for o in outcomes for c in o.clues if c.signature in FULL_SIGNS and c.strength >= MARK_LEAST}
+    if not full:
         return None
     day, found = DAY_S // grid.width_s, []
     for name, s in picture.series.items():
         if s.family != "component" or not any(w in name.rsplit(":", 1)[-1].lower() for w in FILLS):
             continue
-        since = rising_since(np.asarray(s.buckets(grid.coarse).value, float)[: was.low // grid.coarse])  # before it showed
-        if since is not None and was.index - since[1] * grid.coarse <= day and since[2] * grid.coarse < was.low:
+        if f"component:{s.column}" not in full and not picture.moves[name].moved:  # that of others follows the load of the day
+            continue
+        level, shown = np.asarray(s.buckets(grid.coarse).value, float), was.low // grid.coarse
+        since = rising_since(level[:shown])
+        if since is None or not _filled(level, since[1], shown):
+            continue
+        if was.index - since[1] * grid.coarse <= day and since[2] * grid.coarse < was.low:
             found.append(JointOnset(since[1] * grid.coarse, since[0] * grid.coarse, (since[2] + 1) * grid.coarse - 1, name))
     return min(found, key=lambda o: (o.index, o.lead), default=None)
 
 
-def by_birth(mark: Move, anchor: Move, was: JointOnset) -> JointOnset | None:
+def _filled(level: Floats, since: int, shown: int) -> bool:
+    """Whether a level that rose until something showed had gone most of the way to the highest it ever reached."""
+    start, reached, top = level[since], np.nanmax(level[since:shown]), np.nanmax(level)
+    return bool(np.isfinite(start) and reached - start >= MOST_OF_IT * (top - start))
+
+
+def by_birth(mark: Move, anchor: Move, was: JointOnset, told: bool = False) -> JointOnset | None:
     """The onset by the first rows of a mark that was rare before; None where they are no better witness than the outcome.
 
     Rollouts begin with few rows, too few for an outcome to show. And what an outcome seems to have done before the first of them
-    is doubtful where it was not worse by then.
+    is doubtful where it was not worse by then, or where these rows have all of its change (`told`).
     """
     s, grid = mark.series, mark.series.grid
     born = birth(s.sums[0], s.sums[1], was.index // 2)
     if born is None or abs(born.index - was.index) > BLIND_DAY // grid.width_s:
         return None
-    if born.index > was.high and not _calm_until(anchor, was.low // grid.coarse, born.low // grid.coarse):
+    if born.index > was.high and not told and not _calm_until(anchor, was.low // grid.coarse, born.low // grid.coarse):
         return None
     early = born.index - born.index % grid.coarse if born.low == born.index else born.low
     return JointOnset(born.index, early, min(max(born.high, early + grid.coarse - 1), grid.n - 1), mark.series.name)

@@ -78,6 +78,8 @@ def test_a_mark_dates_what_the_outcome_leaves_open(worse_since: int, since: int,
     told = by_birth(found["mark:0"], found["error_rate"], JointOnset(at, at - 2, at + 2, "error_rate"))
     if worse_since == 40:
         assert told is None
+        all_theirs = by_birth(found["mark:0"], found["error_rate"], JointOnset(at, at - 2, at + 2, "error_rate"), told=True)
+        assert all_theirs is not None and abs(all_theirs.index * grid.width_s / 3600 - since) <= 0.5
     else:
         assert told is not None
         assert abs(told.index * grid.width_s / 3600 - since) <= 0.5

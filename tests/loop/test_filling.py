@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rca_kit.loop.reading.filling import rising_since
+from rca_kit.loop.refine import _filled
 
 
 def leak(since: int, slope: float, seed: int, size: int = 120, noise: float = 1.0, full: float = np.inf) -> np.ndarray:
@@ -49,3 +50,10 @@ def test_the_start_is_that_of_the_best_line_of_all() -> None:
 
     found = rising_since(level)
     assert found is not None and found[1] == min(range(6, level.size - 3), key=left)
+
+
+@pytest.mark.parametrize(("top", "expected"), [(150.0, True), (165.0, True), (400.0, False)])
+def test_what_rose_a_little_before_it_jumped_did_not_fill_up(top: float, expected: bool) -> None:
+    level = np.concatenate([np.full(50, 100.0), np.linspace(100, 150, 50), np.full(30, top)])
+    level[[10, 70, 110]] = np.nan
+    assert _filled(level, 50, 100) is expected

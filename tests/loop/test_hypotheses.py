@@ -242,13 +242,6 @@ def test_names_are_akin_by_a_stem_or_a_short_word(name: str, component: str, exp
     assert akin(name, component) is expected
 
 
-def test_one_score_for_all_fits_no_features_and_no_other_scorer_is_needed_for_it() -> None:
-    fixed = Clue("outputs", "model:", "fallback", "one score for 30% of requests", 0.9)
-    misses = Clue("score_function", "model:", "score_function", "a surrogate misses", 0.9)
-    assert {c.signature for h in two(fixed, misses)[:-1] for c in h.clues} == {"fallback"}
-    faint = Clue("outputs", "model:", "fallback", "one score for 5% of requests", 0.2)
-    assert {c.signature for h in two(faint, misses)[:-1] for c in h.clues} == {"fallback", "score_function"}
-
 
 @pytest.mark.parametrize(("text", "everywhere", "on_mobile"), [
     ("normalise prices on the device", "change:names_subject", "change:names_subject"),

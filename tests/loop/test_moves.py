@@ -12,7 +12,7 @@ import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.believed import clumping, event_log_p
-from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together
+from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together, worse
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, without
 from rca_kit.loop.reading.series import Series
@@ -253,3 +253,13 @@ def test_a_bias_matters_by_what_an_estimate_is_wrong_by_anyway(name: str, change
         series={n: SimpleNamespace(family="quality", log=False) for n in ("bias", "mae")}, before=None,
         level=lambda *_: SimpleNamespace(value=10.0))
     assert Picture.matters(picture, name, 0.0 if name == "bias" else 10.0, change) is matters
+
+
+@pytest.mark.parametrize(("before", "after", "error", "expected"), [
+    (0.007, -0.011, 0.003, False),  # as far on the other side
+    (0.02, -0.05, 0.004, True), (0.01, 0.05, 0.004, True), (0.05, 0.01, 0.004, False), (0.01, 0.016, 0.004, False)])
+def test_a_bias_is_worse_that_lies_further_from_zero_beyond_chance(
+    before: float, after: float, error: float, expected: bool
+) -> None:
+    bias = replace(series("bias", "quality", np.zeros(72), np.ones(72), grid(3)), good="zero")
+    assert worse(bias, after - before, before, error) is expected

@@ -55,3 +55,22 @@ def test_other_answers_explain_mistakes_and_the_world_need_not() -> None:
     assert explained_away([answers, world]) == [answers]
     scores = Clue("score_function", "model:", "score_function", "other scores", 0.9)
     assert world in explained_away([scores, world])
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_one_score_for_all_says_nothing_of_how_the_others_were_scored(other: bool) -> None:
+    from rca_kit.loop.s4_suspects.checks.model import scoring
+    from rca_kit.loop.s4_suspects.checks.recorded import outputs
+
+    rng, frames = np.random.default_rng(4), []
+    for after in (False, True):
+        x = rng.normal(size=(4000, 3))
+        score = 1 / (1 + np.exp(-(x @ ([0.2, 1.0, -0.5] if other and after else [1.0, 0.5, -0.5]))))
+        if after:
+            score[rng.random(4000) < 0.3] = 0.5
+        frames.append(pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "s": score}))
+    columns = Columns("ts", "binary", score="s", features=("a", "b", "c"))
+    room: Any = SimpleNamespace(
+        before=frames[0], after=frames[1], columns=columns, compared={}, clocks=(), inside={}, moved=lambda *_: [], readings={})
+    assert [c.signature for c in outputs(room).clues] == ["fallback"]
+    assert [c.signature for c in scoring(room).clues] == (["score_function"] if other else [])

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from rca_kit.loop.s4_suspects.checks.categories import permuted, permuted_partly
+from rca_kit.aggregates.plan import Columns
+from rca_kit.loop.s4_suspects.checks.categories import permuted, permuted_partly, permuted_with_labels
 
 SHARES = {"18-24": 0.22, "25-34": 0.30, "35-49": 0.28, "50+": 0.20}
 N = 12_000
@@ -56,3 +58,32 @@ def test_few_drifts_go_that_way_by_chance() -> None:
 def test_no_drift_is_no_permutation() -> None:
     rng, p = np.random.default_rng(6), np.array(list(SHARES.values()))
     assert all(permuted_partly(room(), "age", counts(p, rng), counts(p, rng)) is None for _ in range(200))
+
+
+AGES, RATES = list(SHARES), np.array([0.1, 0.2, 0.35, 0.5])
+
+
+def labelled(rng: np.random.Generator, order: list[int], drift: float) -> Any:
+    """Rows before, and after a drift of who comes; the values that are written after are those at the places of `order`."""
+    frames = []
+    for after in (False, True):
+        p = np.array(list(SHARES.values())) * (np.exp(rng.normal(0, drift, 4)) if after else 1.0)
+        true = rng.choice(4, N, p=p / p.sum())
+        y = (rng.random(N) < RATES[true]).astype(float)
+        written = np.array(order)[true] if after else true
+        frames.append(pl.DataFrame({"age": np.array(AGES)[written], "y": y}))
+    columns = Columns("ts", "binary", label="y", positive={"y": 1.0})
+    told: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=columns)
+    nb, na = ({str(k): int(n) for k, n in f["age"].value_counts().iter_rows()} for f in frames)
+    return permuted_with_labels(told, "age", nb, na)
+
+
+def test_labels_bear_witness_of_values_that_changed_places_while_others_came() -> None:
+    found = [labelled(np.random.default_rng(s), [1, 3, 0, 2], 0.06) for s in range(30)]
+    told = [c for c in found if c is not None]
+    assert len(told) >= 20
+    assert all(c.signature == "permuted" and "18-24 -> 25-34" in c.says for c in told)
+
+
+def test_who_comes_brings_his_own_labels_and_has_changed_no_codes() -> None:
+    assert not any(labelled(np.random.default_rng(s), [0, 1, 2, 3], 0.5) for s in range(100))

@@ -16,7 +16,7 @@ from rca_kit.loop.s4_suspects.checks.recorded import _bound
 from rca_kit.loop.s4_suspects.checks.relations import relations, unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
-from rca_kit.loop.s4_suspects.surrogate import fit_gap
+from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 from rca_kit.loop.s4_suspects.verdict import decide
 
 
@@ -55,6 +55,74 @@ def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: boo
     assert not unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
     assert not unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
     assert not unfollowed(followed_room(aged, binary, quality=False), names)
+
+
+def classes_room(change: Any) -> Any:
+    """Labels of three classes that follow four features; `change` as above."""
+    room = followed_room(lambda x, y, r: (x, y), binary=False)
+    for seed, side in ((1, "before"), (2, "after")):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(6000, 4))
+        pull = np.column_stack([x @ [1.0, 0.8, 0.0, 0.5], x @ [0.0, -0.8, 0.9, 0.3], np.zeros(6000)])
+        y = np.array(["billing", "login", "returns"])[np.argmax(pull + rng.gumbel(size=(6000, 3)), axis=1)]
+        if side == "after":
+            x, y = change(x, y, rng)
+        setattr(room, side, pl.DataFrame({**{f"f{i}": x[:, i] for i in range(4)}, "y": y}))
+    room.picture.aggregates.plan.label_kind = "class"
+    room.columns = Columns("ts", "multiclass", label="y", features=("f0", "f1", "f2", "f3"))
+    return room
+
+
+def test_classes_are_asked_all_together_what_they_follow() -> None:
+    names = ["f0", "f1", "f2", "f3"]
+    (clue,) = unfollowed(classes_room(aged), names)
+    assert clue.subject == "feature:f0" and clue.facts["part"] == pytest.approx(0.0, abs=0.08)
+    assert not unfollowed(classes_room(lambda x, y, r: (x, y)), names)
+    assert not unfollowed(classes_room(lambda x, y, r: (x, np.where(r.random(6000) < 0.5, r.permutation(y), y))), names)
+
+
+@pytest.mark.parametrize(("task", "told"), [("ranking", True), ("text", True), ("binary", False)])
+def test_where_labels_judge_the_answer_they_may_fall_with_what_was_served(task: str, told: bool) -> None:
+    room = followed_room(lambda x, y, r: (aged(x, y, r)[0], np.where(r.random(4000) < 0.85, y, 0.0)), binary=True)
+    room.columns = replace(room.columns, task=task)
+    assert [c.subject for c in unfollowed(room, ["f0", "f1", "f2", "f3"])] == (["feature:f0"] if told else [])
+
+
+def test_slopes_are_those_of_least_squares_and_of_several_numbers_walds_statistic() -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(12)
+    xb, xa = rng.uniform(-1, 1, (900, 2)), rng.uniform(-1, 1, (700, 2))
+    noise = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 1600)
+    yb, ya = xb @ [[1.0, 0.5], [0.4, 0.0]] + noise[:900], xa @ [[0.2, 0.4], [0.4, 0.0]] + noise[900:]
+    low, high = np.quantile(xb, [0.01, 0.99], axis=0)
+    fits = [sm.OLS(y[:, 0], sm.add_constant(np.clip(x, low, high))).fit() for x, y in ((xb, yb), (xa, ya))]
+    one = followed(xb, yb[:, 0], xa, ya[:, 0])
+    assert one.z == pytest.approx(np.abs(fits[0].tvalues[1:]), rel=1e-9)
+    lost = (fits[0].params[1:] - fits[1].params[1:]) / np.hypot(fits[0].bse[1:], fits[1].bse[1:])
+    assert np.abs(one.lost) == pytest.approx(np.abs(lost), rel=1e-9)
+    assert one.part == pytest.approx(fits[1].params[1:] / fits[0].params[1:], rel=1e-9)
+    both = followed(xb, yb, xa, ya)  # by brute force: the joint covariance of the slopes of one column on both numbers
+    sides = []
+    for x, y in ((xb, yb), (xa, ya)):
+        design = sm.add_constant(np.clip(x, low, high))
+        slope, *_ = np.linalg.lstsq(design, y, rcond=None)
+        rest = y - design @ slope
+        covariance = np.kron(np.linalg.inv(design.T @ design), rest.T @ rest / (len(x) - 3))
+        sides.append((slope.reshape(-1)[2:4], covariance[2:4, 2:4]))
+    (b, vb), (a, va) = sides
+    assert both.z[0] ** 2 + 5 == pytest.approx(b @ np.linalg.solve(vb, b), rel=1e-9)
+    assert both.lost[0] ** 2 + 5 == pytest.approx((b - a) @ np.linalg.solve(vb + va, b - a), rel=1e-9)
+
+
+def test_several_numbers_together_are_lost_by_chance_as_seldom_as_one() -> None:
+    lost = []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(1200, 5)), rng.normal(size=(1200, 3))
+        y += x[:, :1]
+        lost.append(np.abs(followed(x[:600], y[:600], x[600:], y[600:]).lost))
+    assert np.mean(np.array(lost) > 3.0) <= 0.0027
 
 
 def test_stale_values_explain_that_labels_differ() -> None:

@@ -25,7 +25,7 @@ from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import charges, evidence
 from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
-from rca_kit.loop.s4_suspects.verdict import _first_weekend, _who_comes
+from rca_kit.loop.s4_suspects.verdict import _abrupt, _first_weekend, _who_comes, decide
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -181,6 +181,44 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
+@pytest.mark.parametrize(("later", "hours", "width", "expected"), [
+    (0.30, 0, 0, True),  # from one hour to the next
+    (0.30, 8, 0, False),  # little by little
+    (0.18, 0, 0, False),  # a little
+    (0.30, 0, 5, False)])  # nobody knows when
+def test_no_weekend_doubles_a_share_within_an_hour(later: float, hours: float, width: float, expected: bool) -> None:
+    room = weekend_room(0.9, 2.0, MONDAY - timedelta(hours=24), family="mix")
+    grid, step = room.picture.grid, 3600 / room.picture.grid.width_s
+    at = np.arange(grid.n) / step - 21.6
+    share = 0.15 + (later - 0.15) * np.clip((at + 0.01) / max(hours, 0.01), 0, 1)
+    n = np.full(grid.n, 800 / step)
+    room.picture.anchor.series.sums, room.picture.anchor.series.coarse = (share * n, n), False
+    room.picture.anchor.series.grid = grid
+    middle = int(21.6 * step)
+    room.picture.onset = SimpleNamespace(index=middle, low=middle - int(width * step), high=middle)
+    assert _abrupt(room) is expected
+
+
+@pytest.mark.parametrize(("off", "expected"), [(0.2, True), (0.02, False), (-0.2, True)])
+def test_a_new_value_whose_requests_are_scored_amiss_is_an_incident(off: float, expected: bool) -> None:
+    rng = np.random.default_rng(3)
+    score = rng.beta(2, 5, 6000)
+    new = np.arange(6000) < 1200
+    y = (rng.random(6000) < np.clip(score - off * new, 0, 1)).astype(float)
+    frame = pl.DataFrame({"client": np.where(new, "v9", "v8"), "s": score, "y": y})
+    columns = Columns("ts", "binary", score="s", label="y", segments=("client",), features=("client",))
+    picture = SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary")))
+    room: Any = SimpleNamespace(
+        before=frame.with_columns(client=pl.lit("v8")), after=frame, harm=lambda *_: None, columns=columns, inside={},
+        picture=picture, readings={})
+    clue = _category(room, "client")
+    assert clue is not None and clue.signature == "new_category" and clue.facts["amiss_z"] >= 0
+    quiet = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})
+    asked: Any = SimpleNamespace(readings={}, picture=quiet, moved=lambda *_: [], main="auc", compared={}, columns=columns)
+    verdict = decide(asked, (Outcome("categories", "t", "upstream", "free", (clue,)),))
+    assert (verdict.verdict == "incident") is expected
+
+
 @pytest.mark.parametrize(("signature", "column", "expected"), [
     ("mix", "market", True), ("drift", "market", True), ("drift", "amount", False), ("lull", "market", False)])
 def test_who_comes_is_told_by_segments(signature: str, column: str, expected: bool) -> None:
@@ -270,7 +308,7 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
 
     def told(column: str, before: list[str], after: list[str]) -> Clue | None:
         frames = [pl.DataFrame({column: rng.choice(v, 2000)}) for v in (before, after)]
-        columns = SimpleNamespace(segments=(column,))
+        columns = SimpleNamespace(segments=(column,), score=None)
         room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={})
         return _category(room, column)
 

@@ -35,6 +35,7 @@ WANDERERS = ("input", "nulls", "output")  # families whose level all requests of
 OUTCOMES = ("quality", "service", "kpi", "output_nulls")  # what an alert is about: few, beside a hundred series around them
 FIRST_SHARE = 0.08  # the log must hold some "before": no onset in its first twelfth
 PROFILE_DROP = 4.0  # z squared below its maximum that still counts as the same onset (about 95 %)
+FURTHER = 2.0  # standard errors by which a metric that should be zero must have moved away from it
 SHARP_Z, SHARED_DROP = 10.0, 12.0  # z of a step that dates others; z squared that the anchor may lose by beginning with it
 WAVE_DAYS = 0.5  # half a day's wave looks like a ramp: below this a season cannot be told from a change at all
 WEEKEND_LEAST = 1 / 12  # days of weekend and of working days that must be seen to tell them apart
@@ -84,10 +85,13 @@ class Move:
         return int(near.min()), int(near.max())
 
 
-def worse(series: Series, change: float, before: float = 0.0) -> bool | None:
-    """Whether a change is for the worse; None where the metric has no good direction."""
+def worse(series: Series, change: float, before: float = 0.0, error: float = 0.0) -> bool | None:
+    """Whether a change is for the worse; None where the metric has no good direction.
+
+    What should be zero and lies as far on the other side now is no worse: it must be further away beyond chance (`error`).
+    """
     if series.good == "zero":
-        return abs(before + change) > abs(before)
+        return abs(before + change) > abs(before) + (FURTHER * error if math.isfinite(error) else 0.0)
     if series.good is None or change == 0 or not math.isfinite(change):
         return None
     return (change < 0) == (series.good == "higher")

@@ -21,7 +21,7 @@ from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, M
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.loop.reading.week import weekend_ahead
-from rca_kit.stats.rates import Difference, difference, overdispersion
+from rca_kit.stats.rates import Z95, Difference, difference, overdispersion
 
 Floats = NDArray[np.float64]
 
@@ -152,7 +152,7 @@ class Picture:
             n_after=_count(a.n),
             p_value=_finite(d.p_value),
             moved=bool(strong and matters),
-            worse=worse(s, d.change, b.value),
+            worse=worse(s, d.change, b.value, (d.high - d.low) / (2 * Z95)),
             note="" if strong == matters or not strong else "beyond chance, too small to matter",
         )
 

@@ -207,7 +207,6 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
     routed = any(c.signature == "rerouted" and c.facts.get("stand_in") and c.strength >= FAULT_LEAST for c in clues)
     spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
     doubled = any(c.signature == "duplicates" for c in clues)
-    stood_in = any(c.signature == "fallback" and c.strength >= FAULT_LEAST for c in clues)  # one score for all fits no features
     # other answers to the same requests are wrong more often, whatever the truth did
     answered = any(c.signature == "score_function" and "answers" in c.facts and c.strength >= FAULT_LEAST for c in clues)
     aged = any(c.signature == "stale" and c.facts.get("labels") for c in clues)  # labels stopped following it alone
@@ -217,7 +216,6 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
         if not (c.subject in faulty and c.signature in DRIFTS)
         and not (c.subject in spoilt and c.signature == "stale")
         and not (routed and c.signature in ("version", "score_function"))
-        and not (stood_in and c.signature == "score_function")
         and not (aged and c.signature == "concept")
         and not (answered and c.signature in ("concept", "labels_moved"))
         and not (doubled and c.signature in ("surge", "metric:requests"))

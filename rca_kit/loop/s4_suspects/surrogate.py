@@ -18,6 +18,7 @@ MIN_ROWS = 300  # fewer rows than this a side fit noise
 FIT_ROWS = 5000
 ODD_LEAST, ODD_REST = 0.5, 0.3  # strength from which one version's rows carry the gap, and up to which the others' are fine
 MAX_LEVELS = 60  # categories told apart; the rest share a code
+SPARE = 5.0  # chi-square a degree of freedom that comes by itself, far out in the tail
 LINK_LEAST = 0.12  # correlation before that is worth watching
 LINK_Z = 7.0  # Fisher z of its change; hundreds of pairs are looked at
 LINK_LOST = 0.3  # share of the correlation that must be lost
@@ -176,8 +177,8 @@ def followed(xb: Floats, yb: Floats, xa: Floats, ya: Floats) -> Slopes:
     ----------
     xb, xa : (rows, columns) array of float
         NaN is taken for the mean; values beyond the 1st and 99th percentile of before for these.
-    yb, ya : (rows,) array of float
-        Rows without a value are left out.
+    yb, ya : (rows,) or (rows, m) array of float
+        Rows without a value are left out. Of m numbers, as are m + 1 classes, z is that of all together (Wald's statistic).
 
     Returns
     -------
@@ -196,18 +197,27 @@ def followed(xb: Floats, yb: Floats, xa: Floats, ya: Floats) -> Slopes:
     middle = np.nanmean(np.clip(xb, low, high), axis=0)
     spread = np.maximum(np.nanstd(np.clip(xb, low, high), axis=0), 1e-12)
     fits = []
-    for x, y in ((xb, yb), (xa, ya)):
-        known = np.isfinite(y)
+    for x, y in ((xb, yb.reshape(len(yb), -1)), (xa, ya.reshape(len(ya), -1))):
+        known = np.isfinite(y).all(1)
         design = np.column_stack([np.ones(int(known.sum())), np.nan_to_num((np.clip(x, low, high) - middle) / spread)[known]])
         inverse = np.linalg.pinv(design.T @ design)
         slope = inverse @ (design.T @ y[known])
         rest = y[known] - design @ slope
-        noise = float(rest @ rest) / max(len(rest) - design.shape[1], 1)
-        fits.append((slope[1:], np.sqrt(np.maximum(np.diag(inverse)[1:] * noise, 1e-300))))
-    (b, eb), (a, ea) = fits
-    sign = np.where(b < 0, -1.0, 1.0)
-    part = sign * a / np.maximum(np.abs(b), 1e-300)
-    return Slopes(b / eb, part, (np.abs(b) - sign * a) / np.hypot(eb, ea))
+        noise = rest.T @ rest / max(len(rest) - design.shape[1], 1)
+        fits.append((slope[1:], np.maximum(np.diag(inverse)[1:], 1e-300)[:, None, None] * noise))
+    (b, vb), (a, va) = fits
+    weight = np.linalg.pinv(vb)
+    part = np.einsum("ji,jik,jk->j", a, weight, b) / np.maximum(np.einsum("ji,jik,jk->j", b, weight, b), 1e-300)
+    return Slopes(_wald(b, vb), part, np.where(part < 1, 1, -1) * _wald(b - a, vb + va))
+
+
+def _wald(x: Floats, covariance: Floats) -> Floats:
+    """Distance of each row of x from 0 in standard errors; of m numbers as far as one number as unlikely would be, about.
+
+    Where it is 5, chi-square of m degrees of freedom is larger than of one by five a degree, or less.
+    """
+    square = np.einsum("ji,jik,jk->j", x, np.linalg.pinv(covariance), x)
+    return np.asarray(np.sqrt(np.maximum(square - SPARE * (x.shape[1] - 1), 0.0)))
 
 
 @dataclass(frozen=True)

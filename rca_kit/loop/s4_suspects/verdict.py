@@ -14,6 +14,7 @@ from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_or_along
 from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.stats.rates import rate_z
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -48,6 +49,7 @@ FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
+AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
@@ -56,6 +58,7 @@ MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mi
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
 EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
+HOUR_ROWS, JUMP_Z, JUMP = 100, 5.0, 1.4  # requests of an hour; standard errors and times by which a share jumps within it
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
 
@@ -103,6 +106,9 @@ def decide(
     beside = [c for c, z in new if z >= BESIDE_Z or (z >= ODD_BESIDE_Z and c.subject in odd)]
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
+    strange = [c for c in clues if c.facts.get("amiss_z", 0.0) >= BESIDE_Z and c.facts.get("amiss", 0.0) >= AMISS]
+    if strange:
+        return Verdict("incident", f"{_first(strange)}, and the scores of these are off, while those of all others are not")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
@@ -175,7 +181,7 @@ def _first_weekend(room: Room) -> bool:
     """Whether traffic or its mix moved as the first weekend (or working days) of the log began: nothing tells what is usual."""
     picture = room.picture
     anchor, grid = picture.anchor, picture.grid
-    if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None:
+    if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None or _abrupt(room):
         return False
     start = picture.onset.index // grid.coarse if picture.onset is not None else anchor.fit.start
     off, edge = grid.weekend(coarse=True), int(WEEKEND_EDGE // grid.coarse_s)
@@ -186,6 +192,24 @@ def _first_weekend(room: Room) -> bool:
         if began and end > start and float(kind[start:end].mean()) >= WEEKEND_PART:
             return True
     return False
+
+
+def _abrupt(room: Room) -> bool:
+    """Whether the share of those who come jumped from one hour to the next, as no weekend does: people get up one by one."""
+    anchor, onset = room.picture.anchor, room.picture.onset
+    if anchor is None or onset is None or anchor.series.family != "mix":
+        return False
+    grid = anchor.series.grid
+    step, width = (grid.coarse, grid.coarse_s) if anchor.series.coarse else (1, grid.width_s)
+    low, high, hour = min(onset.low, onset.index) // step, max(onset.high, onset.index) // step, max(3600 // width, 1)
+    if high - low > hour:
+        return False
+    sides = slice(max(low - hour, 0), low), slice(high + 1, high + 1 + hour)
+    (k0, n0), (k1, n1) = (tuple(float(x[side].sum()) for x in anchor.series.sums[:2]) for side in sides)
+    if min(n0, n1) < HOUR_ROWS:
+        return False
+    was, now = k0 / n0, k1 / n1
+    return abs(rate_z(k0, n0, k1, n1)) >= JUMP_Z and max(was, now) >= JUMP * min(was, now)
 
 
 def _quality_known(room: Room) -> bool:

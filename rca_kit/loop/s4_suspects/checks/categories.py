@@ -12,7 +12,7 @@ from scipy.special import chdtrc
 
 from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues
+from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.stats.rates import rate_z
 
@@ -26,6 +26,9 @@ PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 
 # of a permutation under way: number of values (fewer can go few ways, more too many), chi-square per value that must have moved,
 # least part of the way, least probability of what is left, and the strength: one drift in ten goes that way by chance
 PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6), 10.0, 0.2, 0.1, 0.7
+# of a permutation that labels bear witness of: part of it by which the sorted shares may differ, and part of the labels' movement
+# that may be left when each value is held against the one whose place it took
+PERMUTED_ROUGHLY, WENT_ALONG = 0.25, 0.25
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -105,8 +108,26 @@ def _category(room: Room, column: str) -> Clue | None:
             fresh_share,
             harm,
             where,
+            facts=amiss(room, bad) if kind == "new_category" else {},
         )
     return _reshuffled(room, column, nb, na) or _permuted_inside(room, column)
+
+
+def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
+    """How far scores are off in some rows after beyond all others at the same time, in standard deviations, and its z.
+
+    Who was not there before may have other labels, but a model that knows what it is told of them has no other bias.
+    """
+    c = room.columns
+    if c.score is None or c.label is None or room.picture.aggregates.plan.label_kind == "class":
+        return {}
+    off = numbers(room.after, c.score) - numbers(room.after, c.label, c.positive.get(c.label))
+    here, rest = off[rows & np.isfinite(off)], off[~rows & np.isfinite(off)]
+    if min(here.size, rest.size) < ROW_MIN or not rest.std() > 0:
+        return {}
+    gap = float(here.mean() - rest.mean())
+    error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
+    return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
 
 
 def _replaced_inside(room: Room, column: str, fresh: list[str]) -> bool:
@@ -217,7 +238,43 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
             room.harm(np.zeros(room.before.height, bool), bad),
             {"column": column, "op": "in", "values": [values[i]]},
         )
-    return permuted(column, nb, na) or permuted_partly(room, column, nb, na)
+    return permuted(column, nb, na) or permuted_partly(room, column, nb, na) or permuted_with_labels(room, column, nb, na)
+
+
+def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The same shares under other values, roughly, and the labels of each value went with its share.
+
+    Who comes changes a little from day to day, and the shares do not end exactly where others were. Then the labels tell: under
+    a drift each value keeps the mean of its own labels, under a permutation it has that of the value whose place it took. Both
+    are measured by chi-square over the values.
+    """
+    c, values = room.columns, sorted(nb)
+    if c.label is None or len(values) < PARTLY_VALUES[0] or set(na) != set(nb):
+        return None
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na[v] / ta for v in values])
+    moved, left = 0.5 * np.abs(p - q).sum(), 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
+    was = np.empty(len(values), int)
+    was[np.argsort(q, kind="stable")] = np.argsort(p, kind="stable")  # whose place each value took
+    if moved <= PERMUTED_LEAST or left > PERMUTED_ROUGHLY * moved:
+        return None
+    sides = [_means(f, column, values, numbers(f, c.label, c.positive.get(c.label))) for f in (room.before, room.after)]
+    (mb, eb), (ma, ea) = sides
+    stayed, went = ((ma - mb) ** 2 / (ea + eb)), ((ma - mb[was]) ** 2 / (ea + eb[was]))
+    if not np.isfinite(stayed).all() or stayed.sum() < PARTLY_CLEAR * len(values) or went.sum() > WENT_ALONG * stayed.sum():
+        return None
+    goes = ", ".join(f"{values[w]} -> {values[i]}" for i, w in enumerate(was) if i != w)
+    says = f"{column}: the values have swapped places ({goes}): their shares did, and the labels with them"
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, float(moved))
+
+
+def _means(frame: pl.DataFrame, column: str, values: list[str], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Mean of y by value of a column, and its squared standard error; NaN where fewer than two rows have it."""
+    told = pl.DataFrame({"value": frame[column].cast(pl.String), "y": y}).filter(pl.col("y").is_finite())
+    by = told.group_by("value").agg(m=pl.col("y").mean(), v=pl.col("y").var() / pl.len())
+    rows = {str(v): (m, e) for v, m, e in by.iter_rows()}
+    both = np.array([rows.get(v, (np.nan, np.nan)) for v in values], float)
+    return both[:, 0], both[:, 1]
 
 
 def permuted_partly(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:

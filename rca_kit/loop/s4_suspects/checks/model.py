@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.plan import Columns
+from rca_kit.loop.s4_suspects.checks.recorded import one_score
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
@@ -179,6 +180,9 @@ def scoring(room: Room) -> Outcome:
     if answered is not None:
         return Outcome("score_function", title, "model", "seconds", (answered,))
     scores = (numbers(room.before, c.score), numbers(room.after, c.score))
+    stand_in = one_score(*(usable(s) for s in scores))
+    if stand_in is not None:  # one score for all fits no features: the scorer is asked of the others
+        scores[1][scores[1] == stand_in[0]] = np.nan
     gap = fit_gap(room.before, room.after, c.features, *scores, groups=c.model_version)
     if gap is None:
         return Outcome("score_function", title, "model", "seconds", not_applicable="too few scored rows before or after")

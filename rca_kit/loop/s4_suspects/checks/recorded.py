@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.stats.rates import rate_z
 
 Floats = NDArray[np.float64]
@@ -66,6 +67,9 @@ def labels(room: Room) -> Outcome:
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
     if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
         steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
+        bias = room.readings.get("bias")
+        if bias is not None and not room.picture.matched:  # at night others come, and scores know a part of it
+            steady = steady and bias.moved
         calm = room.business_calm is not False and not room.inside  # people who changed have other labels, rightly
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
@@ -106,6 +110,17 @@ def _bound(value: float, after: Floats, before: Floats, share: float) -> str:
     return ""
 
 
+def one_score(before: Floats, after: Floats) -> tuple[float, float, float, float] | None:
+    """Give the score that many requests share and hardly any did before, its shares before and after, and z; None without one."""
+    if min(after.size, before.size) <= ROW_MIN:
+        return None
+    values, counts = np.unique(after, return_counts=True)
+    value, top = float(values[int(np.argmax(counts))]), float(counts.max() / after.size)
+    was = float((before == value).mean())
+    z = rate_z(was * before.size, before.size, top * after.size, after.size)
+    return (value, was, top, z) if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top else None
+
+
 def outputs(room: Room) -> Outcome:
     """Scores that are missing, constant, or moved."""
     title, c = "Scores and decisions", room.columns
@@ -128,17 +143,13 @@ def outputs(room: Room) -> Outcome:
                 {"column": c.score, "op": "null"},
             )
         )
-    a, b = numbers(room.after, c.score), numbers(room.before, c.score)
-    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if min(a.size, b.size) > 200:
-        values, counts = np.unique(a, return_counts=True)
-        value, top = float(values[int(np.argmax(counts))]), float(counts.max() / a.size)
-        was = float((b == value).mean())
-        z = rate_z(was * b.size, b.size, top * a.size, a.size)
-        if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top:
-            where = {"column": c.score, "op": "equal", "value": value}
-            text, strength = f"one score ({value:.4g}) for {top:.1%} of requests, {was:.1%} before", float(z / (z + 5))
-            bound = _bound(value, a, b, top)
-            subject, signature = ("threshold", "threshold") if bound else ("model:", "fallback")
-            clues.append(Clue("score_constant", subject, signature, bound + text, strength, None, top - was, None, where))
+    b, a = (usable(numbers(f, c.score)) for f in (room.before, room.after))
+    same = one_score(b, a)
+    if same is not None:
+        value, was, top, z = same
+        where = {"column": c.score, "op": "equal", "value": value}
+        text, strength = f"one score ({value:.4g}) for {top:.1%} of requests, {was:.1%} before", float(z / (z + 5))
+        bound = _bound(value, a, b, top)
+        subject, signature = ("threshold", "threshold") if bound else ("model:", "fallback")
+        clues.append(Clue("score_constant", subject, signature, bound + text, strength, None, top - was, None, where))
     return Outcome("outputs", title, "model", "free", as_clues(clues), "scores are present and vary")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
+from rca_kit.loop.s4_suspects.checks.model import CLASSES_ASKED, INPUT_MOVED
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.surrogate import LINK_Z, Encoder, Link, broken_links, followed
 
+Floats = NDArray[np.float64]
+
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 # labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
 FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+# where labels say how good an answer was, they fall with it: then z of what is lost, and part left at most
+OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
@@ -51,8 +56,7 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     Values of another hour, or of somebody else, keep their distribution and lose what they told. When the world moves, or labels
     are wrong, labels follow everything less.
     """
-    c = room.columns
-    if c.label is None or not _asked(room):
+    if room.columns.label is None or not _asked(room):
         return []
     moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
     moved |= {n for n, inside in room.inside.items() if here is not None and inside.where == here.where}
@@ -60,16 +64,19 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     if len(quiet) < 3:
         return []
     frames = (room.before, room.after) if here is None else (room.before.filter(here.before), room.after.filter(here.after))
-    sides = [(np.column_stack([numbers(f, n) for n in quiet]), numbers(f, c.label, c.positive.get(c.label))) for f in frames]
-    rows = [int(np.isfinite(y).sum()) for _, y in sides]
-    if min(rows) < FOLLOW_ROWS:
+    xb, xa = (np.column_stack([numbers(f, n) for n in quiet]) for f in frames)
+    yb, ya = _told(room, frames)
+    rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
+    if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
         return []
-    level = abs(float(np.nanmean(sides[1][1]) - np.nanmean(sides[0][1]))) / max(float(np.nanstd(sides[0][1])), 1e-12)
-    if level > max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1])):  # what is served to the model does not move the truth
+    levels = np.abs(np.nanmean(ya, 0) - np.nanmean(yb, 0)) / np.maximum(np.nanstd(yb, 0), 1e-12)
+    stayed = levels.max() <= max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1]))
+    if not stayed and room.columns.task not in OF_ANSWERS:  # what is served does not move the truth
         return []
-    slopes = followed(*sides[0], *sides[1])
-    told = np.abs(slopes.z) >= FOLLOWED
-    less = told & (slopes.lost >= LOST_Z) & (slopes.part <= STILL_FOLLOWED) & (slopes.part >= -0.5)
+    slopes = followed(xb, yb, xa, ya)
+    told = slopes.z >= FOLLOWED
+    least, most = (LOST_Z, STILL_FOLLOWED) if stayed else CLEARLY_LOST
+    less = told & (slopes.lost >= least) & (slopes.part <= most) & (slopes.part >= -0.5)
     rest = told & ~less
     if not less.any() or less.sum() > rest.sum() or not HOLD[0] <= float(np.median(slopes.part[rest])) <= HOLD[1]:
         return []
@@ -88,9 +95,21 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     ]
 
 
+def _told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[Floats]:
+    """Labels before and after as columns of numbers; of classes, for each of the commonest, whether it is this one."""
+    c, label = room.columns, room.columns.label or ""
+    if room.picture.aggregates.plan.label_kind != "class":
+        return [numbers(f, label, c.positive.get(label))[:, None] for f in frames]
+    sides = [f[label].cast(pl.String) for f in frames]
+    counts = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", label], descending=[True, False])
+    common = counts[label].to_list()[: min(CLASSES_ASKED, counts.height - 1)]
+    asked = [[(s == name).cast(pl.Float64).fill_null(np.nan).to_numpy().astype(float) for name in common] for s in sides]
+    return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]
+
+
 def _asked(room: Room) -> bool:
-    """Whether labels, where there are any, are numbers, and quality moved."""
-    return room.picture.aggregates.plan.label_kind != "class" and bool(room.moved("quality"))
+    """Whether quality moved, of all or in one segment."""
+    return bool(room.moved("quality", "segment"))
 
 
 def worst_segment(room: Room) -> Inside | None:
