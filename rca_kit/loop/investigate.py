@@ -24,12 +24,12 @@ from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import dated_again
-from rca_kit.loop.relaid import amiss, laid, since_spoilt
+from rca_kit.loop.relaid import amiss, laid, since_spoilt, since_version
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
-from rca_kit.loop.s3_scope.firsts import first_of_value, first_of_version, when_changed
+from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_value, first_of_version, when_changed
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.narrow import scope_of
@@ -164,6 +164,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         spoilt = since_spoilt(prepared, picture, room, outcomes)
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)
+        rolled = since_version(prepared, picture, outcomes)
+        worked = work(prepared, rolled, say, 0) if rolled is not None else None
+        if worked is not None and accuses_version(worked.suspects):
+            return worked
     found_scope = scope_of(prepared, picture, room, outcomes, found_symptom, verdict)
     hurt = lost or named or judged.hurt
     if hurt and verdict.verdict == "incident" and (lost or named or not found_scope.segments):  # that fall made the verdict

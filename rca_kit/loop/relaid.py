@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.birth import birth
+from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import CIRCUMSTANCES, QUIET_LEAST, Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room
+from rca_kit.loop.s4_suspects.checks.model import scoring
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
+OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 RECENT = 0.01  # part of the log that an alert may be about
 
 
@@ -32,6 +36,25 @@ def at_version(picture: Picture) -> Picture | None:
     ]
     latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
     return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...]) -> Picture | None:
+    """The picture laid around a new version's first requests, where it scored otherwise before the symptom showed, within a day.
+
+    Another model shows in its scores at once; in outcomes when enough of them have come, or in busy hours.
+    """
+    strong = [c for o in outcomes for c in o.clues if c.signature == "score_function" and c.strength >= OTHER_SCORES]
+    aligned = at_version(picture) if strong and picture.onset is not None else None
+    if aligned is None or aligned.onset is None or picture.onset is None:
+        return None
+    grid, lead = picture.grid, picture.onset.low - aligned.onset.high
+    if not 0 < lead <= DAY_S // grid.width_s:
+        return None
+    until = replace(aligned, windows=(aligned.windows[0], Window(aligned.windows[1].start, grid.time(picture.onset.low))))
+    before, after, matched = weigh(grid, until.windows)
+    between = make_room(prepared, replace(until, before=before, after=after, matched=matched), ())
+    other = [c for c in scoring(between).clues if c.signature == "score_function" and c.strength >= OTHER_SCORES / 2]
+    return aligned if other else None
 
 
 def just_before(picture: Picture) -> Picture:

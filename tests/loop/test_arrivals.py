@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rca_kit.loop.reading.arrivals import as_known, known_until, still_arriving
+from rca_kit.loop.reading.arrivals import as_known, known_by_delay, known_until, still_arriving
 from rca_kit.stats.stepscan import step_scan
 
 from .made_series import grid, moves_of, series
@@ -66,3 +66,34 @@ def test_positive_labels_that_come_late_are_no_fall_of_their_rate(flipped: float
         moves = moves_of(*as_known(given, known).values(), over=over)
         told.append(moves["label_rate"].moved or moves["precision"].moved)
     assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(("slower", "expected"), [(6.0, True), (3.0, True), (1.0, False)])
+def test_how_long_labels_of_one_kind_are_missing_is_told_by_old_rows(slower: float, expected: bool) -> None:
+    """Against brute force: the age at which a tenth of the slower kind's lead in waiting is left."""
+    told = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(6000) < 0.2).astype(float)
+        delay = rng.exponential(3600 * np.where(y > 0, slower, 1.0))
+        told.append(known_by_delay(delay, y, rng.uniform(3, 9, 6000) * DAY))
+    if not expected:
+        assert all(t is None for t in told)
+        return
+    ages = np.linspace(0, 3600 * 40, 4000)
+    come = [1 - np.exp(-ages / 3600 / s) for s in (slower, 1.0)]
+    rate = 0.2 * come[0] / np.maximum(0.2 * come[0] + 0.8 * come[1], 1e-12)
+    truth = ages[np.flatnonzero(np.abs(rate - 0.2) / 0.4 > 0.05)[-1]]
+    assert all(t is not None and 0.6 * truth <= t <= 1.4 * truth for t in told)
+
+
+def test_delays_that_a_short_log_cannot_hold_tell_nothing() -> None:
+    rng = np.random.default_rng(3)
+    y, age = (rng.random(6000) < 0.2).astype(float), rng.uniform(0, 2, 6000) * DAY
+    delay = rng.exponential(DAY * np.where(y > 0, 3.0, 1.0))
+    delay[delay > age] = np.nan
+    assert known_by_delay(delay, y, age) is None
+    assert known_by_delay(delay[:500], y[:500], age[:500]) is None

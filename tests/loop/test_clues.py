@@ -137,6 +137,17 @@ def test_the_sun_follows_the_hour_and_is_no_clock() -> None:
     assert clock_features(frame, Columns("ts", "binary", features=("hour", "sun"))) == {"hour": 0}
 
 
+@pytest.mark.parametrize(("column", "expected"), [("hour", True), ("part", False), ("shift", False)])
+def test_a_clock_that_was_set_wrong_for_a_while_is_still_one(column: str, expected: bool) -> None:
+    at = [MONDAY + timedelta(minutes=5 * i) for i in range(12 * 24 * 5)]
+    wrong = np.arange(len(at)) >= 4 * 12 * 24  # the last day of five
+    hour = np.array([t.hour for t in at])
+    told = (hour + np.where(wrong, 10, 0)) % 24
+    busy = np.where(wrong, RNG.integers(0, 9, hour.size), hour // 12)  # of night and day there are two
+    frame = pl.DataFrame({"ts": at, "hour": told, "part": busy, "shift": np.where(wrong, 7, (hour // 8) % 3) * 1.0})
+    assert (column in clock_features(frame, Columns("ts", "binary", features=(column,)))) is expected
+
+
 @pytest.mark.parametrize(("zone", "minutes"), [(60, 0), (330, 30), (345, 45), (-210, 30)])
 def test_clocks_of_zones_of_half_an_hour_are_clocks(zone: int, minutes: int) -> None:
     at = [MONDAY + timedelta(minutes=3 * i) for i in range(20 * 24 * 2)]

@@ -14,7 +14,7 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.checks import traffic
-from rca_kit.loop.s4_suspects.checks.categories import _category, same_under_mapping
+from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place, same_under_mapping
 from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, components, failing_stage, metric_kind
@@ -181,6 +181,18 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
+@pytest.mark.parametrize(("after", "expected"), [
+    ({"clear": 30, "blue": 280, "green": 350, "X-TRA": 340}, True),  # nine in ten hosts write it
+    ({"blue": 280, "green": 350, "X-TRA": 370}, True),
+    ({"clear": 260, "blue": 190, "green": 240, "X-TRA": 310}, False),  # guests take from all alike
+    ({"clear": 30, "blue": 450, "green": 350, "X-TRA": 170}, False),  # somebody else took most of the place
+])
+def test_a_new_name_in_the_place_of_an_old_one_is_told_from_guests(after: dict[str, int], expected: bool) -> None:
+    before = {"clear": 370, "blue": 280, "green": 350}
+    more = {v: 20 * n for v, n in after.items()}
+    assert _took_place({v: 20 * n for v, n in before.items()}, more, {"X-TRA": more["X-TRA"]}) is expected
+
+
 @pytest.mark.parametrize(("later", "hours", "width", "expected"), [
     (0.30, 0, 0, True),  # from one hour to the next
     (0.30, 8, 0, False),  # little by little
@@ -228,7 +240,7 @@ def test_who_comes_is_told_by_segments(signature: str, column: str, expected: bo
 
 
 @pytest.mark.parametrize(("start", "hours", "expected"), [
-    (0.9, 24, True), (1.1, 24, True), (1.6, 24, False),
+    (0.9, 24, True), (1.1, 24, True), (1.7, 24, False),
     (0.3, 8, True),  # eight hours of a Sunday, and then working days
     (2.2, 52, True),  # a Friday evening, a weekend, and then working days
     (2.9, 68, False),  # a Friday from the morning on

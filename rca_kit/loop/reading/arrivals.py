@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
 GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall from the first half of the open ones to the second
+# rows with a delay that tell how labels come; how many of the first make a mean; standard deviations by which it may differ
+DELAYS_LEAST, DELAYS_FIRST, ALIKE = 1000, 30, 0.05
 SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
 LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 
@@ -116,6 +118,45 @@ def known_until(series: Mapping[str, Series]) -> int | None:
         return None
     known = np.flatnonzero(smooth >= usual * (1 - (1 - DUE) * before))  # from where a tenth of that kind may be missing
     return int(known[-1]) + 1 if known.size else 1
+
+
+def known_by_delay(delay_s: Floats, y: Floats, age_s: Floats) -> float | None:
+    """Age in seconds below which the labels that have come differ from all that will come; None where they come alike.
+
+    Told by rows old enough to have their labels: of these, the mean of the labels that had come by some age is compared with
+    the mean of all. `known_until` asks the newest rows the same, and a short log has few of them.
+
+    Parameters
+    ----------
+    delay_s, y : (rows,) array of float
+        Seconds from the request to its label, and the label as a number, of the rows that have one.
+    age_s : (rows,) array of float
+        Seconds from the request until now.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = (rng.random(5000) < 0.2).astype(float)
+    >>> delay = rng.exponential(np.where(y > 0, 6, 1) * 3600)
+    >>> 10 < known_by_delay(delay, y, np.full(5000, 7 * 86400.0)) / 3600 < 16
+    True
+    """
+    ok = np.isfinite(delay_s) & np.isfinite(y) & (delay_s >= 0)
+    old = ok & (age_s >= np.median(age_s))
+    if old.sum() < DELAYS_LEAST:
+        return None
+    longest = float(np.quantile(delay_s[old], 0.99))
+    old = ok & (age_s >= max(2 * longest, float(np.median(age_s))))  # else who is late would be missing, and no longest delay
+    spread = float(y[old].std()) if old.sum() >= DELAYS_LEAST else 0.0
+    if spread <= 0:
+        return None
+    order = np.argsort(delay_s[old], kind="stable")
+    delay, value = delay_s[old][order], y[old][order]
+    come = np.arange(1, value.size + 1)
+    gap = np.abs(np.cumsum(value) / come - value.mean()) / spread
+    error = np.sqrt(1 / come - 1 / value.size)
+    odd = np.flatnonzero((gap > ALIKE) & (gap > FIRST_Z * error) & (come >= DELAYS_FIRST))
+    return float(delay[odd[-1]]) if odd.size else None
 
 
 def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Series]:

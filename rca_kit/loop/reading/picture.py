@@ -191,14 +191,18 @@ def look(
     alerts: tuple[str, ...],
     detected_at: datetime,
     given: tuple[Window, Window] | None = None,
+    unripe: int | None = None,
 ) -> Picture:
-    """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
+    """Scan all series, choose the anchor, sharpen the onset, lay the windows.
+
+    `unripe` is the coarse bucket from which labels are known not to be all alike yet, where their delays tell.
+    """
     grid = aggregates.plan.grid
     if "volume" in series:  # the weekend may begin at another hour than in UTC
         grid = replace(grid, ahead_s=weekend_ahead(series["volume"].coarse_sum(0), grid))
         aggregates = replace(aggregates, plan=replace(aggregates.plan, grid=grid))
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
-    known = known_until(series)
+    known = min((k for k in (known_until(series), unripe) if k is not None), default=None)
     series = as_known(series, known)
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
     return _laid_out(aggregates, series, moves, alerts, detected_at, given, known=known)

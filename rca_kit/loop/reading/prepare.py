@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
 from rca_kit.aggregates.grid import TimeGrid
@@ -20,10 +21,12 @@ from rca_kit.case.journal import Journal
 from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts, UnitValue
 from rca_kit.loop.progress import Report
+from rca_kit.loop.reading.arrivals import known_by_delay
 from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
 from rca_kit.loop.reading.plan import columns_of, plan_of
+from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.loop.reading.saving import aggregate_case, even_limits, sum_and_keep
 from rca_kit.loop.reading.series import Series, metric_series
 from rca_kit.loop.s7_settle.decisions import team_table
@@ -32,6 +35,7 @@ from rca_kit.sources.collect import collect
 from rca_kit.sources.columns import EAGER_ROWS
 from rca_kit.stats.threads import one_thread
 
+DELAY_ROWS = 40_000  # sampled rows that tell how labels come
 ASKED_ROWS = 600_000  # rows of a larger log that later questions are asked of: some hundred megabytes of thirty columns
 
 
@@ -114,7 +118,32 @@ def picture_of(prepared: Prepared) -> Picture:
         given = tuple(Window(*w) for w in prepared.decisions.windows)
     name = series_for(incident.signal.metric or "", prepared.series) or (incident.signal.metric or "")
     psi = psi_series(incident.signal.metric or "", prepared.series)
-    return look(prepared.aggregates, prepared.series, (name, *psi), incident.detected_at, given)  # type: ignore[arg-type]
+    alerts = (name, *psi)
+    return look(prepared.aggregates, prepared.series, alerts, incident.detected_at, given, unripe(prepared))  # type: ignore[arg-type]
+
+
+def unripe(prepared: Prepared) -> int | None:
+    """Coarse bucket from which labels of one kind are still missing more often than others; None where it is not told."""
+    c, at, grid = prepared.columns, prepared.case.roles.label_time, prepared.aggregates.plan.grid
+    schema = prepared.frame.collect_schema()
+    if at is None or c.label is None or not {at, c.label} <= set(schema) or prepared.aggregates.plan.label_kind == "class":
+        return None
+    if not isinstance(schema[at], nw.Datetime):
+        return None
+    there = float(prepared.aggregates.cubes["time"].dense("n", grid.n).sum())
+    if prepared.kept is not None:
+        there = float(prepared.kept.frame.height)
+    whole = Window(grid.origin, grid.time(grid.n))
+    rows = sample_rows(prepared.frame, c.time, whole, [at, c.label], DELAY_ROWS, there)
+    asked, came = (rows[n].dt.epoch("s").cast(pl.Float64).fill_null(np.nan).to_numpy() for n in (c.time, at))
+    now = float(np.nanmax(np.concatenate([asked, came])))
+    positive = c.positive.get(c.label)
+    y = pl.col(c.label) == positive if positive is not None else pl.col(c.label)
+    label = rows.select(y.cast(pl.Float64, strict=False).fill_null(np.nan)).to_series().to_numpy()
+    age = known_by_delay(came - asked, label, now - asked)
+    if age is None:
+        return None
+    return int(np.clip((now - age - grid.origin.timestamp()) // grid.coarse_s, 1, grid.n_coarse))
 
 
 def case_facts(opened: OpenCase, changes: tuple[ChangeRecord, ...]) -> CaseFacts:

@@ -43,6 +43,12 @@ def when_changed(found: Symptom, leading: Suspects, changes: tuple[ChangeRecord,
     return replace(found, onset=logged)
 
 
+def accuses_version(leading: Suspects) -> bool:
+    """Whether a model version is surely the first suspect."""
+    first = leading.items[0] if leading.items else None
+    return first is not None and first.subject.startswith("model:") and first.probability >= SURE_VERSION
+
+
 def first_of_version(
     prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...], found: Symptom, leading: Suspects
 ) -> Symptom:

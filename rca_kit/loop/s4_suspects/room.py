@@ -226,6 +226,7 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
 CALENDAR_DAYS, CALENDAR_ROWS, CALENDAR_VALUES = 3, 20, 31  # days with rows enough; no calendar code has more values
 CLOCK_EXACT = 0.5  # share of an hour's requests that hold its one value, in three hours of four (a clock may jump within one)
 DAY_MINUTES, ZONE_MINUTES = 24 * 60, (0, 30, 45)  # minutes of a day; those that time zones differ by beside whole hours
+CLOCK_OWN = 0.75  # part of the hours that have a value of their own where a clock was set wrong for a while
 CLOCK_FIT = 0.85  # share of a feature's variance that the hour of day must explain for it to be a clock
 
 
@@ -264,11 +265,15 @@ def between_groups(x: Floats, group: NDArray[np.int64]) -> float:
 
 
 def _told_by_hour(x: Floats, hour: NDArray[np.int64]) -> float:
-    """Share of an hour's requests that hold its one value, in three hours of four; 0 where the hour explains too little."""
-    if between_groups(x, hour) < CLOCK_FIT:
+    """Share of an hour's requests that hold its one value, in three hours of four; 0 where the hour explains too little.
+
+    A clock that was set wrong for some of the time is still one: most hours have a value of their own then.
+    """
+    held = [np.unique(x[hour == h], return_counts=True) for h in np.unique(hour)]
+    own = len({float(values[int(np.argmax(n))]) for values, n in held})
+    if between_groups(x, hour) < CLOCK_FIT and own <= max(CLOCK_OWN * len(held), 3):
         return 0.0
-    held = [np.unique(x[hour == h], return_counts=True)[1] for h in np.unique(hour)]
-    return float(np.quantile([n.max() / n.sum() for n in held], 0.25))
+    return float(np.quantile([n.max() / n.sum() for _, n in held], 0.25))
 
 
 def calendar_features(frame: pl.DataFrame, c: Columns) -> tuple[str, ...]:

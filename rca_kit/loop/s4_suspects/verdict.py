@@ -56,7 +56,7 @@ WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of t
 LEAST_SHARE = 1e-3  # that a value is given where it has none
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
-WEEKEND_EDGE, WEEKEND_PART = 8 * 3600, 0.6  # seconds around Saturday at which a weekend sets in; its part of the time since
+WEEKEND_EDGE, WEEKEND_PART = 10 * 3600, 0.6  # seconds around Saturday, by time zones, at which one sets in; its part since then
 EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
 HOUR_ROWS, JUMP_Z, JUMP = 100, 5.0, 1.4  # requests of an hour; standard errors and times by which a share jumps within it
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
@@ -145,6 +145,10 @@ def _notable(room: Room, name: str) -> bool:
     """Whether a shift is one that somebody asked about, or begins at an onset and is no mere wandering of a feature's mean."""
     picture = room.picture
     series, reading = picture.series[name], room.readings[name]
+    if name == "score_mean" and room.columns.score in room.before.columns:
+        spread = float(np.nanstd(numbers(room.before, room.columns.score)))
+        if abs((reading.after or 0.0) - (reading.before or 0.0)) < SCORES_WANDER * spread:
+            return False
     if name == picture.alert:
         return series.family != "mix" or mix_index(room, series.column or "") >= MIX_ASKED
     if picture.onset is None and not picture.moves[name].moved:
@@ -152,10 +156,7 @@ def _notable(room: Room, name: str) -> bool:
     if series.family == "mix":
         return mix_index(room, series.column or "") >= MIX_INDEX
     change = room.compared.get(series.column or "")
-    if name == "score_mean" and room.columns.score in room.before.columns:
-        spread = float(np.nanstd(numbers(room.before, room.columns.score)))
-        return abs((reading.after or 0.0) - (reading.before or 0.0)) >= SCORES_WANDER * spread
-    if series.family != "input" or change is None or not change.spread_before:
+    if name == "score_mean" or series.family != "input" or change is None or not change.spread_before:
         return True
     return abs((reading.after or 0.0) - (reading.before or 0.0)) >= WANDERS * change.spread_before
 

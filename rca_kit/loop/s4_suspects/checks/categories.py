@@ -29,6 +29,7 @@ PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6)
 # of a permutation that labels bear witness of: part of it by which the sorted shares may differ, and part of the labels' movement
 # that may be left when each value is held against the one whose place it took
 PERMUTED_ROUGHLY, WENT_ALONG = 0.25, 0.25
+MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -94,7 +95,11 @@ def _category(room: Room, column: str) -> Clue | None:
         kind = (
             "default"
             if _looks_default(name) and (column not in room.columns.segments or not _came_on_top(room, fresh_share))
-            else ("renamed" if gone_share > 0.5 * fresh_share or _replaced_inside(room, column, listed) else "new_category")
+            else (
+                "renamed"
+                if gone_share > 0.5 * fresh_share or _took_place(nb, na, fresh) or _replaced_inside(room, column, listed)
+                else "new_category"
+            )
         )
         return Clue(
             "new_categories",
@@ -128,6 +133,23 @@ def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
     gap = float(here.mean() - rest.mean())
     error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
     return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
+
+
+def _took_place(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
+    """Whether new values took the place of old ones, of which most are gone, and all others kept their shares.
+
+    Where some hosts still write the old names none of these is gone.
+    """
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = (np.array([n.get(v, 0) / t for v in nb]) for n, t in ((nb, tb), (na, ta)))
+    new = sum(fresh.values()) / ta
+    left, noise = q <= MOSTLY_GONE * p, np.sqrt(p * (1 - p) * (1 / tb + 1 / ta))
+    if not left.any() or left.all():
+        return False
+    missed = float((p - q)[left].sum())
+    spread = 3 * float(np.sqrt((noise[left] ** 2).sum() + new * (1 - new) / ta))
+    others = 0.5 * float(np.abs(p - q)[~left].sum())
+    return abs(missed - new) <= PLACE_PART * new + spread and others <= PLACE_PART * new + float(noise[~left].sum())
 
 
 def _replaced_inside(room: Room, column: str, fresh: list[str]) -> bool:

@@ -1,0 +1,67 @@
+"""Scores that are other from a version's first requests on date what shows of them hours later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rca_kit.loop.reading.gather import make_room
+from rca_kit.loop.reading.onset import JointOnset
+from rca_kit.loop.reading.prepare import picture_of, prepare
+from rca_kit.loop.relaid import laid, since_version
+from rca_kit.loop.s3_scope.firsts import accuses_version
+from rca_kit.loop.s4_suspects import run_checks
+from rca_kit.sources import open_case
+
+from . import made
+from .test_told_twice import case, with_ids
+
+SWITCH = made.ONSET
+SHOWN = SWITCH + timedelta(hours=7)
+
+
+def looked_at(folder: Path, since: Any) -> tuple[Any, Any, Any]:
+    """A log whose version changes at `SWITCH`, and its scores at `since`, with the picture laid at `SHOWN`."""
+    rng = np.random.default_rng(2)
+    frame = with_ids(rows=20_000)
+    new, other = pl.col("ts") >= SWITCH, pl.col("ts") >= since
+    mean, n = pl.col("score").clip(0.001, 0.999), frame.height
+    logit = (mean / (1 - mean)).log()
+    turned = 1 / (1 + (-(logit - 0.05 * (pl.col("age") - 50) + pl.Series(rng.normal(size=n) * 0.1))).exp())
+    frame = frame.with_columns(
+        version=pl.when(new).then(pl.lit("v2")).otherwise(pl.lit("v1")), score=pl.when(other).then(turned).otherwise(mean))
+    prepared = prepare(open_case(case(folder, frame, "log_loss", alert=timedelta(hours=6))))
+    picture = picture_of(prepared)
+    grid = picture.grid
+    at = grid.index(SHOWN)
+    picture = laid(picture, JointOnset(at, at - grid.coarse, at + grid.coarse, "log_loss"))
+    return prepared, picture, run_checks(make_room(prepared, picture, ()))
+
+
+@pytest.mark.parametrize(("since", "expected"), [(SWITCH, True), (SHOWN, False)])
+def test_a_version_dates_what_its_own_scores_bring(tmp_path: Path, since: Any, expected: bool) -> None:
+    found = since_version(*looked_at(tmp_path, since))
+    assert (found is not None) is expected
+    if found is not None:
+        assert abs(found.grid.time(found.onset.index) - SWITCH) <= timedelta(minutes=30)
+
+
+def test_without_other_scores_or_an_onset_no_version_dates_anything(tmp_path: Path) -> None:
+    prepared, picture, outcomes = looked_at(tmp_path, SWITCH)
+    assert since_version(prepared, picture, tuple(o for o in outcomes if o.code != "score_function")) is None
+    assert since_version(prepared, replace(picture, onset=None), outcomes) is None
+
+
+@pytest.mark.parametrize(("subject", "probability", "expected"), [
+    ("model:v2", 0.9, True), ("model:v2", 0.5, False), ("routing", 0.9, False)])
+def test_only_a_version_that_is_surely_accused_dates(subject: str, probability: float, expected: bool) -> None:
+    first: Any = SimpleNamespace(subject=subject, probability=probability)
+    assert accuses_version(SimpleNamespace(items=(first,))) is expected  # type: ignore[arg-type]
+    assert not accuses_version(SimpleNamespace(items=()))  # type: ignore[arg-type]
