@@ -85,5 +85,23 @@ def test_labels_bear_witness_of_values_that_changed_places_while_others_came() -
     assert all(c.signature == "permuted" and "18-24 -> 25-34" in c.says for c in told)
 
 
+def test_three_values_in_a_ring_are_told_by_their_labels() -> None:
+    """There are only five other ways to order three shares: shares alone say nothing, labels do."""
+    told = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        frames = []
+        for order in ([0, 1, 2], [1, 2, 0]):
+            true = rng.choice(3, N, p=[0.30, 0.45, 0.25])
+            y = (rng.random(N) < np.array([0.1, 0.3, 0.5])[true]).astype(float)
+            frames.append(pl.DataFrame({"grade": np.array(["A", "B", "C"])[np.array(order)[true]], "y": y}))
+        seen: Any = SimpleNamespace(
+            before=frames[0], after=frames[1], columns=Columns("ts", "binary", label="y", positive={"y": 1.0}))
+        nb, na = ({str(k): int(n) for k, n in f["grade"].value_counts().iter_rows()} for f in frames)
+        clue = permuted_with_labels(seen, "grade", nb, na)
+        told += clue is not None and "A -> B" in clue.says and "C -> A" in clue.says
+    assert told == 30
+
+
 def test_who_comes_brings_his_own_labels_and_has_changed_no_codes() -> None:
     assert not any(labelled(np.random.default_rng(s), [0, 1, 2, 3], 0.5) for s in range(100))

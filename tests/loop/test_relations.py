@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.s4_suspects.checks.model import _scores_alone
+from rca_kit.loop.s4_suspects.checks.model import _scores_alone, followed_less
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
 from rca_kit.loop.s4_suspects.checks.relations import relations, unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -271,3 +271,39 @@ def test_numbers_that_drifted_and_went_along_a_little_only_are_not_stale(weight:
         picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("size", "price", "x")))
     assert bool(relations(room).clues) is told
+
+
+def thinned(part: float) -> Any:
+    """Labels of which a part belongs to other requests."""
+    return lambda x, y, r: (x, np.where(r.random(len(y)) < part, r.permutation(y), y))
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_labels_of_others_thin_out_all_that_they_followed(binary: bool) -> None:
+    room = followed_room(thinned(0.5), binary)
+    room.clocks, room.moved = (), lambda *_: []
+    part = followed_less(room)
+    assert part == pytest.approx(0.5, abs=0.08)
+    room.after = followed_room(lambda x, y, r: (x, y), binary).after
+    assert followed_less(room) is None
+    room.after = followed_room(aged, binary).after
+    assert followed_less(room) is None, "one of them alone"
+    other = np.array([1.0, -0.8, -0.7, 0.1])
+    room.after = followed_room(lambda x, y, r: (x, x @ other + r.normal(size=4000)), binary=False).after
+    if not binary:
+        assert followed_less(room) is None, "the world changed its mind about two of them"
+
+
+def test_labels_that_changed_nothing_are_seldom_thinned_out() -> None:
+    told = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        frames = []
+        for _ in range(2):
+            x = rng.normal(size=(3000, 4))
+            frames.append(pl.DataFrame(
+                {**{f"f{i}": x[:, i] for i in range(4)}, "y": x @ np.array([1.0, 0.8, -0.7, 0.5]) + rng.normal(size=3000)}))
+        room = followed_room(lambda x, y, r: (x, y), binary=False)
+        room.before, room.after, room.clocks, room.moved = frames[0], frames[1], (), lambda *_: []
+        told += followed_less(room) is not None
+    assert told == 0

@@ -12,13 +12,15 @@ import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
+from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
+from rca_kit.loop.s4_suspects.changes import fits
 from rca_kit.loop.s4_suspects.checks import traffic
 from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place, same_under_mapping
 from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, components, failing_stage, metric_kind
-from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole
+from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole, _too_many
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
@@ -181,6 +183,22 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
+def test_a_few_more_requests_are_not_too_many() -> None:
+    assert [_too_many(g) for g in (1.05, 1.1, 1.6, 3.0)] == pytest.approx([0.0, 0.0, 1.0, 1.0])
+    assert 0.2 < _too_many(1.23) < 0.4
+
+
+@pytest.mark.parametrize("scorer", [True, False])
+def test_a_version_that_answers_otherwise_is_no_less_suspect_for_being_in_the_log(scorer: bool) -> None:
+    signature = "score_function" if scorer else "version"
+    clue = Clue(signature, "model:v2", signature, "other scores", 0.9)
+    entry = ChangeRecord("c1", MONDAY, "model_deploy", "scorer", "v2 out", version_to="v2")
+    fit = fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
+    scene = Scene("quality", 30, ())
+    told = {h.change_id: "version:logged" in h.x for h in hypotheses([clue], [fit], scene)[:-1]}
+    assert told == {"c1": True, None: not scorer}
+
+
 @pytest.mark.parametrize(("after", "expected"), [
     ({"clear": 30, "blue": 280, "green": 350, "X-TRA": 340}, True),  # nine in ten hosts write it
     ({"blue": 280, "green": 350, "X-TRA": 370}, True),
@@ -320,8 +338,9 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
 
     def told(column: str, before: list[str], after: list[str]) -> Clue | None:
         frames = [pl.DataFrame({column: rng.choice(v, 2000)}) for v in (before, after)]
-        columns = SimpleNamespace(segments=(column,), score=None)
-        room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={})
+        columns = Columns("ts", "binary", segments=(column,))
+        room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={},
+                                    picture=SimpleNamespace(onset=None))
         return _category(room, column)
 
     arm = told("test.arm", ["A", "B"], ["A", "B", "C"])
@@ -329,6 +348,10 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
     app = told("client", ["web", "app", "app"], ["web", "app9", "app9", "app9", "app9", "app9", "app9", "app"])
     assert app is not None and app.signature == "new_category"
     assert same_under_mapping(("app", "DE"), ("app9", "de")) == [("DE", "de")]
+    early = ["red"] * 999 + ["RED"], ["RED"] * 9 + ["red"]  # the onset is known to an hour or so
+    written = told("colour", *early)
+    assert written is not None and written.signature == "renamed" and "red -> RED" in written.says
+    assert told("colour", ["red"] * 9 + ["RED"], ["RED"] * 9 + ["red"]) is None
 
 
 def test_quality_that_fell_by_itself_has_suspects() -> None:

@@ -134,11 +134,14 @@ def unripe(prepared: Prepared) -> int | None:
     if prepared.kept is not None:
         there = float(prepared.kept.frame.height)
     whole = Window(grid.origin, grid.time(grid.n))
-    rows = sample_rows(prepared.frame, c.time, whole, [at, c.label], DELAY_ROWS, there)
+    wanted = [at, c.label, *([c.score] if c.score is not None and c.score in schema else [])]
+    rows = sample_rows(prepared.frame, c.time, whole, wanted, DELAY_ROWS, there)
     asked, came = (rows[n].dt.epoch("s").cast(pl.Float64).fill_null(np.nan).to_numpy() for n in (c.time, at))
     now = float(np.nanmax(np.concatenate([asked, came])))
     positive = c.positive.get(c.label)
     y = pl.col(c.label) == positive if positive is not None else pl.col(c.label)
+    if c.score in rows.columns and prepared.aggregates.plan.label_kind == "number":  # whose errors are what must be alike
+        y = y - pl.col(c.score).cast(pl.Float64, strict=False)
     label = rows.select(y.cast(pl.Float64, strict=False).fill_null(np.nan)).to_series().to_numpy()
     age = known_by_delay(came - asked, label, now - asked)
     if age is None:

@@ -128,6 +128,7 @@ def hypotheses(
             base["carried_elsewhere"] = 1.0
         if subject in scene.unheeded and base.get("harm", 0.0) < CARRIED:
             base["unheeded"] = 1.0
+        scorer = any(c.signature in SCORER_SIGNS and c.strength >= FAULT_LEAST for c in cs)
         if subject.startswith("model:") and any(f.change.version_to == subject.partition(":")[2] for f in judged):
             base["version:logged"] = 1.0
         options = {k for c in cs for k in CATEGORIES_OF[c.signature]}
@@ -153,6 +154,8 @@ def hypotheses(
             if subject in broken and len(broken) > 1 and lead.signature != "swapped":  # of which there are always two
                 x[f"together:{category}"] = 1.0
             unlogged = {**x, "change:none": 1.0, f"unlogged:{category}": 1.0}
+            if scorer:  # it answers otherwise, and who brought it is another question
+                unlogged.pop("version:logged", None)
             out.append(Hypothesis(category, subject, None, tuple(cs), unlogged, twins))
             for f in judged:
                 if lead.signature in ATTACKS and f.change.kind in GUESTS:
@@ -293,6 +296,7 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     return x
 
 
+SCORER_SIGNS = ("score_function", "fallback")  # of a scorer that answers otherwise
 ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
 STEM = 4  # letters that two names must share for them to be about one thing: rates_ms, ratehub
 OUTSIDERS = ("partner", "vendor", "provider", "supplier", "thirdparty", "third", "external", "bureau", "extern")

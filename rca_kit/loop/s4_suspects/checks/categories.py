@@ -26,9 +26,10 @@ PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 
 # of a permutation under way: number of values (fewer can go few ways, more too many), chi-square per value that must have moved,
 # least part of the way, least probability of what is left, and the strength: one drift in ten goes that way by chance
 PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6), 10.0, 0.2, 0.1, 0.7
-# of a permutation that labels bear witness of: part of it by which the sorted shares may differ, and part of the labels' movement
-# that may be left when each value is held against the one whose place it took
-PERMUTED_ROUGHLY, WENT_ALONG = 0.25, 0.25
+# of a permutation that labels bear witness of: values it needs; part of it by which the sorted shares may differ; and part of the
+# labels' movement that may be left when each value is held against the one whose place it took
+PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
+SEEN_BEFORE, SEEN_PART = 0.005, 0.05  # share before, and part of that after, up to which a value is new
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
@@ -63,13 +64,14 @@ def _category(room: Room, column: str) -> Clue | None:
     if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
     nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
-    fresh = {v: n for v, n in na.items() if v not in nb}
+    # some requests before are of after: an onset is known to an hour or two
+    fresh = {v: n for v, n in na.items() if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * n / a.len())}
     gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
     fresh_share = sum(fresh.values()) / a.len()
     gone_share = sum(gone.values()) / b.len()
     z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
     if fresh_share > 0.005 and z > 5:
-        pairs = same_under_mapping(tuple(nb), tuple(fresh))
+        pairs = same_under_mapping(tuple(v for v in nb if v not in fresh), tuple(fresh))
         listed = list(fresh)
         bad = room.after[column].cast(pl.String).is_in(listed).fill_null(False).to_numpy()
         harm = room.harm(np.zeros(room.before.height, bool), bad)
@@ -141,7 +143,7 @@ def _took_place(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -
     Where some hosts still write the old names none of these is gone.
     """
     tb, ta = sum(nb.values()), sum(na.values())
-    p, q = (np.array([n.get(v, 0) / t for v in nb]) for n, t in ((nb, tb), (na, ta)))
+    p, q = (np.array([n.get(v, 0) / t for v in nb if v not in fresh]) for n, t in ((nb, tb), (na, ta)))
     new = sum(fresh.values()) / ta
     left, noise = q <= MOSTLY_GONE * p, np.sqrt(p * (1 - p) * (1 / tb + 1 / ta))
     if not left.any() or left.all():
@@ -271,7 +273,7 @@ def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[s
     are measured by chi-square over the values.
     """
     c, values = room.columns, sorted(nb)
-    if c.label is None or len(values) < PARTLY_VALUES[0] or set(na) != set(nb):
+    if c.label is None or len(values) < PERMUTED_VALUES or set(na) != set(nb):
         return None
     tb, ta = sum(nb.values()), sum(na.values())
     p, q = np.array([nb[v] / tb for v in values]), np.array([na[v] / ta for v in values])

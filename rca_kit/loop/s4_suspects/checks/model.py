@@ -7,12 +7,13 @@ import re
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.recorded import one_score
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
+from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap, followed
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.stats.rates import rate_z
 
@@ -32,6 +33,10 @@ SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may mi
 ALL_OF_IT = 0.98  # share from which a version serves alone
 # common classes whose answers are looked at; strength from which they are others, and where inputs moved to where rows were few
 CLASSES_ASKED, OTHER_ANSWERS, OTHER_SURELY = 3, 0.5, 0.8
+SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
+FOLLOWED, FOLLOW_ROWS = 6.0, 500  # z from which labels follow a feature; labelled rows a side that tell it
+# features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
+THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
 BESIDE_ROWS = 60  # rows of either with which two versions are compared
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -309,11 +314,62 @@ def concept(room: Room) -> Outcome:
     facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
+    less = followed_less(room)
+    if less is not None:  # the world changes its mind about something; who has somebody else's label, about everything
+        says = f"labels follow all features {less:.0%} as much as before, and are as many: they belong to others, or are noise"
+        clues = [Clue("concept", "label", "labels_moved", says, gap.strength, facts=facts | {"part": less})]
+        return Outcome("concept", title, "data", "seconds", tuple(clues))
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
     if room.business_calm and not room.moved("output") and not _inputs_moved(room) and not _few_more(room, gap.z):
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
+
+
+def labels_told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[Floats]:
+    """Labels before and after as columns of numbers; of classes, for each of the commonest, whether it is this one."""
+    c, label = room.columns, room.columns.label or ""
+    if room.picture.aggregates.plan.label_kind != "class":
+        return [numbers(f, label, c.positive.get(label))[:, None] for f in frames]
+    sides = [f[label].cast(pl.String) for f in frames]
+    counts = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", label], descending=[True, False])
+    common = counts[label].to_list()[: min(CLASSES_ASKED, counts.height - 1)]
+    asked = [[(s == name).cast(pl.Float64).fill_null(np.nan).to_numpy().astype(float) for name in common] for s in sides]
+    return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]
+
+
+def followed_less(room: Room) -> float | None:
+    """Part to which labels follow all features alike, where that is clearly less than before; None where some as before.
+
+    Labels of other requests, or drawn at random for a part of them, thin out every relation by one factor and leave their own
+    shares alone. Tested by the chi-square of the parts about their common value.
+    """
+    c = room.columns
+    moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
+    names = [n for n in c.features if room.before.schema[n].is_numeric() and n not in moved and n not in room.clocks]
+    if len(names) < THINNED_LEAST or c.label is None or room.moved("output"):
+        return None
+    frames = (room.before, room.after)
+    xb, xa = (np.column_stack([numbers(f, n) for n in names]) for f in frames)
+    yb, ya = labels_told(room, frames)
+    rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
+    if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
+        return None
+    levels = np.abs(np.nanmean(ya, 0) - np.nanmean(yb, 0)) / np.maximum(np.nanstd(yb, 0), 1e-12)
+    if levels.max() > max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1])):
+        return None
+    slopes = followed(xb, yb, xa, ya)
+    told = (slopes.z >= FOLLOWED) & (slopes.lost != 0)
+    part = slopes.part[told]
+    if part.size < THINNED_LEAST:
+        return None
+    weight = (slopes.lost[told] / np.where(part == 1, np.inf, 1 - part)) ** 2  # of a part that much is lost, in standard errors
+    if not weight.sum() > 0:
+        return None
+    common = float((weight * part).sum() / weight.sum())
+    alike = chdtrc(part.size - 1, float((weight * (part - common) ** 2).sum())) >= THINNED_FITS
+    clearly = 1 - common >= max(THINNED, THINNED_Z / np.sqrt(weight.sum()))
+    return common if alike and clearly and common >= 0 else None
 
 
 def _few_more(room: Room, z: float) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.model import CLASSES_ASKED, INPUT_MOVED
+from rca_kit.loop.s4_suspects.checks.model import FOLLOW_ROWS, FOLLOWED, INPUT_MOVED, SAME_LABELS, labels_told
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
@@ -14,9 +14,8 @@ from rca_kit.loop.s4_suspects.surrogate import LINK_Z, Encoder, Link, broken_lin
 
 Floats = NDArray[np.float64]
 
-SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
-# labels follow a feature: z before, z of what is lost, part left at most; median part of the other features; labelled rows
-FOLLOWED, LOST_Z, STILL_FOLLOWED, HOLD, FOLLOW_ROWS = 6.0, 5.0, 0.75, (0.75, 1.35), 500
+# labels follow a feature less: z of what is lost, part left at most; median part of the other features
+LOST_Z, STILL_FOLLOWED, HOLD = 5.0, 0.75, (0.75, 1.35)
 # where labels say how good an answer was, they fall with it: then z of what is lost, and part left at most
 OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
@@ -65,7 +64,7 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
         return []
     frames = (room.before, room.after) if here is None else (room.before.filter(here.before), room.after.filter(here.after))
     xb, xa = (np.column_stack([numbers(f, n) for n in quiet]) for f in frames)
-    yb, ya = _told(room, frames)
+    yb, ya = labels_told(room, frames)
     rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
     if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
         return []
@@ -93,18 +92,6 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
         )
         for i in np.flatnonzero(less)
     ]
-
-
-def _told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[Floats]:
-    """Labels before and after as columns of numbers; of classes, for each of the commonest, whether it is this one."""
-    c, label = room.columns, room.columns.label or ""
-    if room.picture.aggregates.plan.label_kind != "class":
-        return [numbers(f, label, c.positive.get(label))[:, None] for f in frames]
-    sides = [f[label].cast(pl.String) for f in frames]
-    counts = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", label], descending=[True, False])
-    common = counts[label].to_list()[: min(CLASSES_ASKED, counts.height - 1)]
-    asked = [[(s == name).cast(pl.Float64).fill_null(np.nan).to_numpy().astype(float) for name in common] for s in sides]
-    return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]
 
 
 def _asked(room: Room) -> bool:

@@ -36,6 +36,7 @@ REST, REST_OTHER = (0.7, 1.4), 2.5  # the rest of the traffic goes on as before;
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
+FEW_MORE, MUCH_MORE = 1.1, 1.6  # times as many requests as before that any day may bring, and that may be too many for anything
 ALONE_LEAST = 0.2  # sigmas (or Cohen's h) by which a lone feature must move
 SHARE_Z = 5.0  # of a share's step that dates a loss or a surge
 DUPLICATE_LEAST = 0.005
@@ -82,13 +83,18 @@ def volume(room: Room) -> Outcome:
                     "traffic",
                     kind,
                     f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> {r.after:.4g}",
-                    room.strength("volume"),
+                    room.strength("volume") * (_too_many(grown) if grown > 1 else 1.0),
                     room.onset("volume"),
                     abs(grown - 1),
                     facts={"ratio": grown},
                 )
             )
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
+
+
+def _too_many(grown: float) -> float:
+    """How far a growth of traffic is one that may hurt: 0 for a few more, 1 for many more."""
+    return float(np.clip(np.log(grown / FEW_MORE) / np.log(MUCH_MORE / FEW_MORE), 0.0, 1.0))
 
 
 def _announced(room: Room, grown: float) -> bool:
