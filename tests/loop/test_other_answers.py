@@ -74,3 +74,19 @@ def test_one_score_for_all_says_nothing_of_how_the_others_were_scored(other: boo
         before=frames[0], after=frames[1], columns=columns, compared={}, clocks=(), inside={}, moved=lambda *_: [], readings={})
     assert [c.signature for c in outputs(room).clues] == ["fallback"]
     assert [c.signature for c in scoring(room).clues] == (["score_function"] if other else [])
+
+
+@pytest.mark.parametrize(("cut", "noise", "told"), [(0.7, 0.0, True), (0.566, 0.0, False), (0.7, 0.2, False)])
+def test_an_outcome_that_follows_a_cut_of_the_score_tells_that_it_was_moved(cut: float, noise: float, told: bool) -> None:
+    from rca_kit.loop.s4_suspects.checks.model import threshold
+
+    rng, frames = np.random.default_rng(5), []
+    for at in (0.566, cut):
+        score = rng.beta(3, 2, 4000)
+        routed = np.where(rng.random(4000) < noise, rng.random(4000) < 0.5, score >= at).astype(int)
+        frames.append(pl.DataFrame({"s": score, "routed": routed, "seldom": (rng.random(4000) < 0.02).astype(int)}))
+    columns = Columns(
+        "ts", "multiclass", score="s", kpis={"seldom": "higher", "routed": "higher"}, positive={"routed": 1, "seldom": 1})
+    room: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=columns)
+    found = threshold(room)
+    assert [c.says for c in found.clues] == (["routed was cut at 0.566, now at 0.7"] if told else [])

@@ -193,13 +193,47 @@ def test_a_mix_that_hardly_moved_is_no_shift_unless_somebody_asked(after: tuple[
     alert = "share:cell=a" if asked else "auc"
     picture: Any = SimpleNamespace(alert=alert, onset=9, matched=True, anchor=None, series=series, moves=moves, grid=None)
     room: Any = SimpleNamespace(
-        picture=picture, readings=read, columns=Columns("ts", "binary", segments=("cell",)), compared={},
+        picture=picture, readings=read, columns=Columns("ts", "binary", segments=("cell",)), compared={}, clocks=(),
         moved=lambda *f: [*read] if "mix" in f else [])
     p, q = np.array([0.5, 0.3, 0.2]), np.array([*after, 1 - sum(after)])
     assert mix_index(room, "cell") == pytest.approx(float(((q - p) * np.log(q / p)).sum()))
     mix = Outcome("mix", "Mix", "external", "free", (
         Clue("mix", "population", "mix", "cell moved", 0.8, where={"column": "cell"}),))
     assert decide(room, (mix,)).verdict == ("benign_shift" if asked else verdict)
+
+
+def worse_room(changes: dict[str, float], kind: str = "binary") -> Any:
+    """A room in which some metrics got worse by so much, and nothing else is known."""
+    read = {n: replace(reading(n, d, True), worse=True) for n, d in changes.items()}
+    plan = SimpleNamespace(label_kind=kind)
+    series = {n: SimpleNamespace(family="quality", column=None) for n in read}
+    picture = SimpleNamespace(
+        alert="auc", onset=None, matched=True, anchor=None, series=series, moves={}, aggregates=SimpleNamespace(plan=plan))
+    return SimpleNamespace(
+        picture=picture, readings=read, columns=Columns("ts", "binary"), compared={}, clocks=(), main="auc",
+        moved=lambda *f: [*read] if "quality" in f else [])
+
+
+@pytest.mark.parametrize(("changes", "kind", "verdict"), [
+    ({"precision": -0.06}, "binary", "no_change"),
+    ({"bias": 0.02, "precision": -0.06}, "binary", "no_change"),
+    ({"bias": 0.05}, "binary", "incident"),
+    ({"bias": 0.02, "log_loss": 0.05}, "binary", "incident"),
+    ({"bias": 0.02}, "number", "incident"),
+    ({"auc": -0.06}, "binary", "incident")])
+def test_what_a_few_more_positive_labels_make_is_no_incident_by_itself(
+    changes: dict[str, float], kind: str, verdict: str
+) -> None:
+    assert decide(worse_room(changes, kind), ()).verdict == verdict
+    broken = Outcome("nulls", "t", "data", "free", (Clue("nulls", "feature:a", "nulls", "nulls", 0.9),))
+    assert decide(worse_room(changes, kind), (broken,)).verdict == "incident"
+
+
+def test_labels_that_mean_something_else_make_some_answer_wrong() -> None:
+    differ = Clue("concept", "label", "labels_moved", "labels differ", 0.9)
+    assert decide(worse_room({}), (Outcome("concept", "t", "external", "seconds", (differ,)),)).verdict == "no_change"
+    more = replace(differ, check="label_rate")
+    assert decide(worse_room({}), (Outcome("labels", "t", "data", "free", (more,)),)).verdict == "incident"
 
 
 @pytest.mark.parametrize(("scale", "rate", "harmless"), [(10.0, 0.3, True), (10.0, 0.45, False), (1.0, 0.3, False)])

@@ -49,6 +49,8 @@ FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
+BY_LABELS = ("precision", "recall", "f1", "calibration_error")  # metrics that move when labels of one kind become more
+BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and no sign of a cause bears out
 AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
@@ -89,6 +91,8 @@ def decide(
     asked = room.picture.alert == "volume"
     if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
         shifted.append("volume")
+    if not corrupt and _slight(room, worse):
+        worse = []
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
             "benign_shift",
@@ -129,9 +133,20 @@ def decide(
     return Verdict("no_change", "nothing moved beyond chance and season")
 
 
+def _slight(room: Room, worse: list[str]) -> bool:
+    """Whether all that got worse is what a few more positive labels make: shares of right decisions, and a small bias."""
+    if not worse or not set(worse) <= {"bias", *BY_LABELS}:
+        return False
+    bias = room.readings["bias"] if "bias" in worse else None
+    classes = room.picture.aggregates.plan.label_kind == "binary"
+    return bias is None or (classes and abs((bias.after or 0.0) - (bias.before or 0.0)) < BIAS_ALONE)
+
+
 def spoilt_by(room: Room, outcomes: Iterable[Outcome]) -> list[Clue]:
     """Clues of data lost or corrupted on the way, but for what harms nobody."""
-    strong = [c for o in outcomes for c in o.clues if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
+    # labels that differ from what they meant are seen in how right the answers are, or are no worse
+    found = [c for o in outcomes for c in o.clues if not (c.check == "concept" and c.signature == "labels_moved")]
+    strong = [c for c in found if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
     return [c for c in strong if not any(harmless(room, c) for harmless in HARMLESS)]
 
 
@@ -145,6 +160,8 @@ def _notable(room: Room, name: str) -> bool:
     """Whether a shift is one that somebody asked about, or begins at an onset and is no mere wandering of a feature's mean."""
     picture = room.picture
     series, reading = picture.series[name], room.readings[name]
+    if series.column in room.clocks:  # of two stretches of time of other hours
+        return False
     if name == "score_mean" and room.columns.score in room.before.columns:
         spread = float(np.nanstd(numbers(room.before, room.columns.score)))
         if abs((reading.after or 0.0) - (reading.before or 0.0)) < SCORES_WANDER * spread:

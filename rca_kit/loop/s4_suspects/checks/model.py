@@ -37,6 +37,8 @@ SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by w
 FOLLOWED, FOLLOW_ROWS = 6.0, 500  # z from which labels follow a feature; labelled rows a side that tell it
 # features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
 THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
+# part of decisions, and of outcomes, that one cut of the score must explain; part of the rarer outcome that it may miss
+CUT_DECISIONS, CUT_OUTCOMES, CUT_OUTCOMES_RARE = 0.9, 0.97, 0.2
 BESIDE_ROWS = 60  # rows of either with which two versions are compared
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -389,37 +391,53 @@ def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
 
 
 def threshold(room: Room) -> Outcome:
-    """Whether decisions are cut at another score than before."""
+    """Whether decisions are cut at another score than before; outcomes that follow a cut too tell of one as decisions do."""
     title, c = "Decision threshold", room.columns
-    if c.score is None or c.decision is None or c.decision not in c.positive:
+    asked = {c.decision: CUT_DECISIONS} if c.decision is not None and c.decision in c.positive else {}
+    asked |= {k: CUT_OUTCOMES for k in c.kpis if k in c.positive}
+    if c.score is None or not asked:
         return Outcome("threshold", title, "config", "free", not_applicable="needs a score and a two-valued decision")
-    sides = []
+    told = {name: _moved_cut(room, str(name), clean) for name, clean in asked.items()}
+    clues = tuple(t for t in told.values() if isinstance(t, Clue))
+    if clues:
+        return Outcome("threshold", title, "config", "free", clues[:1])
+    first = next(iter(told.values()))
+    if isinstance(first, float):
+        return Outcome("threshold", title, "config", "free", clear=f"decisions are still cut at {first:.3g}")
+    return Outcome("threshold", title, "config", "free", not_applicable=str(first))
+
+
+def _moved_cut(room: Room, column: str, clean: float) -> Clue | float | str:
+    """What tells that a two-valued column is cut at another score; the cut, where it is as before; why nothing is told."""
+    c, sides = room.columns, []
     for frame in (room.before, room.after):
-        s, d = numbers(frame, c.score), numbers(frame, c.decision, c.positive[c.decision])
+        s, d = numbers(frame, c.score), numbers(frame, column, c.positive[column])
         ok = np.isfinite(s) & np.isfinite(d)
         sides.append((s[ok], d[ok]))
-    if min(s.size for s, _ in sides) < 200:
-        return Outcome("threshold", title, "config", "free", not_applicable="too few decided rows")
+    if min(s.size for s, _ in sides) < ROW_MIN:
+        return "too few decided rows"
     (cut_b, clean_b), (cut_a, clean_a) = (_cut(s, d) for s, d in sides)
-    if clean_b < 0.9:
-        return Outcome("threshold", title, "config", "free", not_applicable="decisions do not follow one cut of the score")
+    sb, db = sides[0]
+    rare = min(float(db.mean()), 1 - float(db.mean()))  # of a constant any cut is right
+    if clean_b < clean or (column != c.decision and 1 - clean_b > CUT_OUTCOMES_RARE * rare):
+        return "decisions do not follow one cut of the score"
     s, d = sides[1]
     up = cut_b[1]
     implied = (s >= cut_b[0]) == up
     differ = float((implied != (d > 0.5)).mean())
-    sb, db = sides[0]
     base = float((((sb >= cut_b[0]) == up) != (db > 0.5)).mean())
     z = rate_z(base * sb.size, sb.size, differ * s.size, s.size)
     if z < 6 or differ - base < 0.003:
-        return Outcome("threshold", title, "config", "free", clear=f"decisions are still cut at {cut_b[0]:.3g}")
+        return cut_b[0]
     mixed = clean_a < 0.97
     bad = implied != (d > 0.5)
+    what = "decisions were" if column == c.decision else f"{column} was"
     text = (
-        f"decisions were cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}"
+        f"{what} cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}"
         if not mixed
-        else f"{differ:.1%} of decisions no longer follow the cut at {cut_b[0]:.3g}"
+        else f"{differ:.1%} of {'decisions' if column == c.decision else column} no longer follow the cut at {cut_b[0]:.3g}"
     )
-    clue = Clue(
+    return Clue(
         "threshold",
         "threshold",
         "threshold",
@@ -429,15 +447,14 @@ def threshold(room: Room) -> Outcome:
         float(bad.mean()),
         facts={"from": cut_b[0], "to": cut_a[0], "differ": differ},
         where={
-            "column": c.decision,
+            "column": column,
             "op": "threshold",
             "cut": cut_b[0],
             "score": c.score,
             "up": up,
-            "positive": c.positive[c.decision],
+            "positive": c.positive[column],
         },
     )
-    return Outcome("threshold", title, "config", "free", (clue,))
 
 
 def _cut(score: Floats, decision: Floats) -> tuple[tuple[float, bool], float]:

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 DUE = 0.9  # part of their usual share at which labels have come
 CUT_OFF = 0.25  # part by which the share on a bound may differ from the share that lay beyond it
 LOST_LEAST = 0.02  # points of share under which labels are a little late or a little rarer, as on some days they are
+RATE_WANDERS = 0.08  # standard deviations of a label by which the rate of positive ones may wander for a day
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 
 
@@ -66,7 +67,9 @@ def labels(room: Room) -> Outcome:
     score = room.readings.get("score_mean")
     kpis = [room.readings[n] for n in room.picture.series if room.picture.series[n].family == "kpi"]
     if rate is not None and rate.moved and rate.before is not None and rate.after is not None:
+        spread = max(rate.before * (1 - rate.before), 0.0) ** 0.5
         steady = (score is None or not score.moved) and _holds_where_due(room, rate.change or 0.0)
+        steady = steady and abs(rate.change or 0.0) >= RATE_WANDERS * spread
         bias = room.readings.get("bias")
         if bias is not None and not room.picture.matched:  # at night others come, and scores know a part of it
             steady = steady and bias.moved
