@@ -44,7 +44,8 @@ def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome,
     Another model shows in its scores at once; in outcomes when enough of them have come, or in busy hours.
     """
     strong = [c for o in outcomes for c in o.clues if c.signature == "score_function" and c.strength >= OTHER_SCORES]
-    aligned = at_version(picture) if strong and picture.onset is not None else None
+    slow = picture.anchor is not None and picture.anchor.series.family in ("service", "stage")  # that no score makes
+    aligned = at_version(picture) if strong and not slow and picture.onset is not None else None
     if aligned is None or aligned.onset is None or picture.onset is None:
         return None
     grid, lead = picture.grid, picture.onset.low - aligned.onset.high

@@ -166,7 +166,7 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
     anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
     dated = None if onset is None else SimpleNamespace(index=int(onset * coarse) * grid.coarse)
     alert = first + timedelta(days=days)
-    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated))
+    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated), readings={})
 
 
 @pytest.mark.parametrize(("start", "days", "end", "expected"), [
@@ -223,10 +223,13 @@ def test_no_weekend_doubles_a_share_within_an_hour(later: float, hours: float, w
     share = 0.15 + (later - 0.15) * np.clip((at + 0.01) / max(hours, 0.01), 0, 1)
     n = np.full(grid.n, 800 / step)
     room.picture.anchor.series.sums, room.picture.anchor.series.coarse = (share * n, n), False
-    room.picture.anchor.series.grid = grid
+    room.picture.anchor.series.grid, room.picture.anchor.series.column = grid, "market"
     middle = int(21.6 * step)
     room.picture.onset = SimpleNamespace(index=middle, low=middle - int(width * step), high=middle)
     assert _abrupt(room) is expected
+    other = {f"share:market={v}": SimpleNamespace(before=b, after=a) for v, b, a in (("DE", 0.5, 0.25), ("FR", 0.3, 0.6))}
+    room.readings, room.picture.series = other, {n: SimpleNamespace(column="market") for n in other}
+    assert _abrupt(room), "another population altogether"
 
 
 @pytest.mark.parametrize(("off", "expected"), [(0.2, True), (0.02, False), (-0.2, True)])

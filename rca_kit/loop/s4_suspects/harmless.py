@@ -15,7 +15,7 @@ from rca_kit.stats.rates import Z95
 BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
 AMONG = (0.05, 0.95)  # quantiles between which a value is like the others
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
-GONE = 0.25  # part of its share on the other side that a name may have and be gone: some hours lie on the edge, some hosts behind
+GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all
 MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score heeds the input, no harm

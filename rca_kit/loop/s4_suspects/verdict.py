@@ -57,6 +57,7 @@ MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
 LEAST_SHARE = 1e-3  # that a value is given where it has none
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
+MIX_MUCH = 0.25  # ... and from which a population is another, by the usual rule of thumb
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 WEEKEND_EDGE, WEEKEND_PART = 10 * 3600, 0.6  # seconds around Saturday, by time zones, at which one sets in; its part since then
 EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
@@ -91,7 +92,8 @@ def decide(
     asked = room.picture.alert == "volume"
     if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
         shifted.append("volume")
-    if not corrupt and _slight(room, worse):
+    alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
+    if not corrupt and not alone and _slight(room, worse):
         worse = []
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
@@ -113,7 +115,6 @@ def decide(
     strange = [c for c in clues if c.facts.get("amiss_z", 0.0) >= BESIDE_Z and c.facts.get("amiss", 0.0) >= AMISS]
     if strange:
         return Verdict("incident", f"{_first(strange)}, and the scores of these are off, while those of all others are not")
-    alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
     rescaled = any(c.signature == "rescaled" and c.strength >= CORRUPTION_LEAST for o in outcomes for c in o.clues)
@@ -213,10 +214,12 @@ def _first_weekend(room: Room) -> bool:
 
 
 def _abrupt(room: Room) -> bool:
-    """Whether the share of those who come jumped from one hour to the next, as no weekend does: people get up one by one."""
+    """Whether the mix of those who come moved as no weekend moves it: by far, or a share jumped within an hour."""
     anchor, onset = room.picture.anchor, room.picture.onset
     if anchor is None or onset is None or anchor.series.family != "mix":
         return False
+    if mix_index(room, anchor.series.column or "") >= MIX_MUCH:
+        return True
     grid = anchor.series.grid
     step, width = (grid.coarse, grid.coarse_s) if anchor.series.coarse else (1, grid.width_s)
     low, high, hour = min(onset.low, onset.index) // step, max(onset.high, onset.index) // step, max(3600 // width, 1)
