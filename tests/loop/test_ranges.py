@@ -48,6 +48,18 @@ def test_the_range_of_a_feature_that_holds_all_of_the_loss_is_the_scope() -> Non
     assert where["age"].get("ge") == pytest.approx(60, abs=3) and "lt" not in where["age"]
 
 
+def test_a_number_that_nobody_gave_a_role_may_be_the_place() -> None:
+    damp = (pl.col("u") * 7919 % 1 * 100).alias("damp")
+    damaged = pl.when(made.AFTER & (damp >= 60) & (damp < 85)).then(None).otherwise(pl.col("amount")).alias("amount")
+    frame = made.log().with_columns(damp, damaged, pl.int_range(pl.len()).alias("row"))
+    picture, lazy = look(*made.sums(frame), ("null_rate:amount",), made.ALERT, None), to_lazy(frame)
+    bad = badness_where({"column": "amount", "op": "null"}, dict(lazy.collect_schema()))
+    found = among_features(picture, lazy, bad, "null_rate:amount", ["device", "country"])
+    assert found is not None
+    ((name, where),) = found.segments[0].where.items()
+    assert name == "damp" and where["ge"] == pytest.approx(60, abs=5) and where["lt"] == pytest.approx(85, abs=5)
+
+
 def test_what_everybody_lost_has_no_range() -> None:
     assert named(EVERYWHERE, "log_loss") is None
     assert named(pl.lit(0).alias("unused"), "log_loss") is None

@@ -11,6 +11,7 @@ import narwhals as nw
 import numpy as np
 
 from rca_kit.aggregates.leaves import Leaves
+from rca_kit.aggregates.plan import Columns
 from rca_kit.aggregates.rows import as_number
 from rca_kit.findings.scope import Scope, Segment
 from rca_kit.loop.reading.names import public
@@ -31,6 +32,7 @@ DRIFT_MOST = 0.25  # change per row outside, as part of that inside
 STILL = math.log(0.05)  # log chance from which the rest stood still
 SURE_Q = 1e-4
 BINS = 20  # of a numeric feature: fine enough for a border, each with rows enough to move
+MOST_OTHERS = 12  # numbers without a role that are asked
 BAND = math.sqrt(3.0)  # standard deviations from the middle of a uniform spread to its ends
 
 
@@ -47,7 +49,8 @@ def among_features(
         return None
     c = picture.aggregates.plan.columns
     moved = {s.column for n, s in picture.series.items() if s.family in ("input", "nulls") and picture.moves[n].moved}
-    columns = [f for f in c.features if f not in but and f not in moved and not bad.name.startswith(f"{f} ")]
+    known = [f for f in c.features if f not in but and f not in moved]
+    columns = [f for f in (*known, *_without_role(frame, c, but)) if not bad.name.startswith(f"{f} ")]
     best: tuple[float, Segment] | None = None
     clumps: float | None = None
     for column in columns:
@@ -67,6 +70,13 @@ def among_features(
         if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s, few) and (best is None or gain > best[0]):
             best = gain, s
     return Scope(is_global=False, segments=(best[1],), metric=public(metric)) if best else None
+
+
+def _without_role(frame: nw.LazyFrame[Any], c: Columns, but: Collection[str]) -> list[str]:
+    """Name numbers of the log that nobody gave a role, and that an incident may lie in all the same."""
+    used = {*c.needed(), *but}
+    found = [n for n, dtype in frame.collect_schema().items() if n not in used and dtype.is_numeric()]
+    return found[:MOST_OTHERS]
 
 
 def best_range(table: Leaves, measure: Counts | Means, direction: str) -> tuple[float, tuple[Segment, ...]] | None:

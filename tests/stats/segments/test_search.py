@@ -41,6 +41,28 @@ def test_finds_planted_segment_of_any_depth(conditions):
     assert low <= found[0].after - found[0].before <= high
 
 
+@pytest.mark.parametrize("run", [(4, 5, 6, 7), (0, 1, 2), (7, 8, 9)])
+def test_a_range_is_found_though_broad_values_gather_more_than_any_part_of_it(run):
+    rng = np.random.default_rng(7)
+    shape = (2, 3, 2, 10)
+    codes, conditions = grid(*shape), ((3, run),)
+    found = search(codes, shape, incident(codes, conditions, 4.0, rng, n=400), ordered=(False, False, False, True)).found
+    assert [f.conditions for f in found] == [conditions]
+    narrow = ((0, (1,)), (3, run))
+    found = search(codes, shape, incident(codes, narrow, 4.0, rng, n=400), ordered=(False, False, False, True)).found
+    assert [f.conditions for f in found] == [narrow]
+
+
+def test_ranges_stay_quiet_when_nothing_moved():
+    reports = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        codes = grid(3, 10, 12)
+        nothing = incident(codes, (), 1.0, rng, n=80)
+        reports += bool(search(codes, (3, 10, 12), nothing, ordered=(False, True, True), alpha=0.02).found)
+    assert reports <= 8
+
+
 def test_two_segments_are_found_one_after_the_other():
     rng = np.random.default_rng(4)
     codes = grid(4, 4, 3)
