@@ -38,6 +38,7 @@ from rca_kit.stats import metrics
 Floats = NDArray[np.float64]
 
 BREAKS = ("missing", "broken", "cut", "scorer", "text")  # groups of signatures whose marked rows are themselves the fault
+NEWCOMERS = ("rerouted", "new_category")  # signatures of values that were not there before: an arm, a client
 # strength, and part of the metric's change, from which any clue's rows may date it: what they carry is no older than they
 SURE_MARK, ALL_HARM, LATER = 0.9, 0.9, 6 * 3600  # ... and seconds by which they may put it off
 MARK_LEAST = 0.6  # strength of a clue from which its rows may date it
@@ -276,7 +277,7 @@ def _marks(room: Room, outcomes: tuple[Outcome, ...], leading: Hypothesis | None
         for o in outcomes
         for c in o.clues
         if c.where
-        and GROUP[c.signature] in BREAKS
+        and (GROUP[c.signature] in BREAKS or (c.signature in NEWCOMERS and c in leading.clues))
         and ((c.strength >= MARK_LEAST and (c in leading.clues or unhurt)) or _carries_all(c))
     ]
 

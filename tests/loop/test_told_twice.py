@@ -127,3 +127,19 @@ def test_a_stage_that_takes_much_longer_is_a_slow_service_before_the_whole_shows
     found = rca_kit.investigate(folder)
     assert found.verdict == "incident"
     assert found.suspects.items[0].subject == "stage:score_ms"
+
+
+def test_a_new_arm_that_is_filled_little_by_little_dates_what_it_brings(tmp_path: Path) -> None:
+    """Of a rollout the first requests are too few for an outcome, and are of the arm all the same."""
+    hours = (pl.col("ts") - made.ONSET).dt.total_minutes() / 60
+    drawn = made.AFTER & (pl.col("u") < (hours / 24).clip(0, 0.6))
+    frame = with_ids(rows=20_000).with_columns(
+        arm=pl.when(drawn).then(pl.lit("B")).otherwise(pl.lit("A")),
+        score=pl.when(drawn).then(1 - pl.col("score")).otherwise(pl.col("score")))
+    folder = case(tmp_path, frame, "log_loss", alert=timedelta(hours=12))
+    text = (folder / "incident.yaml").read_text().replace("segments: [device, country]", "segments: [device, country, arm]")
+    (folder / "incident.yaml").write_text(text)
+    found = rca_kit.investigate(folder)
+    assert found.verdict == "incident" and found.suspects.items[0].subject == "routing"
+    assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(minutes=60)
+    assert [s.where for s in found.scope.segments] == [{"arm": "B"}]

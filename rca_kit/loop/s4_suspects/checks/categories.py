@@ -103,6 +103,8 @@ def _category(room: Room, column: str) -> Clue | None:
                 else "new_category"
             )
         )
+        if kind == "new_category" and sum(n for v, n in fresh.items() if v in nb) > fresh_share * a.len() / 2:
+            return _reshuffled(room, column, nb, na)  # they were there before: it is the mix that moved
         return Clue(
             "new_categories",
             f"feature:{column}",

@@ -11,13 +11,14 @@ from rca_kit.stats.rates import rate_z
 
 LEAST_LENGTH = 12  # shorter strings are codes, not texts
 BLANKS = 2  # on average, from which strings are phrases, however often they are used again (prompts from templates)
+PHRASE_BLANKS = 3  # on average, from which the few values of a segment are phrases
 TEXT_ROWS = 1500  # texts read a side: a rate of two per cent is seen in thirty
 TEXT_RATES = ("injection", "refusal", "leaks", "toxicity", "repetition", "cut_off")
 
 
 def text_content(room: Room) -> Outcome:
     """What texts say: injected prompts, refusals, leaked data, toxicity, repetition, before and after (sampled)."""
-    title, texts = "Content of text columns", _texts(room)
+    title, texts = "Content of text columns", [*_texts(room), *_phrases(room)]
     if not texts:
         return Outcome("text_content", title, "external", "seconds", not_applicable="no free-text column")
     from rca_kit.loop.s5_samples.text_detectors import text_measures
@@ -68,6 +69,12 @@ def _texts(room: Room) -> list[str]:
         )
         and _average(room.before[n].str.len_chars()) > LEAST_LENGTH
     ]
+
+
+def _phrases(room: Room) -> list[str]:
+    """Segments whose values are phrases: prompts that are asked again and again, of which a few may be new."""
+    strings = [n for n in room.columns.segments if room.before.schema.get(n) == pl.String]
+    return [n for n in strings if _average(room.before[n].str.count_matches(" ")) >= PHRASE_BLANKS]
 
 
 def _average(s: pl.Series) -> float:
