@@ -136,15 +136,16 @@ def by_rows(
 def by_suspect(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     """The moment that the leading suspect's own evidence names; None where it names none.
 
-    For what was lost or corrupted before any metric shows it: an incident has an onset.
+    For what was lost or corrupted before any metric shows it: an incident has an onset. What comes on slowly stands out after the
+    alert, and had begun by then.
     """
     starts = [c.onset for c in leading.clues if c.onset and c.strength >= CORRUPTION_LEAST]
-    grid = picture.grid
-    starts = [s for s in starts if grid.time(s) < picture.detected_at]
     if not starts:
         return None
-    at = min(starts)
-    return JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), leading.subject)
+    grid = picture.grid
+    shown = min(starts)
+    at = min(shown, max(grid.index(picture.detected_at), 0))
+    return JointOnset(at, max(at - grid.coarse, 0), min(max(at + grid.coarse, shown), grid.n - 1), leading.subject)
 
 
 def told_by_both(onset: JointOnset, named: JointOnset, grid: TimeGrid) -> bool:

@@ -77,3 +77,15 @@ def test_two_onsets_agree_where_the_sharp_one_covers_the_other() -> None:
     assert refine.told_by_both(JointOnset(603, 601, 607, "x"), named, grid)  # type: ignore[arg-type]
     assert not refine.told_by_both(JointOnset(603, 500, 700, "x"), named, grid)  # type: ignore[arg-type]
     assert not refine.told_by_both(JointOnset(700, 690, 710, "x"), named, grid)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("shown", "hours"), [(made.ONSET, 0), (made.ALERT + timedelta(hours=5), 3)])
+def test_what_is_lost_slowly_had_begun_by_the_alert(shown: Any, hours: int) -> None:
+    grid = made.seen_grid()
+    lost = Clue("label_share", "label", "labels_lost", "labels missing in DE", 0.9, grid.index(shown))
+    picture: Any = SimpleNamespace(grid=grid, detected_at=made.ALERT)
+    found = refine.by_suspect(picture, Hypothesis("data", "label", None, (lost,), {}))
+    assert found is not None and grid.time(found.index) == made.ONSET + timedelta(hours=hours)
+    assert grid.time(found.high) >= shown
+    faint = Clue("label_share", "label", "labels_lost", "labels missing in DE", 0.2, grid.index(shown))
+    assert refine.by_suspect(picture, Hypothesis("data", "label", None, (faint,), {})) is None
