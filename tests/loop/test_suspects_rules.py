@@ -340,7 +340,7 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
     rng = np.random.default_rng(0)
 
     def told(column: str, before: list[str], after: list[str]) -> Clue | None:
-        frames = [pl.DataFrame({column: rng.choice(v, 2000)}) for v in (before, after)]
+        frames = [pl.DataFrame({column: v if len(v) >= 2000 else rng.choice(v, 2000)}) for v in (before, after)]
         columns = Columns("ts", "binary", segments=(column,))
         room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={},
                                     picture=SimpleNamespace(onset=None))
@@ -349,11 +349,14 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
     arm = told("test.arm", ["A", "B"], ["A", "B", "C"])
     assert arm is not None and (arm.subject, arm.signature) == ("routing", "rerouted")
     app = told("client", ["web", "app", "app"], ["web", "app9", "app9", "app9", "app9", "app9", "app9", "app"])
-    assert app is not None and app.signature == "new_category"
+    assert app is not None and (app.subject, app.signature) == ("feature:client", "new_category")
+    guests = told("client", ["web", "app", "app"], ["web", "app", "app", "kiosk"])
+    assert guests is not None and (guests.subject, guests.signature) == ("population", "new_category")
     assert same_under_mapping(("app", "DE"), ("app9", "de")) == [("DE", "de")]
-    early = ["red"] * 999 + ["RED"], ["RED"] * 9 + ["red"]  # the onset is known to an hour or so
-    written = told("colour", *early)
+    late = ["red"] * 1996 + ["RED"] * 4  # the onset is known to an hour or so
+    written = told("colour", late, ["RED"] * 9 + ["red"])
     assert written is not None and written.signature == "renamed" and "red -> RED" in written.says
+    assert told("colour", late[::-1], ["RED"] * 9 + ["red"]) is None, "some always wrote it so"
     assert told("colour", ["red"] * 9 + ["RED"], ["RED"] * 9 + ["red"]) is None
 
 

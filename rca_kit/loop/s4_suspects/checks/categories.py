@@ -18,6 +18,7 @@ from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
 REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thousands of rows, that the other values may move
+DILUTED = 0.1  # ... and at most, where guests dilute them
 USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer of their own and grow with those who give it
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
 # of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
@@ -29,7 +30,8 @@ PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6)
 # of a permutation that labels bear witness of: values it needs; part of it by which the sorted shares may differ; and part of the
 # labels' movement that may be left when each value is held against the one whose place it took
 PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
-SEEN_BEFORE, SEEN_PART = 0.005, 0.05  # share before, and part of that after, up to which a value is new
+# share before, and part of that after, up to which a value is new that the first part of the rows before do not show
+SEEN_BEFORE, SEEN_PART, EARLY = 0.005, 0.05, 0.75
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
@@ -64,8 +66,10 @@ def _category(room: Room, column: str) -> Clue | None:
     if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
     nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
-    # some requests before are of after: an onset is known to an hour or two
-    fresh = {v: n for v, n in na.items() if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * n / a.len())}
+    # the last requests before may be of after: an onset is known to an hour or two
+    early = set(b.head(int(EARLY * b.len())).unique().to_list())
+    few = {v for v in na if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * na[v] / a.len())}
+    fresh = {v: n for v, n in na.items() if v in few and v not in early}
     gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
     fresh_share = sum(fresh.values()) / a.len()
     gone_share = sum(gone.values()) / b.len()
@@ -103,11 +107,10 @@ def _category(room: Room, column: str) -> Clue | None:
                 else "new_category"
             )
         )
-        if kind == "new_category" and sum(n for v, n in fresh.items() if v in nb) > fresh_share * a.len() / 2:
-            return _reshuffled(room, column, nb, na)  # they were there before: it is the mix that moved
+        guests = kind == "new_category" and column in room.columns.segments and _diluted(nb, na, fresh)
         return Clue(
             "new_categories",
-            f"feature:{column}",
+            "population" if guests else f"feature:{column}",
             kind,
             f"{column}: {name!r} and {len(fresh) - 1} more new values in {fresh_share:.1%} of requests"
             if len(fresh) > 1
@@ -137,6 +140,16 @@ def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
     gap = float(here.mean() - rest.mean())
     error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
     return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
+
+
+def _diluted(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
+    """Whether all values that were there kept their proportions: those who came took nobody's place."""
+    old = [v for v in nb if v not in fresh]
+    p, q = (np.array([float(n.get(v, 0)) for v in old]) for n in (nb, na))
+    if p.sum() <= 0 or q.sum() <= 0:
+        return False
+    new, p, q = sum(fresh.values()) / sum(na.values()), p / p.sum(), q / q.sum()
+    return bool(0.5 * np.abs(p - q).sum() <= min(REST_MOVED * new, DILUTED) + REST_NOISE)
 
 
 def _took_place(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
