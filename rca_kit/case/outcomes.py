@@ -17,6 +17,7 @@ ENOUGH = 3.0  # points a column needs: a word that hints and a fitting type, or 
 PAIR_WEIGHT = 4.0  # a relation in the rows that leaves no doubt weighs as much as a clear word in the name
 RELATED = 0.8  # separation that a decision reaches even with several thresholds; a flag of the request does not
 CUT = 2.0  # points that a truth loses which the score tells without fail
+EXACT = 0.999  # rank separation from which a column is cut from another, be this as good an estimate of the truth as it may
 NO_CUT = 3.0  # points that a decision loses beside a measured truth, where hardly anything is decided, unless its name says so
 ECHO, ECHO_FIT = 2.0, 0.5  # points of a number named and sized as a measured truth is, and going with it: what was forecast
 UNRELATED = 1.5  # points a decision loses that hardly follows the score
@@ -117,7 +118,8 @@ def _total(choice: Choice, own: dict[str, dict[str | None, float]], evidence: Ev
     if score and decision and score != decision:
         total += _score_decision(score, decision, evidence)
     if label and decision:
-        if _measured(evidence.columns[label]) and DECISION.points(decision) < STRONG_POINTS:
+        exact = score is not None and _thresholded(score, decision, evidence, EXACT)  # what follows from the truth is none
+        if _measured(evidence.columns[label]) and DECISION.points(decision) < STRONG_POINTS and not exact:
             total -= NO_CUT
         many = evidence.columns[label].n_unique > 2
         texts = evidence.columns[label].kind == "category"
@@ -150,11 +152,11 @@ def _score_decision(score: str, decision: str, evidence: Evidence) -> float:
     return -UNRELATED if max(apart, 1 - apart) < RELATED else 0.0
 
 
-def _thresholded(score: str, decision: str, evidence: Evidence) -> bool:
+def _thresholded(score: str, decision: str, evidence: Evidence, least: float = DETERMINED) -> bool:
     if evidence.columns[decision].n_unique != 2:
         return False
     apart = evidence.cut(score, decision)
-    return max(apart, 1 - apart) >= DETERMINED
+    return max(apart, 1 - apart) >= least
 
 
 def _own(role: str, column: ColumnSummary, setting: Setting, evidence: Evidence, scorers: list[str]) -> float:

@@ -156,6 +156,10 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     say("scope")
     judged = judge(prepared, picture, room, outcomes, named)
     verdict, outcomes = judged.verdict, judged.outcomes
+    if verdict.usual and picture.anchor is not None and doubts and not fixed:  # the week explains that, and not what comes later
+        other = work(prepared, without(picture, (picture.anchor.series.name,)), say, doubts - 1)
+        if other.suspects.verdict != "no_change":
+            return other
     if verdict.verdict == "no_change" and picture.onset is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
         if hidden is not None:

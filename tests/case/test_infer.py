@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from made_logs import START, Draw, N, opened, sigmoid, times
@@ -67,6 +68,19 @@ def test_ads_click_as_label(tmp_path):
     assert r.kpi == {"Converted": "higher"}
     assert r.features == ("Campaign Type", "clicks_7d", "Bid", "Site.Category")
     assert "Campaign Type" in r.segments and "Site.Category" in r.segments
+
+
+@pytest.mark.parametrize(("cut_by", "found"), [("score", True), ("truth", False)])
+def test_what_is_cut_from_an_estimate_is_the_decision_by_any_name(tmp_path, cut_by, found):
+    d = Draw(4)
+    load = 5 + 2 * d.rng.normal(size=N)
+    truth = load + 0.25 * d.rng.normal(size=N)
+    peak = np.where(np.arange(N) < 2 * N // 3, load, load + 1.5) >= 7.5 if cut_by == "score" else truth >= 7.5
+    table = {"at": times(), "kwh_forecast": load.round(3), "kwh_actual": truth.round(3), "pointe": peak.astype(int),
+             "zone": d.cat("a", "b", "c"), "humid": d.num()}
+    roles = opened(tmp_path, table).roles
+    assert (roles.score, roles.label) == ("kwh_forecast", "kwh_actual")
+    assert roles.decision == ("pointe" if found else None)
 
 
 def test_eta_regression(tmp_path):

@@ -289,3 +289,15 @@ def test_a_new_version_is_logged_whether_it_does_harm_or_not() -> None:
     x = {h.change_id: h.x for h in hypotheses([clue], [fit], Scene("quality", 10, ()))[:-1] if h.category == "model"}
     assert x["c1"]["version:logged"] == x[None]["version:logged"] == 1.0
     assert "version:logged" not in next(iter(hypotheses([clue], [], Scene("quality", 10, ())))).x
+
+
+@pytest.mark.parametrize(("error", "component", "accused"), [
+    ("supplier_502", "review-queue", False), ("supplier_502", "MediKnow", True), ("bad gateway", "review-queue", True),
+])
+def test_an_error_that_names_a_supplier_is_none_of_our_own_parts(error: str, component: str, accused: bool) -> None:
+    where = {"column": "e", "op": "in", "values": [error]}
+    failed = Clue("error_types", "component:", "error:upstream", f"error {error!r}", 0.9, where=where)
+    entry = ChangeRecord("c1", MONDAY, "infra_change", component, "one node drained")
+    fit = fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
+    found = hypotheses([failed], [fit], Scene("service", 30, (), components=("review-queue",)))
+    assert any(h.change_id == "c1" for h in found) is accused

@@ -143,3 +143,21 @@ def test_a_new_arm_that_is_filled_little_by_little_dates_what_it_brings(tmp_path
     assert found.verdict == "incident" and found.suspects.items[0].subject == "routing"
     assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(minutes=60)
     assert [s.where for s in found.scope.segments] == [{"arm": "B"}]
+
+
+def test_what_the_week_explains_hides_nothing_that_comes_later(tmp_path: Path) -> None:
+    """The log begins on a weekend; on Tuesday most requests of one device are missing from it."""
+    monday, tuesday = made.T0 + timedelta(days=1), made.T0 + timedelta(days=2, hours=20)
+    frame = with_ids(rows=24_000)
+    kept = (pl.col("ts") >= monday) | (pl.col("u") < 0.5)
+    lost = (pl.col("ts") >= tuesday) & (pl.col("device") == "android") & (pl.col("u") < 0.9)
+    alert = tuesday + timedelta(hours=5) - made.ALERT
+    found = rca_kit.investigate(case(tmp_path, frame.filter(kept & ~lost), "volume", alert=alert))
+    assert found.verdict == "incident"
+    assert found.symptom.onset is not None and abs(found.symptom.onset - tuesday) <= timedelta(minutes=45)
+    assert [s.where for s in found.scope.segments] == [{"device": "android"}]
+
+
+def test_a_log_that_only_begins_on_a_weekend_has_no_change(tmp_path: Path) -> None:
+    frame = with_ids(rows=24_000).filter((pl.col("ts") >= made.T0 + timedelta(days=1)) | (pl.col("u") < 0.5))
+    assert rca_kit.investigate(case(tmp_path, frame, "volume")).verdict == "no_change"

@@ -41,6 +41,11 @@ def test_scores_that_moved_alone_are_told() -> None:
     assert asked(-0.05, -0.04, moved=False) == "", "scores that held still say nothing"
 
 
+def test_a_bias_that_took_half_of_it_is_neither_theirs_nor_the_worlds() -> None:
+    assert asked(-0.30, -0.16) == "", "labels of one kind are late, or others came"
+    assert asked(-0.30, -0.28) != ""
+
+
 def test_little_is_enough_where_something_else_speaks_for_it() -> None:
     assert asked(-0.03, -0.02) == ""
     assert asked(-0.03, -0.02, least=1.0) != ""

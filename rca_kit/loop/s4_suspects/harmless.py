@@ -22,6 +22,7 @@ MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score
 SAME_RATE = 0.05  # part by which the share of positive decisions may differ, of the larger of the two shares
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 IDLE_KINDS, IDLE_CLASSES = 60, 5  # values of a column that are told apart; classes of answer looked at
+FITS_Z = 3.0  # standard errors by which the bias may have changed otherwise than the scores
 STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
 
 
@@ -140,6 +141,15 @@ def alone_or_along(room: Room) -> float | None:
         return None
     error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
     return float((bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2)) if error > 0 else None
+
+
+def alone_fits(room: Room) -> bool:
+    """Whether the bias changed as far as the scores did: half of it is neither theirs alone nor the world's."""
+    score, bias = room.readings.get("score_mean"), room.readings.get("bias")
+    if score is None or bias is None or not score.change or bias.change is None or bias.interval is None:
+        return False
+    error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
+    return abs(bias.change - score.change) <= FITS_Z * error
 
 
 def idle(room: Room, column: str) -> bool:

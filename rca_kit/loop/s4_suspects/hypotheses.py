@@ -160,6 +160,8 @@ def hypotheses(
             for f in judged:
                 if lead.signature in ATTACKS and f.change.kind in GUESTS:
                     continue
+                if subject == NAMELESS and _of_outsiders(lead) and _ours(f.change.component, scene, outside):
+                    continue
                 named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
                 evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
                 if f.change.kind == "campaign" and not guests:
@@ -180,6 +182,17 @@ def _in_range_of(scene: Scene) -> str | None:
         return None
     ((name, condition),) = scene.segments[0].where.items()
     return name if isinstance(condition, dict) and name in scene.features else None
+
+
+def _of_outsiders(clue: Clue) -> bool:
+    """Whether an error says by its name that somebody else failed: `supplier_502`."""
+    names = [str(v).casefold() for v in (clue.where or {}).get("values", ())] if clue.signature.startswith("error:") else []
+    return any(word in name for name in names for word in OUTSIDERS)
+
+
+def _ours(component: str, scene: Scene, outside: frozenset[str]) -> bool:
+    """Whether a component is one that the service's own metrics know, and nobody else's."""
+    return component in scene.components and not foreign(f"component:{component}", scene.components, outside)
 
 
 def _broke(subject: str, cs: list[Clue]) -> str | None:
@@ -231,7 +244,10 @@ def _component_of(clue: Clue, clues: list[Clue], scene: Scene) -> str:
         gates = [n for n in scene.components if any(w in n.lower() for w in GATE_WORDS)]
         if gates:
             return f"component:{gates[0]}"
-    named = [c for c in clues if c.subject.startswith("component:") and c.subject != "component:"]
+    named = [
+        c for c in clues  # how often it was asked says nothing of who failed
+        if c.subject.startswith("component:") and c.subject != "component:" and c.signature != "metric:requests"
+    ]
     if named:
         return max(named, key=lambda c: c.strength).subject
     return NAMELESS

@@ -12,7 +12,7 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_or_along
+from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.stats.rates import rate_z
 
@@ -75,10 +75,11 @@ STANDS_FOR = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict with its reason in words."""
+    """The verdict with its reason in words; `usual` where something moved that every week moves."""
 
     verdict: str
     because: str
+    usual: bool = False
 
 
 def decide(
@@ -127,7 +128,7 @@ def decide(
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
     if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and _first_weekend(room):
-        return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended")
+        return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended", usual=True)
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
@@ -247,7 +248,7 @@ def stayed_behind(room: Room, least: float) -> str:
     the two likelihoods, which must be `least`.
     """
     score, told = room.readings.get("score_mean"), alone_or_along(room)
-    if score is None or told is None or told < math.log(least):
+    if score is None or told is None or told < math.log(least) or not alone_fits(room):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
 

@@ -163,7 +163,7 @@ ERROR_WORDS = (
     ("timeout", ("time", "slow")),
     ("down", ("refused", "reset", "connect", "conn_", "unreachable", "no_healthy", "broken pipe", "eof", "unavailable")),
     ("memory", ("memory", "oom", "killed", "restart", "crash", "speicher", "geheugen", "mémoire", "memoria", "pamię", "bellek")),
-    ("upstream", ("upstream", "dependency", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
+    ("upstream", ("upstream", "dependency", "supplier", "vendor", "partner", "third", "api", "502", "503", "504", "gateway")),
     ("code", ("value", "type", "key", "parse", "schema", "decode", "serial", "assert", "null", "valid", "index")),
 )
 
