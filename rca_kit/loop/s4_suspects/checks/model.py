@@ -340,6 +340,17 @@ def labels_told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[F
     return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]
 
 
+def no_guests(room: Room) -> NDArray[np.bool_]:
+    """Rows after of which every segment is one that was there before: who is new may follow other rules, and nothing broke."""
+    keep = np.ones(room.after.height, bool)
+    for name in room.columns.segments:
+        if name == room.columns.model_version or not {name} <= set(room.before.columns) & set(room.after.columns):
+            continue
+        known = room.before[name].cast(pl.String).unique()
+        keep &= room.after[name].cast(pl.String).is_in(known.implode()).fill_null(True).to_numpy()
+    return keep
+
+
 def followed_less(room: Room) -> float | None:
     """Part to which labels follow all features alike, where that is clearly less than before; None where some as before.
 
@@ -351,7 +362,7 @@ def followed_less(room: Room) -> float | None:
     names = [n for n in c.features if room.before.schema[n].is_numeric() and n not in moved and n not in room.clocks]
     if len(names) < THINNED_LEAST or c.label is None or room.moved("output"):
         return None
-    frames = (room.before, room.after)
+    frames = (room.before, room.after.filter(pl.Series(no_guests(room))))
     xb, xa = (np.column_stack([numbers(f, n) for n in names]) for f in frames)
     yb, ya = labels_told(room, frames)
     rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.model import FOLLOW_ROWS, FOLLOWED, INPUT_MOVED, SAME_LABELS, labels_told
+from rca_kit.loop.s4_suspects.checks.model import FOLLOW_ROWS, FOLLOWED, INPUT_MOVED, SAME_LABELS, labels_told, no_guests
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
@@ -62,7 +62,9 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     quiet = [n for n in names if room.before.schema[n].is_numeric() and n not in moved]
     if len(quiet) < 3:
         return []
-    frames = (room.before, room.after) if here is None else (room.before.filter(here.before), room.after.filter(here.after))
+    keep = no_guests(room)
+    after = room.after.filter(pl.Series(keep if here is None else keep & here.after))
+    frames = (room.before if here is None else room.before.filter(here.before), after)
     xb, xa = (np.column_stack([numbers(f, n) for n in quiet]) for f in frames)
     yb, ya = labels_told(room, frames)
     rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]

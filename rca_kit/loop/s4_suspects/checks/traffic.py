@@ -223,7 +223,9 @@ def segment_volume(room: Room) -> Outcome:
                 continue
             if _handed_over(volumes, value, noise):
                 continue
-            alone = max(picture.noise.get(f"share:{column}={value}", noise), 1.0)  # held against the rest, what all share is gone
+            alone = noise
+            if picture.matched or len(others) > 1:  # held against the rest, what all share is gone
+                alone = max(picture.noise.get(f"share:{column}={value}", noise), 1.0)
             z = abs(np.sqrt(a) - np.sqrt(b * rest)) * 2 / min(noise, alone) ** 0.5
             if not picture.matched:  # other hours, and each value has its own: it must have moved at once
                 z = min(z, _share_z(room, column, value))
