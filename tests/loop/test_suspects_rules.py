@@ -137,9 +137,26 @@ def test_fewer_requests_are_a_lull_or_lost_on_days_like_those_before(
     fewer = SimpleNamespace(moved=True, before=20.0, after=20.0 * ratio, change=20.0 * (ratio - 1))
     room: Any = SimpleNamespace(
         readings={"volume": fewer}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
-        picture=SimpleNamespace(grid=made.seen_grid()))
+        picture=SimpleNamespace(grid=made.seen_grid(), matched=True, moves={}))
     told = [c.signature for c in traffic.volume(room).clues]
     assert told == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(("matched", "height", "told"), [(False, 0.6, True), (True, 0.6, False), (False, -0.6, False)])
+def test_a_flood_at_night_is_one_though_the_day_before_had_as_many(
+    monkeypatch: pytest.MonkeyPatch, matched: bool, height: float, told: bool
+) -> None:
+    monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
+    monkeypatch.setattr(traffic, "_again", lambda _: None)
+    fit = SimpleNamespace(height=height)
+    move = SimpleNamespace(moved=True, series=SimpleNamespace(log=True), scan=SimpleNamespace(best=fit), fit=fit)
+    same = SimpleNamespace(moved=False, before=41.3, after=41.4, change=0.1)
+    room: Any = SimpleNamespace(
+        readings={"volume": same}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
+        picture=SimpleNamespace(grid=made.seen_grid(), matched=matched, moves={"volume": move}))
+    clues = traffic.volume(room).clues
+    assert [c.signature for c in clues] == (["surge"] if told else [])
+    assert not told or "x1.82 beyond what other hours bring" in clues[0].says
 
 
 def test_a_mark_of_all_rows_carries_no_harm() -> None:

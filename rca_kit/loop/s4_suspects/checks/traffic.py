@@ -72,8 +72,9 @@ def volume(room: Room) -> Outcome:
                     None,
                 )
             )
-    if r is not None and r.moved and r.change is not None and r.before and r.after is not None:
-        grown = r.after / r.before
+    at_once = _jumped(room)
+    if r is not None and (r.moved or at_once) and r.change is not None and r.before and r.after is not None:
+        grown = at_once or r.after / r.before
         announced = grown <= 1 and _announced(room, grown)
         kind = "surge" if grown > 1 else "lull" if announced or _counted_too(room, grown) else "lost"
         if grown > 1 or announced or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
@@ -82,7 +83,8 @@ def volume(room: Room) -> Outcome:
                     "volume",
                     "traffic",
                     kind,
-                    f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> {r.after:.4g}",
+                    f"requests per {room.picture.grid.width_s // 60 or 1} min: {r.before:.4g} -> {r.after:.4g}"
+                    + (f", x{at_once:.2f} beyond what other hours bring" if at_once else ""),
                     room.strength("volume") * (_too_many(grown) if grown > 1 else 1.0),
                     room.onset("volume"),
                     abs(grown - 1),
@@ -90,6 +92,14 @@ def volume(room: Room) -> Outcome:
                 )
             )
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
+
+
+def _jumped(room: Room) -> float | None:
+    """How many times as many requests came beyond what other hours bring, where before and after have no hours in common."""
+    move = room.picture.moves.get("volume")
+    if room.picture.matched or move is None or not move.moved or not move.series.log or move.scan.best is None:
+        return None
+    return float(np.exp(move.fit.height)) if move.fit.height > 0 else None
 
 
 def _too_many(grown: float) -> float:
