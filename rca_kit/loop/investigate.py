@@ -24,7 +24,7 @@ from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import dated_again
-from rca_kit.loop.relaid import amiss, laid, since_spoilt, since_version
+from rca_kit.loop.relaid import amiss, laid, overlooked, since_spoilt, since_version
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
@@ -156,7 +156,9 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     say("scope")
     judged = judge(prepared, picture, room, outcomes, named)
     verdict, outcomes = judged.verdict, judged.outcomes
-    if verdict.usual and picture.anchor is not None and doubts and not fixed:  # the week explains that, and not what comes later
+    # the week explains that, and not what comes later; or the anchor tells of nothing, and something else loudly of something
+    again_without = verdict.usual or (verdict.verdict == "no_change" and overlooked(picture))
+    if again_without and picture.anchor is not None and doubts and not fixed:
         other = work(prepared, without(picture, (picture.anchor.series.name,)), say, doubts - 1)
         if other.suspects.verdict != "no_change":
             return other

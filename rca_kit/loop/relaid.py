@@ -8,6 +8,7 @@ from datetime import timedelta
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.birth import birth
+from rca_kit.loop.reading.detect import OUTCOMES, worse
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
@@ -20,6 +21,7 @@ from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
+LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
 RECENT = 0.01  # part of the log that an alert may be about
 
 
@@ -56,6 +58,15 @@ def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome,
     between = make_room(prepared, replace(until, before=before, after=after, matched=matched), ())
     other = [c for c in scoring(between).clues if c.signature == "score_function" and c.strength >= OTHER_SCORES / 2]
     return aligned if other else None
+
+
+def overlooked(picture: Picture) -> bool:
+    """Whether an outcome other than the anchor got worse so clearly that no other moment may hide it."""
+    if picture.anchor is None:
+        return False
+    others = [m for n, m in picture.moves.items() if m.moved and n != picture.anchor.series.name and n not in picture.doubted]
+    loud = [m for m in others if m.series.family in OUTCOMES and abs(m.fit.z) >= LOUD_Z]
+    return any(worse(m.series, m.fit.height) is True for m in loud)
 
 
 def just_before(picture: Picture) -> Picture:

@@ -15,7 +15,7 @@ import pytest
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.reading.prepare import picture_of, prepare
-from rca_kit.loop.relaid import laid, since_version
+from rca_kit.loop.relaid import laid, overlooked, since_version
 from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects import run_checks
 from rca_kit.sources import open_case
@@ -65,3 +65,21 @@ def test_only_a_version_that_is_surely_accused_dates(subject: str, probability: 
     first: Any = SimpleNamespace(subject=subject, probability=probability)
     assert accuses_version(SimpleNamespace(items=(first,))) is expected  # type: ignore[arg-type]
     assert not accuses_version(SimpleNamespace(items=()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("z", "family", "name", "expected"), [
+    (40.0, "service", "latency_p95", True),
+    (6.0, "service", "latency_p95", False),
+    (40.0, "input", "mean:age", False),
+    (-40.0, "service", "latency_p95", False),  # it got better
+    (40.0, "service", "error_rate", False)])  # the anchor itself
+def test_an_outcome_that_speaks_loudly_is_not_hidden_by_a_moment_at_which_nothing_happened(
+    z: float, family: str, name: str, expected: bool
+) -> None:
+    series = SimpleNamespace(family=family, good="lower", name=name)
+    loud = SimpleNamespace(moved=True, series=series, fit=SimpleNamespace(z=z, height=z / 100))
+    anchor: Any = SimpleNamespace(series=SimpleNamespace(name="error_rate"))
+    picture: Any = SimpleNamespace(anchor=anchor, moves={name: loud}, doubted=())
+    assert overlooked(picture) is expected
+    assert not overlooked(SimpleNamespace(anchor=None, moves={name: loud}, doubted=()))  # type: ignore[arg-type]
+    assert not overlooked(SimpleNamespace(anchor=anchor, moves={name: loud}, doubted=(name,)))  # type: ignore[arg-type]
