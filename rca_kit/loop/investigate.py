@@ -24,7 +24,7 @@ from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import dated_again
-from rca_kit.loop.relaid import amiss, laid, overlooked, since_spoilt, since_version
+from rca_kit.loop.relaid import amiss, laid, overlooked, same_turn, since_spoilt, since_version
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
@@ -160,7 +160,7 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     again_without = verdict.usual or (verdict.verdict == "no_change" and overlooked(picture))
     if again_without and picture.anchor is not None and doubts and not fixed:
         other = work(prepared, without(picture, (picture.anchor.series.name,)), say, doubts - 1)
-        if other.suspects.verdict != "no_change":
+        if other.suspects.verdict != "no_change" and not (verdict.usual and same_turn(picture, other.symptom.onset)):
             return other
     if verdict.verdict == "no_change" and picture.onset is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)

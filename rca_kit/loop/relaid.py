@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
@@ -18,7 +18,7 @@ from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room
 from rca_kit.loop.s4_suspects.checks.model import scoring
 from rca_kit.loop.s4_suspects.checks.values import values
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, WEEKEND_EDGE, got_worse, spoilt_by
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
@@ -67,6 +67,13 @@ def overlooked(picture: Picture) -> bool:
     others = [m for n, m in picture.moves.items() if m.moved and n != picture.anchor.series.name and n not in picture.doubted]
     loud = [m for m in others if m.series.family in OUTCOMES and abs(m.fit.z) >= LOUD_Z]
     return any(worse(m.series, m.fit.height) is True for m in loud)
+
+
+def same_turn(picture: Picture, onset: datetime | None) -> bool:
+    """Whether an onset is the turn of the week that the picture is laid at: whatever else moved with it is the week's too."""
+    if onset is None or picture.onset is None:
+        return onset is None
+    return abs((onset - picture.grid.time(picture.onset.index)).total_seconds()) <= WEEKEND_EDGE
 
 
 def just_before(picture: Picture) -> Picture:

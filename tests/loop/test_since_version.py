@@ -15,7 +15,7 @@ import pytest
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.reading.prepare import picture_of, prepare
-from rca_kit.loop.relaid import laid, overlooked, since_version
+from rca_kit.loop.relaid import laid, overlooked, same_turn, since_version
 from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects import run_checks
 from rca_kit.sources import open_case
@@ -83,3 +83,11 @@ def test_an_outcome_that_speaks_loudly_is_not_hidden_by_a_moment_at_which_nothin
     assert overlooked(picture) is expected
     assert not overlooked(SimpleNamespace(anchor=None, moves={name: loud}, doubted=()))  # type: ignore[arg-type]
     assert not overlooked(SimpleNamespace(anchor=anchor, moves={name: loud}, doubted=(name,)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, True), (9, True), (-9, True), (11, False), (39, False)])
+def test_what_moves_at_the_turn_of_the_week_is_the_weeks(hours: int, expected: bool) -> None:
+    grid = made.seen_grid()
+    picture: Any = SimpleNamespace(grid=grid, onset=SimpleNamespace(index=grid.index(made.ONSET)))
+    assert same_turn(picture, made.ONSET + timedelta(hours=hours)) is expected
+    assert same_turn(picture, None)
