@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from rca_kit.loop.s3_scope.search import badness_where
-from rca_kit.loop.s4_suspects.checks.categories import _permuted_inside
+from rca_kit.loop.s4_suspects.checks.permuted import permuted_inside
 from rca_kit.loop.s4_suspects.checks.values import _filled, _inside, _swapped, _whole_or_inside, imputed
 from rca_kit.loop.s4_suspects.inside import moved_inside
 from rca_kit.sources import to_lazy
@@ -95,12 +95,12 @@ def test_a_unit_that_changed_in_one_segment_is_named_with_it() -> None:
 def test_codes_that_changed_places_in_one_segment_are_no_new_mix() -> None:
     turned = dict(zip(KINDS, (*KINDS[1:], KINDS[0]), strict=True))
     here = room(pl.when(AUSTRIA).then(pl.col("kind").replace(turned)).otherwise(pl.col("kind")).alias("kind"))
-    clue = _permuted_inside(here, "kind")
+    clue = permuted_inside(here, "kind")
     assert clue is not None and clue.signature == "permuted" and "in country = AT" in clue.says
     assert clue.where == {"column": "kind", "op": "segment", "segment": {"country": "AT"}}
     drift = pl.when(AUSTRIA & (pl.col("age") < 36)).then(pl.lit("cancel")).otherwise(pl.col("kind")).alias("kind")
     there = room(drift)
-    assert "kind" in there.inside and _permuted_inside(there, "kind") is None
+    assert "kind" in there.inside and permuted_inside(there, "kind") is None
 
 
 def test_values_of_newcomers_are_no_fault_of_their_segment() -> None:

@@ -78,7 +78,7 @@ def test_one_score_for_all_says_nothing_of_how_the_others_were_scored(other: boo
 
 @pytest.mark.parametrize(("cut", "noise", "told"), [(0.7, 0.0, True), (0.566, 0.0, False), (0.7, 0.2, False)])
 def test_an_outcome_that_follows_a_cut_of_the_score_tells_that_it_was_moved(cut: float, noise: float, told: bool) -> None:
-    from rca_kit.loop.s4_suspects.checks.model import threshold
+    from rca_kit.loop.s4_suspects.checks.cuts import threshold
 
     rng, frames = np.random.default_rng(5), []
     for at in (0.566, cut):

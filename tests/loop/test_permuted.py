@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.s4_suspects.checks.categories import permuted, permuted_partly, permuted_with_labels
+from rca_kit.loop.s4_suspects.checks.permuted import permuted, permuted_partly, permuted_with_labels
 
 SHARES = {"18-24": 0.22, "25-34": 0.30, "35-49": 0.28, "50+": 0.20}
 N = 12_000

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.s4_suspects.checks.model import _scores_alone, followed_less
+from rca_kit.loop.s4_suspects.checks.concept import followed_less
+from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
 from rca_kit.loop.s4_suspects.checks.relations import relations, unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome

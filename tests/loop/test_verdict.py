@@ -12,7 +12,7 @@ import pytest
 
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
-from rca_kit.loop.s4_suspects.checks.model import _few_more
+from rca_kit.loop.s4_suspects.checks.concept import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, cut_along, idle, in_name_only, recalibrated, unheeded
 from rca_kit.loop.s4_suspects.room import Room

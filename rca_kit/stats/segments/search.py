@@ -22,7 +22,7 @@ from rca_kit.stats.segments.evidence import (
     sum_columns,
 )
 from rca_kit.stats.segments.found import Conditions, Found, SearchResult, members
-from rca_kit.stats.segments.widen import MOST_TRAFFIC, widen
+from rca_kit.stats.segments.runs import LEFT_OUT, Joins, best_run, run_narrowed
 
 # Of two segments with the same evidence the shorter one is the answer; longer ones pay this per condition, nats.
 PER_CONDITION = 0.01
@@ -34,8 +34,6 @@ MOST_SINGLES = 50  # per dimension
 # A segment that moved more than twice as much as the rest stands out; less than that only when the difference itself is
 # beyond chance.
 MOST_DRIFT = 0.5
-# A segment is split into some of its children only if others, which speak against it, hold this share of its traffic.
-LEFT_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,24 +45,6 @@ class Pick:
     score: float
     inside: Mask
     rivals: tuple[Mask, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Joins:
-    ordered: tuple[bool, ...]
-    cardinalities: tuple[int, ...]
-    merge: bool
-
-    @property
-    def runs(self) -> int:
-        """Number of unbroken runs of ranges that are looked at beside the cells."""
-        return sum(n * (n - 1) // 2 for n, o in zip(self.cardinalities, self.ordered, strict=True) if o)
-
-    def apply(self, codes: NDArray[np.integer], conditions: Conditions, evidence: Evidence, weight: Floats,
-              active: Mask) -> Conditions:
-        if not self.merge and not any(self.ordered[d] for d, _ in conditions):
-            return conditions
-        return widen(codes, conditions, evidence, weight, active, self.ordered, self.cardinalities, self.merge)
 
 
 def search(
@@ -146,7 +126,7 @@ def search(
     evidence, weight = measure.evidence(direction), measure.weight()
     cells = build(codes, cardinalities, evidence, weight, min(max_depth, len(cardinalities)), measure.least_gain,
                   measure.relative_gate)
-    joins = _Joins(ordered or (False,) * len(cardinalities), cardinalities, merge)
+    joins = Joins(ordered or (False,) * len(cardinalities), cardinalities, merge)
     picks = _greedy(codes, cells, evidence, measure, parts, alpha, max_segments, resamples > 0, joins, max_depth)
     found = tuple(f for f, _ in picks)
     if resamples:
@@ -164,7 +144,7 @@ def search(
 
 
 def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measure: Measure, parts: Columns, alpha: float,
-            most: int, keep_rivals: bool, joins: _Joins, depth: int) -> list[tuple[Found, Pick]]:
+            most: int, keep_rivals: bool, joins: Joins, depth: int) -> list[tuple[Found, Pick]]:
     active = np.ones(len(codes), dtype=bool)
     whole = float(evidence.impact.sum())
     weight, looked = measure.weight(), float(np.log(max(cells.looked_at + joins.runs, 1)))
@@ -182,10 +162,10 @@ def _greedy(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, measur
         if wider != conditions:
             inside = members(codes, wider)
             pick = replace(pick, inside=inside, score=float(evidence.total(inside & active).max()))
-        run = _best_run(codes, evidence, weight, active, joins, tried)
+        run = best_run(codes, evidence, weight, active, joins, tried)
         if run is not None and run[0] > pick.score:
             tried.add(run[1])
-            score, wider = _run_narrowed(codes, run, evidence, weight, active, joins, looked, depth)
+            score, wider = run_narrowed(codes, run, evidence, weight, active, joins, looked, depth)
             tried.add(wider)
             conditions, pick = wider, replace(pick, inside=members(codes, wider), score=score)
         inside = pick.inside & active
@@ -229,52 +209,6 @@ def _best(codes: NDArray[np.integer], cells: Cells, evidence: Evidence, least: f
         return None
     _, cuboid, row, gain_ = best
     return Pick(cuboid, row, gain_, cuboid.inside(codes, row))
-
-
-def _best_run(codes: NDArray[np.integer], evidence: Evidence, weight: Floats, active: Mask, joins: _Joins,
-              tried: set[Conditions]) -> tuple[float, Conditions] | None:
-    """Take the unbroken run of one ordered dimension with most evidence: no single range of it need stand out by itself."""
-    best: tuple[float, Conditions] | None = None
-    leaves = np.flatnonzero(active)
-    for dim, size in enumerate(joins.cardinalities):
-        if not joins.ordered[dim] or size < 3:
-            continue
-        column = codes[leaves, dim]
-        gains = np.vstack([np.zeros(len(evidence.effects)), np.cumsum(evidence.by_group(column, leaves, size), axis=0)])
-        traffic = np.concatenate([[0.0], np.cumsum(np.bincount(column, weight[leaves], minlength=size))])
-        for low in range(size - 1):
-            for high in range(low + 2, size + 1):
-                run = ((dim, tuple(range(low, high))),)
-                gain = float((gains[high] - gains[low]).max())
-                small = traffic[high] - traffic[low] <= MOST_TRAFFIC * traffic[-1]
-                if small and run not in tried and (best is None or gain > best[0]):
-                    best = gain, run
-    return best
-
-
-def _run_narrowed(codes: NDArray[np.integer], run: tuple[float, Conditions], evidence: Evidence, weight: Floats, active: Mask,
-                  joins: _Joins, cost: float, depth: int) -> tuple[float, Conditions]:
-    """Go down from a run to values of other dimensions as `_narrowed` does, while others in it did not move."""
-    score, conditions = run
-    while len(conditions) < depth:
-        leaves = np.flatnonzero(members(codes, conditions) & active)
-        effect = int(evidence.by_group(np.zeros(leaves.size, dtype=int), leaves, 1)[0].argmax())
-        best: tuple[float, float, Conditions] | None = None
-        for dim in set(range(len(joins.cardinalities))) - {d for d, _ in conditions}:
-            size = joins.cardinalities[dim]
-            sums = evidence.by_group(codes[leaves, dim], leaves, size)
-            share = np.bincount(codes[leaves, dim], weight[leaves], minlength=size) / max(float(weight[leaves].sum()), 1e-300)
-            gains = sums.max(axis=1)
-            moved = gains > cost
-            against = ~moved & (sums[:, effect] <= -cost)
-            total = float((gains[moved] - cost).sum())
-            if share[against].sum() >= LEFT_OUT and total > score and (best is None or total > best[0]):
-                code = int(np.argmax(gains))
-                best = total, float(gains[code]), tuple(sorted((*conditions, (dim, (code,)))))
-        if best is None:
-            break
-        _, score, conditions = best
-    return score, conditions
 
 
 def _narrowed(codes: NDArray[np.integer], pick: Pick, cells: Cells, active: Mask, weight: Floats) -> Pick:

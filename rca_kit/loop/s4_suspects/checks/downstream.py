@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rca_kit.case.names import tokens
 from rca_kit.loop.reading.series import QUALITY
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.hypotheses import OUTSIDERS
+from rca_kit.loop.s4_suspects.owners import OUTSIDERS
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import got_worse
 

@@ -1,4 +1,4 @@
-"""Checks of the model: versions side by side, the scoring function itself, the decision threshold, concept drift, staleness."""
+"""Checks of the model: versions side by side, and the scoring function itself."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ import re
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
-from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.recorded import one_score
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap, followed
+from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
-from rca_kit.stats.rates import rate_z
 
 Floats = NDArray[np.float64]
 
 AS_BEFORE, LEANS = 1.12, 0.5  # error ratio up to which a surrogate misses as before; worth of a mere bias where inputs moved
 LEAST_FIDELITY = 0.3  # R2 below which a surrogate says nothing about the scoring function
-THRESHOLD_MIN = 0.02  # move of the cut, in units of score quantile, that counts
-RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 INPUT_MOVED = 0.2  # sigmas (or Cohen's h); inputs that move speak for a world that moves rather than for wrong labels
 KNOWN_SHARE, REROUTED_LEAST = 0.005, 0.05  # a version that served before the onset, and points of traffic it gains
 STEADY_SHARE, STEADY = 0.03, 0.4  # share of traffic that an old arm of a split holds; part of it that may come or go
@@ -33,12 +28,6 @@ SAME_SCALE, RESCALED = 0.1, 0.95  # part of the spread by which quantiles may mi
 ALL_OF_IT = 0.98  # share from which a version serves alone
 # common classes whose answers are looked at; strength from which they are others, and where inputs moved to where rows were few
 CLASSES_ASKED, OTHER_ANSWERS, OTHER_SURELY = 3, 0.5, 0.8
-SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
-FOLLOWED, FOLLOW_ROWS = 6.0, 500  # z from which labels follow a feature; labelled rows a side that tell it
-# features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
-THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
-# part of decisions, and of outcomes, that one cut of the score must explain; part of the rarer outcome that it may miss
-CUT_DECISIONS, CUT_OUTCOMES, CUT_OUTCOMES_RARE = 0.9, 0.97, 0.2
 BESIDE_ROWS = 60  # rows of either with which two versions are compared
 NEW_SHARE = 0.02  # share of traffic a version must hold to be looked at
 
@@ -214,7 +203,7 @@ def scoring(room: Room) -> Outcome:
         f"bias {gap.shift:+.2f} residual s.d."
     )
     strength = gap.strength
-    if gap.ratio < AS_BEFORE and _inputs_moved(room):  # scores that lean by as much as trees do where they saw few rows
+    if gap.ratio < AS_BEFORE and inputs_moved(room):  # scores that lean by as much as trees do where they saw few rows
         strength *= LEANS
     if strength < 0.3:
         return Outcome("score_function", title, "model", "seconds", clear=f"the same features give the same scores ({text})")
@@ -240,7 +229,7 @@ def _other_answers(room: Room) -> Clue | None:
         gap = fit_gap(room.before, room.after, c.features, given, now, groups=c.model_version)
         if gap is not None and gap.fidelity >= LEAST_FIDELITY and (best is None or gap.strength > best[0]):
             best = gap.strength, name, gap
-    if best is None or best[0] < OTHER_ANSWERS or (best[0] < OTHER_SURELY and _inputs_moved(room)):
+    if best is None or best[0] < OTHER_ANSWERS or (best[0] < OTHER_SURELY and inputs_moved(room)):
         return None
     strength, name, gap = best
     text = f"a surrogate of who is answered {name!r} (R2 {gap.fidelity:.2f} before) misses by {gap.ratio:.2f}x as much after"
@@ -249,7 +238,7 @@ def _other_answers(room: Room) -> Clue | None:
     return Clue("score_function", f"model:{gap.odd or ''}", "score_function", text, strength, where=where, facts=facts)
 
 
-def _inputs_moved(room: Room) -> bool:
+def inputs_moved(room: Room) -> bool:
     """Whether any feature moved by an amount that may move scores, or the mix of requests did."""
     changed = [c for n, c in room.compared.items() if n not in room.clocks and c.changed and abs(c.effect) >= INPUT_MOVED]
     return bool(changed or room.inside or room.moved("mix", "nulls"))
@@ -258,7 +247,7 @@ def _inputs_moved(room: Room) -> bool:
 def _scores_alone(room: Room) -> Clue | None:
     """Scores that moved while no feature did, where the features say too little of a score for a surrogate."""
     r = room.readings.get("score_mean")
-    if r is None or not r.moved or r.change is None or _inputs_moved(room):
+    if r is None or not r.moved or r.change is None or inputs_moved(room):
         return None
     spread = float(np.nanstd(numbers(room.before, room.columns.score or "")))
     moved = abs(r.change) / spread if spread > 0 else 0.0
@@ -293,195 +282,3 @@ def _scale(room: Room) -> str:
                 return f"scores after are x{factor:g} those before, in {part.size / a.size:.0%} of requests"
     turned = np.abs(1 - now[::-1] - was).max() < SAME_SCALE * spread and np.abs(was - now).max() > spread / 2
     return "scores after are 1 less those before" if turned and b[0] >= 0 and b[-1] <= 1 else ""
-
-
-def concept(room: Room) -> Outcome:
-    """Whether the same features and scores now meet other labels, while the scorer stayed as it was."""
-    title, c = "Labels for the same features", room.columns
-    classes = room.picture.aggregates.plan.label_kind == "class"
-    if c.label is None or (classes and c.decision is None) or len(c.features) < 2:
-        return Outcome("concept", title, "external", "seconds", not_applicable="needs labels and features")
-    if classes and room.moved("output"):  # a class that is wrong more often says nothing of the world when scores moved too
-        return Outcome("concept", title, "external", "seconds", not_applicable="the scores moved, and right or wrong with them")
-    y = [_agreed(f, c) if classes else numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, room.after)]
-    gap = fit_gap(room.before, room.after, c.features, y[0], y[1], extra=c.score)
-    if gap is not None and gap.strength >= 0.3 and room.moved("output"):  # another score tells less, of the same world
-        gap = fit_gap(room.before, room.after, c.features, y[0], y[1])
-    if gap is None:
-        return Outcome("concept", title, "external", "seconds", not_applicable="too few labelled rows before or after")
-    text = (
-        f"labels differ from what the same features meant before: error ratio {gap.ratio:.2f}, "
-        f"bias {gap.shift:+.2f} s.d. (z {gap.z:+.1f})"
-    )
-    facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
-    if gap.strength < 0.3:
-        return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
-    less = followed_less(room)
-    if less is not None:  # the world changes its mind about something; who has somebody else's label, about everything
-        says = f"labels follow all features {less:.0%} as much as before, and are as many: they belong to others, or are noise"
-        clues = [Clue("concept", "label", "labels_moved", says, gap.strength, facts=facts | {"part": less})]
-        return Outcome("concept", title, "data", "seconds", tuple(clues))
-    clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
-    if room.business_calm and not room.moved("output") and not _inputs_moved(room) and not _few_more(room, gap.z):
-        calm = f"{text}, while scores and KPIs stayed"
-        clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
-    return Outcome("concept", title, "external", "seconds", tuple(clues))
-
-
-def labels_told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[Floats]:
-    """Labels before and after as columns of numbers; of classes, for each of the commonest, whether it is this one."""
-    c, label = room.columns, room.columns.label or ""
-    if room.picture.aggregates.plan.label_kind != "class":
-        return [numbers(f, label, c.positive.get(label))[:, None] for f in frames]
-    sides = [f[label].cast(pl.String) for f in frames]
-    counts = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", label], descending=[True, False])
-    common = counts[label].to_list()[: min(CLASSES_ASKED, counts.height - 1)]
-    asked = [[(s == name).cast(pl.Float64).fill_null(np.nan).to_numpy().astype(float) for name in common] for s in sides]
-    return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]
-
-
-def no_guests(room: Room) -> NDArray[np.bool_]:
-    """Rows after of which every segment is one that was there before: who is new may follow other rules, and nothing broke."""
-    keep = np.ones(room.after.height, bool)
-    for name in room.columns.segments:
-        if name == room.columns.model_version or not {name} <= set(room.before.columns) & set(room.after.columns):
-            continue
-        known = room.before[name].cast(pl.String).unique()
-        keep &= room.after[name].cast(pl.String).is_in(known.implode()).fill_null(True).to_numpy()
-    return keep
-
-
-def followed_less(room: Room) -> float | None:
-    """Part to which labels follow all features alike, where that is clearly less than before; None where some as before.
-
-    Labels of other requests, or drawn at random for a part of them, thin out every relation by one factor and leave their own
-    shares alone. Tested by the chi-square of the parts about their common value.
-    """
-    c = room.columns
-    moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
-    names = [n for n in c.features if room.before.schema[n].is_numeric() and n not in moved and n not in room.clocks]
-    if len(names) < THINNED_LEAST or c.label is None or room.moved("output"):
-        return None
-    frames = (room.before, room.after.filter(pl.Series(no_guests(room))))
-    xb, xa = (np.column_stack([numbers(f, n) for n in names]) for f in frames)
-    yb, ya = labels_told(room, frames)
-    rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
-    if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
-        return None
-    levels = np.abs(np.nanmean(ya, 0) - np.nanmean(yb, 0)) / np.maximum(np.nanstd(yb, 0), 1e-12)
-    if levels.max() > max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1])):
-        return None
-    slopes = followed(xb, yb, xa, ya)
-    told = (slopes.z >= FOLLOWED) & (slopes.lost != 0)
-    part = slopes.part[told]
-    if part.size < THINNED_LEAST:
-        return None
-    weight = (slopes.lost[told] / np.where(part == 1, np.inf, 1 - part)) ** 2  # of a part that much is lost, in standard errors
-    if not weight.sum() > 0:
-        return None
-    common = float((weight * part).sum() / weight.sum())
-    alike = chdtrc(part.size - 1, float((weight * (part - common) ** 2).sum())) >= THINNED_FITS
-    clearly = 1 - common >= max(THINNED, THINNED_Z / np.sqrt(weight.sum()))
-    return common if alike and clearly and common >= 0 else None
-
-
-def _few_more(room: Room, z: float) -> bool:
-    """Whether labels are rare, and as many of them as chance brings explain all that differs."""
-    c = room.columns
-    if room.picture.aggregates.plan.label_kind != "binary" or abs(z) >= RARE_Z:
-        return False
-    rate = float(np.nanmean(numbers(room.before, c.label, c.positive.get(c.label or ""))))
-    return min(rate, 1 - rate) < RARE_LABEL
-
-
-def _agreed(frame: pl.DataFrame, c: Columns) -> Floats:
-    """1 where a class decided is the class labelled, 0 where not, NaN where either is missing: classes have no other number."""
-    return frame.select((pl.col(c.label or "").cast(pl.String) == pl.col(c.decision or "").cast(pl.String)).cast(pl.Float64))[
-        c.label or ""
-    ].fill_null(np.nan).to_numpy()
-
-
-def threshold(room: Room) -> Outcome:
-    """Whether decisions are cut at another score than before; outcomes that follow a cut too tell of one as decisions do."""
-    title, c = "Decision threshold", room.columns
-    asked = {c.decision: CUT_DECISIONS} if c.decision is not None and c.decision in c.positive else {}
-    asked |= {k: CUT_OUTCOMES for k in c.kpis if k in c.positive}
-    if c.score is None or not asked:
-        return Outcome("threshold", title, "config", "free", not_applicable="needs a score and a two-valued decision")
-    told = {name: _moved_cut(room, str(name), clean) for name, clean in asked.items()}
-    clues = tuple(t for t in told.values() if isinstance(t, Clue))
-    if clues:
-        return Outcome("threshold", title, "config", "free", clues[:1])
-    first = next(iter(told.values()))
-    if isinstance(first, float):
-        return Outcome("threshold", title, "config", "free", clear=f"decisions are still cut at {first:.3g}")
-    return Outcome("threshold", title, "config", "free", not_applicable=str(first))
-
-
-def _moved_cut(room: Room, column: str, clean: float) -> Clue | float | str:
-    """What tells that a two-valued column is cut at another score; the cut, where it is as before; why nothing is told."""
-    c, sides = room.columns, []
-    for frame in (room.before, room.after):
-        s, d = numbers(frame, c.score), numbers(frame, column, c.positive[column])
-        ok = np.isfinite(s) & np.isfinite(d)
-        sides.append((s[ok], d[ok]))
-    if min(s.size for s, _ in sides) < ROW_MIN:
-        return "too few decided rows"
-    (cut_b, clean_b), (cut_a, clean_a) = (_cut(s, d) for s, d in sides)
-    sb, db = sides[0]
-    rare = min(float(db.mean()), 1 - float(db.mean()))  # of a constant any cut is right
-    if clean_b < clean or (column != c.decision and 1 - clean_b > CUT_OUTCOMES_RARE * rare):
-        return "decisions do not follow one cut of the score"
-    s, d = sides[1]
-    up = cut_b[1]
-    implied = (s >= cut_b[0]) == up
-    differ = float((implied != (d > 0.5)).mean())
-    base = float((((sb >= cut_b[0]) == up) != (db > 0.5)).mean())
-    z = rate_z(base * sb.size, sb.size, differ * s.size, s.size)
-    if z < 6 or differ - base < 0.003:
-        return cut_b[0]
-    mixed = clean_a < 0.97
-    bad = implied != (d > 0.5)
-    what = "decisions were" if column == c.decision else f"{column} was"
-    text = (
-        f"{what} cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}"
-        if not mixed
-        else f"{differ:.1%} of {'decisions' if column == c.decision else column} no longer follow the cut at {cut_b[0]:.3g}"
-    )
-    return Clue(
-        "threshold",
-        "threshold",
-        "threshold",
-        text,
-        float(z / (z + 4)),
-        None,
-        float(bad.mean()),
-        facts={"from": cut_b[0], "to": cut_a[0], "differ": differ},
-        where={
-            "column": column,
-            "op": "threshold",
-            "cut": cut_b[0],
-            "score": c.score,
-            "up": up,
-            "positive": c.positive[column],
-        },
-    )
-
-
-def _cut(score: Floats, decision: Floats) -> tuple[tuple[float, bool], float]:
-    """Best single cut: (score at or above which the decision is positive, orientation), and how cleanly it separates."""
-    order = np.argsort(score, kind="stable")
-    s, d = score[order], decision[order]
-    ones = np.concatenate([[0.0], np.cumsum(d)])
-    zeros = np.concatenate([[0.0], np.cumsum(1 - d)])
-    right = zeros + (ones[-1] - ones)  # zeros below the cut, ones at or above
-    valid = np.concatenate([[True], np.diff(s) > 0, [True]])
-    right_up = np.where(valid, right, -1)
-    right_down = np.where(valid, s.size - right, -1)
-    up = bool(right_up.max() >= right_down.max())
-    scores = right_up if up else right_down
-    i = int(np.argmax(scores))
-    at = float(s[min(i, s.size - 1)]) if i < s.size else float(s[-1]) + 1e-9
-    if 0 < i < s.size:
-        at = float((s[i - 1] + s[i]) / 2)
-    return (at, up), float(scores[i] / s.size)

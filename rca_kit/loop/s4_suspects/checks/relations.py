@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.model import FOLLOW_ROWS, FOLLOWED, INPUT_MOVED, SAME_LABELS, labels_told, no_guests
+from rca_kit.loop.s4_suspects.checks.concept import FOLLOW_ROWS, FOLLOWED, SAME_LABELS, labels_told, no_guests
+from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers

@@ -1,0 +1,124 @@
+"""Values that changed places: at once, little by little, in one segment, or while others came and labels bear witness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.room import Room, numbers
+
+# of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
+# differ; and times that by which it must have moved, so that no drift ends there by chance
+PERMUTED_LEAST, PERMUTED_LEFT, PERMUTED_NOISE, PERMUTED_CLEAR = 0.1, 0.05, 1.5, 4.0
+# of a permutation under way: number of values (fewer can go few ways, more too many), chi-square per value that must have moved,
+# least part of the way, least probability of what is left, and the strength: one drift in ten goes that way by chance
+PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6), 10.0, 0.2, 0.1, 0.7
+# of a permutation that labels bear witness of: values it needs; part of it by which the sorted shares may differ; and part of the
+# labels' movement that may be left when each value is held against the one whose place it took
+PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
+
+
+def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The same shares under other values, roughly, and the labels of each value went with its share.
+
+    Who comes changes a little from day to day, and the shares do not end exactly where others were. Then the labels tell: under
+    a drift each value keeps the mean of its own labels, under a permutation it has that of the value whose place it took. Both
+    are measured by chi-square over the values.
+    """
+    c, values = room.columns, sorted(nb)
+    if c.label is None or len(values) < PERMUTED_VALUES or set(na) != set(nb):
+        return None
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na[v] / ta for v in values])
+    moved, left = 0.5 * np.abs(p - q).sum(), 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
+    was = np.empty(len(values), int)
+    was[np.argsort(q, kind="stable")] = np.argsort(p, kind="stable")  # whose place each value took
+    if moved <= PERMUTED_LEAST or left > PERMUTED_ROUGHLY * moved:
+        return None
+    sides = [_means(f, column, values, numbers(f, c.label, c.positive.get(c.label))) for f in (room.before, room.after)]
+    (mb, eb), (ma, ea) = sides
+    stayed, went = ((ma - mb) ** 2 / (ea + eb)), ((ma - mb[was]) ** 2 / (ea + eb[was]))
+    if not np.isfinite(stayed).all() or stayed.sum() < PARTLY_CLEAR * len(values) or went.sum() > WENT_ALONG * stayed.sum():
+        return None
+    goes = ", ".join(f"{values[w]} -> {values[i]}" for i, w in enumerate(was) if i != w)
+    says = f"{column}: the values have swapped places ({goes}): their shares did, and the labels with them"
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, float(moved))
+
+
+def _means(frame: pl.DataFrame, column: str, values: list[str], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Mean of y by value of a column, and its squared standard error; NaN where fewer than two rows have it."""
+    told = pl.DataFrame({"value": frame[column].cast(pl.String), "y": y}).filter(pl.col("y").is_finite())
+    by = told.group_by("value").agg(m=pl.col("y").mean(), v=pl.col("y").var() / pl.len())
+    rows = {str(v): (m, e) for v, m, e in by.iter_rows()}
+    both = np.array([rows.get(v, (np.nan, np.nan)) for v in values], float)
+    return both[:, 0], both[:, 1]
+
+
+def permuted_partly(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The shares on their way to a permutation of what was, where a change comes on as caches are filled anew.
+
+    With shares p before, a part w of the requests whose values have changed places by a permutation P brings p + w (Pp - p): a
+    few of all directions in which shares can move. How well the best one fits is told by chi-square on what is left.
+    """
+    onset, values = room.picture.onset, sorted(nb)
+    if onset is None or not onset.gradual or not PARTLY_VALUES[0] <= len(values) <= PARTLY_VALUES[1] or set(na) - set(nb):
+        return None
+    tb, ta = sum(nb.values()), sum(na.values())
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
+    noise = (p + q) / 2 * (1 / tb + 1 / ta)
+    if ((q - p) ** 2 / noise).sum() < PARTLY_CLEAR * len(values):
+        return None
+    ways = np.array(list(permutations(range(len(values)))))[1:]
+    way = p[ways] - p
+    part = np.clip((way * (q - p) / noise).sum(1) / np.maximum((way**2 / noise).sum(1), 1e-12), 0.0, 1.0)
+    left = ((q - p - part[:, None] * way) ** 2 / noise).sum(1)
+    best = int(np.argmin(left))
+    if part[best] < PARTLY_LEAST or chdtrc(len(values) - 2, left[best]) < PARTLY_FITS:
+        return None
+    goes = ", ".join(f"{values[j]} -> {values[i]}" for i, j in enumerate(ways[best]) if i != j)
+    says = f"{column}: the values' shares swap places ({goes}), {part[best]:.0%} of the way so far"
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, PARTLY_STRENGTH, None, float(0.5 * np.abs(q - p).sum()))
+
+
+def permuted(column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
+    """The same shares under other values: a drift that ends in a permutation of what was is no accident."""
+    values = sorted(nb)
+    tb, ta = max(sum(nb.values()), 1), max(sum(na.values()), 1)
+    p, q = np.array([nb[v] / tb for v in values]), np.array([na.get(v, 0) / ta for v in values])
+    moved = 0.5 * np.abs(p - q).sum()
+    same_set = 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
+    noise = float(np.sqrt(p * (1 - p) * (1 / tb + 1 / ta) / (2 * np.pi)).sum())  # mean distance of two samples of the same shares
+    left = max(PERMUTED_LEFT * moved, PERMUTED_NOISE * noise)
+    if len(values) >= 4 and moved > max(PERMUTED_LEAST, PERMUTED_CLEAR * left) and same_set < left:
+        return Clue(
+            "permuted_codes",
+            f"feature:{column}",
+            "permuted",
+            f"{column}: the values' shares have swapped places ({moved:.0%} of requests changed value)",
+            0.8,
+            None,
+            float(moved),
+        )
+    return None
+
+
+def permuted_inside(room: Room, column: str) -> Clue | None:
+    """Whether the values changed places in the rows of the one segment that a feature moved in."""
+    here = room.inside.get(column)
+    if here is None:
+        return None
+    sides = room.before[column].filter(here.before), room.after[column].filter(here.after)
+    nb, na = ({str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()} for s in sides)
+    clue = permuted(column, nb, na)
+    if clue is None:
+        return None
+    share = (clue.share or 0.0) * float(here.after.mean())
+    where = {"column": column, "op": "segment", "segment": here.where}
+    harm = room.harm(np.zeros(room.before.height, bool), here.after)
+    return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where, harm=harm)
