@@ -53,7 +53,7 @@ def _category(room: Room, column: str) -> Clue | None:
     b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
     if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
-    nb, na = ({str(k): int(n) for k, n in s.value_counts().iter_rows()} for s in (b, a))
+    nb, na = (_counted(s) for s in (b, a))
     # the last requests before may be of after: an onset is known to an hour or two
     early = set(b.head(int(EARLY * b.len())).unique().to_list())
     few = {v for v in na if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * na[v] / a.len())}
@@ -111,6 +111,12 @@ def _category(room: Room, column: str) -> Clue | None:
             facts=amiss(room, bad) if kind == "new_category" else {},
         )
     return _reshuffled(room, column, nb, na) or permuted_inside(room, column)
+
+
+def _counted(s: pl.Series) -> dict[str, int]:
+    """Rows by value, most first, and then by name: the same order each time."""
+    table = s.value_counts(name="n").sort(["n", s.name], descending=[True, False])
+    return {str(k): int(n) for k, n in table.iter_rows()}
 
 
 def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
