@@ -10,24 +10,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.s3_scope.search import badness_where, flow_scope
 from rca_kit.loop.s4_suspects.changes import fits
-from rca_kit.loop.s4_suspects.checks import traffic
-from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place, same_under_mapping
 from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
-from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, components, failing_stage, metric_kind
-from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole, _too_many
+from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, failing_stage
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import charges, evidence
 from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
-from rca_kit.loop.s4_suspects.verdict import _abrupt, _first_weekend, _who_comes, decide
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -77,28 +72,6 @@ def test_lost_requests_are_told_by_the_segment_that_lost_them() -> None:
     assert flow_scope(seen, to_lazy(frame), dimensions, "decrease").is_global
 
 
-def moved(before: float, after: float) -> Any:
-    return SimpleNamespace(moved=True, before=before, after=after, worse=None)
-
-
-def counters(volume: tuple[float, float], written: tuple[float, float]) -> str:
-    names = {"volume": "volume", "service:loader:rows_written": "component"}
-    readings = {"volume": moved(*volume), "service:loader:rows_written": moved(*written)}
-    room = SimpleNamespace(
-        readings=readings, picture=SimpleNamespace(series={n: SimpleNamespace(family=f) for n, f in names.items()}),
-        moved=lambda *_: ["service:loader:rows_written"], columns=Columns("ts", "binary"),
-        onset=lambda _: None, strength=lambda _: 0.9)
-    room.readings["volume"].moved = volume[0] != volume[1]
-    return components(room).clues[0].signature
-
-
-def test_rows_that_a_job_wrote_are_data_unless_they_go_with_the_traffic() -> None:
-    assert counters((100, 100), (50_000, 12_000)) == "metric:rows"
-    assert counters((100, 50), (50_000, 26_000)) == "metric:requests"
-    assert {"data", "upstream", "infra"} == set(CATEGORIES_OF["metric:rows"])
-    assert metric_kind("rows_loaded") == "rows" and metric_kind("cpu_load") == "saturation"
-
-
 @pytest.mark.parametrize(("before", "expected"), [
     (np.full(20, 12.0), True),  # an arm of a split, there since the log begins
     (np.r_[np.zeros(15), np.full(5, 12.0)], False),  # a canary that began a while ago
@@ -106,57 +79,6 @@ def test_rows_that_a_job_wrote_are_data_unless_they_go_with_the_traffic() -> Non
 ])
 def test_an_arm_that_was_always_there_is_no_rollout(before: Any, expected: bool) -> None:
     assert _always_there(before, np.full(20, 100.0)) is expected
-
-
-@pytest.mark.parametrize(("kind", "hours", "counted", "expected"), [
-    ("calendar", -1.0, 0.5, True), ("calendar", -30.0, 0.5, False), ("code_deploy", -1.0, 0.5, False),
-    ("calendar", -1.0, 1.0, False)])
-def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
-    kind: str, hours: float, counted: float, expected: bool
-) -> None:
-    grid = made.seen_grid()
-    at = grid.index(made.ONSET)
-    parts = {"api": counted, "edge": counted, "joiner": 1.0}  # what one service does by itself says nothing of requests
-    room: Any = SimpleNamespace(
-        onset=lambda _: at, readings={f"service:{n}:requests": moved(100.0, 100.0 * c) for n, c in parts.items()},
-        picture=SimpleNamespace(series={f"service:{n}:requests": SimpleNamespace(family="component") for n in parts}, grid=grid),
-        changes=(made.change(60 * hours, kind, "calendar", "bank holiday"),))
-    assert _announced(room, 0.5) is expected
-    assert _counted_too(room, 0.5) is (counted < 1)
-
-
-@pytest.mark.parametrize(("ratio", "weekend", "counted", "kind"), [
-    (0.5, False, True, "lull"), (0.5, False, False, "lost"), (0.5, True, True, None), (0.8, False, True, None)])
-def test_fewer_requests_are_a_lull_or_lost_on_days_like_those_before(
-    monkeypatch: pytest.MonkeyPatch, ratio: float, weekend: bool, counted: bool, kind: str | None
-) -> None:
-    monkeypatch.setattr(traffic, "same_days", lambda _: not weekend)
-    monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
-    monkeypatch.setattr(traffic, "_again", lambda _: None)
-    monkeypatch.setattr(traffic, "_counted_too", lambda *_, **__: counted)
-    fewer = SimpleNamespace(moved=True, before=20.0, after=20.0 * ratio, change=20.0 * (ratio - 1))
-    room: Any = SimpleNamespace(
-        readings={"volume": fewer}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
-        picture=SimpleNamespace(grid=made.seen_grid(), matched=True, moves={}))
-    told = [c.signature for c in traffic.volume(room).clues]
-    assert told == ([kind] if kind else [])
-
-
-@pytest.mark.parametrize(("matched", "height", "told"), [(False, 0.6, True), (True, 0.6, False), (False, -0.6, False)])
-def test_a_flood_at_night_is_one_though_the_day_before_had_as_many(
-    monkeypatch: pytest.MonkeyPatch, matched: bool, height: float, told: bool
-) -> None:
-    monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
-    monkeypatch.setattr(traffic, "_again", lambda _: None)
-    fit = SimpleNamespace(height=height)
-    move = SimpleNamespace(moved=True, series=SimpleNamespace(log=True), scan=SimpleNamespace(best=fit), fit=fit)
-    same = SimpleNamespace(moved=False, before=41.3, after=41.4, change=0.1)
-    room: Any = SimpleNamespace(
-        readings={"volume": same}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
-        picture=SimpleNamespace(grid=made.seen_grid(), matched=matched, moves={"volume": move}))
-    clues = traffic.volume(room).clues
-    assert [c.signature for c in clues] == (["surge"] if told else [])
-    assert not told or "x1.82 beyond what other hours bring" in clues[0].says
 
 
 def test_a_mark_of_all_rows_carries_no_harm() -> None:
@@ -174,37 +96,6 @@ def test_clocks_that_are_off_are_marked_row_by_row() -> None:
     assert marked == [int(i % 4 == 0) for i in range(600)]
 
 
-def weekend_room(start: float, days: float, first: datetime, family: str = "volume", kind: str = "box", end: float = 1e9,
-                 onset: float | None = None) -> Any:
-    grid = TimeGrid.over(first, first + timedelta(days=days))
-    coarse = 86400 / grid.coarse_s
-    fit = SimpleNamespace(start=int(start * coarse), end=int(min(end * coarse, grid.n_coarse)), height=-1.0)
-    series = SimpleNamespace(family=family, name="volume")
-    anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
-    dated = None if onset is None else SimpleNamespace(index=int(onset * coarse) * grid.coarse)
-    alert = first + timedelta(days=days)
-    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated), readings={})
-
-
-@pytest.mark.parametrize(("start", "days", "end", "expected"), [
-    (4.9, 6.5, 1e9, True),  # Monday to Sunday, fewer requests since Friday night
-    (4.9, 7.0, 6.9, True),  # ... and over on Sunday night
-    (2.5, 6.5, 1e9, False),  # since Wednesday
-    (11.9, 13.5, 1e9, False),  # an earlier weekend is there to compare with
-    (4.9, 12.0, 1e9, False),  # long after the weekend it is still so
-    (0.2, 1.0, 1e9, False),  # a log of one working day holds no weekend
-])
-def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
-    assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
-    assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
-    assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
-
-
-def test_a_few_more_requests_are_not_too_many() -> None:
-    assert [_too_many(g) for g in (1.05, 1.1, 1.6, 3.0)] == pytest.approx([0.0, 0.0, 1.0, 1.0])
-    assert 0.2 < _too_many(1.23) < 0.4
-
-
 @pytest.mark.parametrize("scorer", [True, False])
 def test_a_version_that_answers_otherwise_is_no_less_suspect_for_being_in_the_log(scorer: bool) -> None:
     signature = "score_function" if scorer else "version"
@@ -214,77 +105,6 @@ def test_a_version_that_answers_otherwise_is_no_less_suspect_for_being_in_the_lo
     scene = Scene("quality", 30, ())
     told = {h.change_id: "version:logged" in h.x for h in hypotheses([clue], [fit], scene)[:-1]}
     assert told == {"c1": True, None: not scorer}
-
-
-@pytest.mark.parametrize(("after", "expected"), [
-    ({"clear": 30, "blue": 280, "green": 350, "X-TRA": 340}, True),  # nine in ten hosts write it
-    ({"blue": 280, "green": 350, "X-TRA": 370}, True),
-    ({"clear": 260, "blue": 190, "green": 240, "X-TRA": 310}, False),  # guests take from all alike
-    ({"clear": 30, "blue": 450, "green": 350, "X-TRA": 170}, False),  # somebody else took most of the place
-])
-def test_a_new_name_in_the_place_of_an_old_one_is_told_from_guests(after: dict[str, int], expected: bool) -> None:
-    before = {"clear": 370, "blue": 280, "green": 350}
-    more = {v: 20 * n for v, n in after.items()}
-    assert _took_place({v: 20 * n for v, n in before.items()}, more, {"X-TRA": more["X-TRA"]}) is expected
-
-
-@pytest.mark.parametrize(("later", "hours", "width", "expected"), [
-    (0.30, 0, 0, True),  # from one hour to the next
-    (0.30, 8, 0, False),  # little by little
-    (0.18, 0, 0, False),  # a little
-    (0.30, 0, 5, False)])  # nobody knows when
-def test_no_weekend_doubles_a_share_within_an_hour(later: float, hours: float, width: float, expected: bool) -> None:
-    room = weekend_room(0.9, 2.0, MONDAY - timedelta(hours=24), family="mix")
-    grid, step = room.picture.grid, 3600 / room.picture.grid.width_s
-    at = np.arange(grid.n) / step - 21.6
-    share = 0.15 + (later - 0.15) * np.clip((at + 0.01) / max(hours, 0.01), 0, 1)
-    n = np.full(grid.n, 800 / step)
-    room.picture.anchor.series.sums, room.picture.anchor.series.coarse = (share * n, n), False
-    room.picture.anchor.series.grid, room.picture.anchor.series.column = grid, "market"
-    middle = int(21.6 * step)
-    room.picture.onset = SimpleNamespace(index=middle, low=middle - int(width * step), high=middle)
-    assert _abrupt(room) is expected
-    other = {f"share:market={v}": SimpleNamespace(before=b, after=a) for v, b, a in (("DE", 0.5, 0.25), ("FR", 0.3, 0.6))}
-    room.readings, room.picture.series = other, {n: SimpleNamespace(column="market") for n in other}
-    assert _abrupt(room), "another population altogether"
-
-
-@pytest.mark.parametrize(("off", "expected"), [(0.2, True), (0.02, False), (-0.2, True)])
-def test_a_new_value_whose_requests_are_scored_amiss_is_an_incident(off: float, expected: bool) -> None:
-    rng = np.random.default_rng(3)
-    score = rng.beta(2, 5, 6000)
-    new = np.arange(6000) < 1200
-    y = (rng.random(6000) < np.clip(score - off * new, 0, 1)).astype(float)
-    frame = pl.DataFrame({"client": np.where(new, "v9", "v8"), "s": score, "y": y})
-    columns = Columns("ts", "binary", score="s", label="y", segments=("client",), features=("client",))
-    picture = SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary")))
-    room: Any = SimpleNamespace(
-        before=frame.with_columns(client=pl.lit("v8")), after=frame, harm=lambda *_: None, columns=columns, inside={},
-        picture=picture, readings={})
-    clue = _category(room, "client")
-    assert clue is not None and clue.signature == "new_category" and clue.facts["amiss_z"] >= 0
-    quiet = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})
-    asked: Any = SimpleNamespace(readings={}, picture=quiet, moved=lambda *_: [], main="auc", compared={}, columns=columns)
-    verdict = decide(asked, (Outcome("categories", "t", "upstream", "free", (clue,)),))
-    assert (verdict.verdict == "incident") is expected
-
-
-@pytest.mark.parametrize(("signature", "column", "expected"), [
-    ("mix", "market", True), ("drift", "market", True), ("drift", "amount", False), ("lull", "market", False)])
-def test_who_comes_is_told_by_segments(signature: str, column: str, expected: bool) -> None:
-    room: Any = SimpleNamespace(columns=Columns("ts", "binary", segments=("market",), features=("amount", "market")))
-    subject = "population" if signature == "mix" else f"feature:{column}"
-    assert _who_comes(room, Clue("mix", subject, signature, "more from there", 0.6)) is expected
-
-
-@pytest.mark.parametrize(("start", "hours", "expected"), [
-    (0.9, 24, True), (1.1, 24, True), (1.7, 24, False),
-    (0.3, 8, True),  # eight hours of a Sunday, and then working days
-    (2.2, 52, True),  # a Friday evening, a weekend, and then working days
-    (2.9, 68, False),  # a Friday from the morning on
-    (0.2, 0, False)])  # no weekend before it
-def test_the_first_working_day_of_a_log_is_no_shift(start: float, hours: int, expected: bool) -> None:
-    assert _first_weekend(weekend_room(start, start + 1.1, MONDAY - timedelta(hours=hours))) is expected
 
 
 def outcome_room(moved: dict[str, str], worse: tuple[str, ...], score: str | None = None) -> Any:
@@ -310,17 +130,6 @@ def test_a_business_outcome_that_fell_alone_has_suspects() -> None:
         assert not downstream(outcome_room({"kpi:paid": "kpi", "x": more}, ("kpi:paid",))).clues
     assert not downstream(outcome_room({"kpi:paid": "kpi", "auc": "quality"}, ("kpi:paid", "auc"))).clues
     assert not downstream(outcome_room({"kpi:paid": "kpi"}, ())).clues
-
-
-@pytest.mark.parametrize(("after", "kept"), [
-    ({"none": 820.0, "silver": 50.0, "gold": 105.0}, True),  # silver became none
-    ({"none": 586.0, "silver": 50.0, "gold": 110.0}, False),  # silver is gone
-    ({"none": 615.0, "silver": 50.0, "gold": 115.0}, False),  # ... on a day with 5 % more requests
-    ({"none": 586.0, "silver": 1500.0, "gold": 110.0}, False),  # silver came
-])
-def test_requests_that_became_others_are_not_lost(after: dict[str, float], kept: bool) -> None:
-    before = {"none": 586.0, "silver": 303.0, "gold": 111.0}
-    assert _kept_whole({v: (before[v], after[v]) for v in before}, "silver") is kept
 
 
 def test_a_version_that_served_alone_before_the_symptom_is_believed_less() -> None:
@@ -351,30 +160,6 @@ def test_a_kind_of_error_answers_for_its_part_of_the_error_rate() -> None:
     assert _part_of_failures(room, 0.09) == 1.0
     room.main = "latency_p95"
     assert _part_of_failures(room, 0.03) is None
-
-
-def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() -> None:
-    rng = np.random.default_rng(0)
-
-    def told(column: str, before: list[str], after: list[str]) -> Clue | None:
-        frames = [pl.DataFrame({column: v if len(v) >= 2000 else rng.choice(v, 2000)}) for v in (before, after)]
-        columns = Columns("ts", "binary", segments=(column,))
-        room: Any = SimpleNamespace(before=frames[0], after=frames[1], harm=lambda *_: None, columns=columns, inside={},
-                                    picture=SimpleNamespace(onset=None))
-        return _category(room, column)
-
-    arm = told("test.arm", ["A", "B"], ["A", "B", "C"])
-    assert arm is not None and (arm.subject, arm.signature) == ("routing", "rerouted")
-    app = told("client", ["web", "app", "app"], ["web", "app9", "app9", "app9", "app9", "app9", "app9", "app"])
-    assert app is not None and (app.subject, app.signature) == ("feature:client", "new_category")
-    guests = told("client", ["web", "app", "app"], ["web", "app", "app", "kiosk"])
-    assert guests is not None and (guests.subject, guests.signature) == ("population", "new_category")
-    assert same_under_mapping(("app", "DE"), ("app9", "de")) == [("DE", "de")]
-    late = ["red"] * 1996 + ["RED"] * 4  # the onset is known to an hour or so
-    written = told("colour", late, ["RED"] * 9 + ["red"])
-    assert written is not None and written.signature == "renamed" and "red -> RED" in written.says
-    assert told("colour", late[::-1], ["RED"] * 9 + ["red"]) is None, "some always wrote it so"
-    assert told("colour", ["red"] * 9 + ["RED"], ["RED"] * 9 + ["red"]) is None
 
 
 def test_quality_that_fell_by_itself_has_suspects() -> None:

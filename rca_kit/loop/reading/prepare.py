@@ -139,10 +139,10 @@ def unripe(prepared: Prepared) -> int | None:
     asked, came = (rows[n].dt.epoch("s").cast(pl.Float64).fill_null(np.nan).to_numpy() for n in (c.time, at))
     now = float(np.nanmax(np.concatenate([asked, came])))
     positive = c.positive.get(c.label)
-    y = pl.col(c.label) == positive if positive is not None else pl.col(c.label)
+    y = (pl.col(c.label) == positive if positive is not None else pl.col(c.label)).cast(pl.Float64, strict=False)
     if c.score in rows.columns and prepared.aggregates.plan.label_kind == "number":  # whose errors are what must be alike
         y = y - pl.col(c.score).cast(pl.Float64, strict=False)
-    label = rows.select(y.cast(pl.Float64, strict=False).fill_null(np.nan)).to_series().to_numpy()
+    label = rows.select(y.fill_null(np.nan)).to_series().to_numpy()
     age = known_by_delay(came - asked, label, now - asked)
     if age is None:
         return None
