@@ -41,6 +41,6 @@ def read_log(folder: Path | str) -> tuple[pl.DataFrame, str]:
     for name, kind in rows.schema.items():
         if kind.base_type() is pl.Datetime:
             return rows, name
-        if kind == pl.String and rows[name].head(20).str.contains(ISO).all():
+        if kind == pl.String and rows[name].head(20).str.contains(ISO).fill_null(value=False).all():
             return rows.with_columns(pl.col(name).str.to_datetime(time_zone="UTC")), name
     raise BadInput("no column holds times", file=str(folder / pattern))
