@@ -18,7 +18,8 @@ from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room
 from rca_kit.loop.s4_suspects.checks.model import scoring
 from rca_kit.loop.s4_suspects.checks.values import values
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, WEEKEND_EDGE, got_worse, spoilt_by
+from rca_kit.loop.s4_suspects.first_week import WEEKEND_EDGE
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one

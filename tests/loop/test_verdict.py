@@ -194,7 +194,7 @@ def share(column: str, value: str, before: float, after: float) -> tuple[str, Me
 def test_a_mix_that_hardly_moved_is_no_shift_unless_somebody_asked(after: tuple[float, float], verdict: str, asked: bool) -> None:
     read = dict(share("cell", v, b, a) for v, b, a in zip("ab", (0.5, 0.3), after, strict=True))
     series = {n: SimpleNamespace(family="mix", column="cell") for n in read}
-    moves = {n: SimpleNamespace(moved=True) for n in read}
+    moves = {n: SimpleNamespace(moved=True, series=series[n]) for n in read}
     alert = "share:cell=a" if asked else "auc"
     picture: Any = SimpleNamespace(alert=alert, onset=9, matched=True, anchor=None, series=series, moves=moves, grid=None)
     room: Any = SimpleNamespace(

@@ -17,8 +17,9 @@ from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place, s
 from rca_kit.loop.s4_suspects.checks.service import components, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole, _too_many
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.first_week import abrupt, first_weekend
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
-from rca_kit.loop.s4_suspects.verdict import _abrupt, _first_weekend, _who_comes, decide
+from rca_kit.loop.s4_suspects.verdict import _who_comes, decide
 
 from . import made
 
@@ -116,12 +117,13 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
     (2.5, 6.5, 1e9, False),  # since Wednesday
     (11.9, 13.5, 1e9, False),  # an earlier weekend is there to compare with
     (4.9, 12.0, 1e9, False),  # long after the weekend it is still so
-    (0.2, 1.0, 1e9, False),  # a log of one working day holds no weekend
+    (0.5, 1.0, 1e9, False),  # a log of one working day holds no weekend, nor is its noon the end of one anywhere
+    (0.2, 1.0, 1e9, True),  # in New York it is Sunday until five
 ])
 def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: float, expected: bool) -> None:
-    assert _first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
-    assert not _first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
-    assert not _first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
+    assert first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
+    assert not first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
+    assert not first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
 
 
 def test_a_few_more_requests_are_not_too_many() -> None:
@@ -156,10 +158,10 @@ def test_no_weekend_doubles_a_share_within_an_hour(later: float, hours: float, w
     room.picture.anchor.series.grid, room.picture.anchor.series.column = grid, "market"
     middle = int(21.6 * step)
     room.picture.onset = SimpleNamespace(index=middle, low=middle - int(width * step), high=middle)
-    assert _abrupt(room) is expected
+    assert abrupt(room) is expected
     other = {f"share:market={v}": SimpleNamespace(before=b, after=a) for v, b, a in (("DE", 0.5, 0.25), ("FR", 0.3, 0.6))}
     room.readings, room.picture.series = other, {n: SimpleNamespace(column="market") for n in other}
-    assert _abrupt(room), "another population altogether"
+    assert abrupt(room), "another population altogether"
 
 
 @pytest.mark.parametrize(("off", "expected"), [(0.2, True), (0.02, False), (-0.2, True)])
@@ -195,9 +197,9 @@ def test_who_comes_is_told_by_segments(signature: str, column: str, expected: bo
     (0.3, 8, True),  # eight hours of a Sunday, and then working days
     (2.2, 52, True),  # a Friday evening, a weekend, and then working days
     (2.9, 68, False),  # a Friday from the morning on
-    (0.2, 0, False)])  # no weekend before it
+    (0.5, 0, False)])  # no weekend before it
 def test_the_first_working_day_of_a_log_is_no_shift(start: float, hours: int, expected: bool) -> None:
-    assert _first_weekend(weekend_room(start, start + 1.1, MONDAY - timedelta(hours=hours))) is expected
+    assert first_weekend(weekend_room(start, start + 1.1, MONDAY - timedelta(hours=hours))) is expected
 
 
 @pytest.mark.parametrize(("after", "kept"), [

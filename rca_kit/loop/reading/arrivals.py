@@ -22,6 +22,8 @@ GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall 
 # rows with a delay that tell how labels come; how many of the first make a mean; standard deviations by which it may differ
 DELAYS_LEAST, DELAYS_FIRST, ALIKE = 1000, 30, 0.05
 SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
+JUMP_PARTS, JUMP_LEAST, JUMP_MOST = 20, 4, 12  # part of the log, and buckets, that a line on either side of a jump is fitted to
+JUMP_Z, JUMP_SHARE = 6.0, 0.05  # standard errors of a jump, one in a billion looks: arrivals come in clumps; share lost
 LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
 
 
@@ -66,6 +68,75 @@ def lost_at_once(share: Floats, scan: StepScan) -> bool:
     at_once = float(head[-LEVEL_BUCKETS:].mean() - tail[:LEVEL_BUCKETS].mean()) >= LITTLE * drop
     held_on = first - second <= STILL_FALLING * drop
     return drop >= LOST_AT_ONCE and at_once and held_on and float(steps.max()) <= LITTLE * max(fall, drop)
+
+
+def lost_since(share: Floats, n: Floats, first: int, last: int) -> tuple[int, float] | None:
+    """The moment at which part of the labels was lost, among labels that come late: a jump in an else smooth course.
+
+    A straight line is fitted to the share on either side of each bucket, and the two are compared where they meet
+    (a regression discontinuity). The course of labels on their way is steep, but smooth: what it shows of a jump shrinks with the
+    window. Labels that a daily job brings jump every day.
+
+    Parameters
+    ----------
+    share, n : (buckets,) array of float
+        Share of requests with a label, and requests.
+    first, last : int
+        The buckets looked at.
+
+    Returns
+    -------
+    (int, float) or None
+        Bucket from which they are lost, and standard errors of the jump.
+
+    Examples
+    --------
+    >>> age = np.arange(200, 0, -1)
+    >>> share = (1 - np.exp(-age / 20)) * np.where(age > 60, 1, 0.7)
+    >>> lost_since(share, np.full(200, 200.0), 10, 190)[0]
+    140
+    >>> lost_since(1 - np.exp(-age / 20), np.full(200, 200.0), 10, 190) is None
+    True
+    """
+    x, w = np.nan_to_num(share), np.where(np.isfinite(share), n, 0.0)
+    wide = min(max(share.size // JUMP_PARTS, JUMP_LEAST), JUMP_MOST)
+    (jump, error, level), (narrow, narrow_error, _) = (_jumps(x, w, width) for width in (wide, wide // 2))
+    z = np.where(error > 0, jump / np.where(error > 0, error, 1.0), 0.0)
+    able = np.zeros(x.size, bool)
+    able[max(first, wide) : min(last, x.size - wide) + 1] = True
+    # what jumps to nothing may have come with the last job
+    fine = able & (jump >= JUMP_SHARE) & (narrow >= LITTLE * jump) & (z >= JUMP_Z) & (level >= LOST_AT_ONCE)
+    if not fine.any():
+        return None
+    at = int(np.argmax(np.where(fine, z, 0.0)))
+    apart = np.abs(np.arange(x.size) - at) > wide // 2
+    rival = float(np.max(np.where(apart & (narrow >= JUMP_Z / 2 * narrow_error), narrow, 0.0)))
+    return (at, float(z[at])) if rival <= LITTLE * jump[at] else None
+
+
+def _jumps(x: Floats, w: Floats, width: int) -> tuple[Floats, Floats, Floats]:
+    """By how much a line through the buckets before each lies above one through those from it on, its error, and the latter."""
+    size = x.size
+    jump, error, level = np.zeros(size), np.zeros(size), np.zeros(size)
+    for at in range(width, size - width + 1):
+        ends, variances = [], []
+        for part, here in ((slice(at - width, at), np.arange(-width, 0) + 0.5), (slice(at, at + width), np.arange(width) + 0.5)):
+            v, y = w[part], x[part]
+            total = float(v.sum())
+            middle = float((v * here).sum() / total) if total > 0 else 0.0
+            spread = float((v * (here - middle) ** 2).sum())
+            if spread <= 0:
+                break
+            mean = float((v * y).sum() / total)
+            slope = float((v * (here - middle) * y).sum() / spread)
+            p = min(max(mean, 1 / total), 1 - 1 / total)
+            left = float((v * (y - mean - slope * (here - middle)) ** 2).sum()) / max(width - 2, 1)
+            ends.append(mean - slope * middle)
+            variances.append(max(p * (1 - p), left) * (1 / total + middle**2 / spread))
+        else:
+            if at < size:
+                jump[at], error[at], level[at] = ends[0] - ends[1], math.sqrt(sum(variances)), ends[1]
+    return jump, error, level
 
 
 def still_to_come(rate: Floats, share: Floats, scan: StepScan) -> bool:

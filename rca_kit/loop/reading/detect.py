@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
-from rca_kit.loop.reading.arrivals import lost_at_once, settled, still_arriving, still_to_come
+from rca_kit.loop.reading.arrivals import JUMP_MOST, lost_at_once, lost_since, settled, still_arriving, still_to_come
 from rca_kit.loop.reading.believed import (
     beyond_its_wandering,
     binomial_log_p,
@@ -20,7 +20,7 @@ from rca_kit.loop.reading.believed import (
     inside_of,
     loss_log_p,
 )
-from rca_kit.loop.reading.load import MOST_BUSY_TAIL, as_ever
+from rca_kit.loop.reading.load import MOST_BUSY, MOST_BUSY_TAIL, as_ever
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
@@ -261,6 +261,11 @@ def scan_all(
                 plain = step_scan(early, error, phase=phase, day=day, first=first, last=last)
                 moved = plain.log_p < math.log(alpha) and lost_at_once(share, plain)
                 found = plain if moved else found
+                lost = lost_since(share, seen.n, first, last) if not moved else None
+                if lost is not None:
+                    early = np.where(np.arange(share.size) < lost[0] + JUMP_MOST, value, np.nan)
+                    found = step_scan(early, error, phase=phase, day=day, first=lost[0], last=lost[0])
+                    moved = found.kind == "step" and found.log_p < math.log(alpha)
         if found.kind == "box" and found.best is not None and found.best.end < last - max(
             OVER_BY * grid.n_coarse, OVER_LEAST / grid.coarse_s
         ):
@@ -274,17 +279,23 @@ def _hardly_longer(m: Move) -> bool:
 
 
 def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
-    """The moves without times that only followed the load, a little longer in busy hours as they ever were."""
+    """The moves without times that only followed the load, a little longer in busy hours as they ever were.
+
+    By more than `MOST_BUSY` no load slows what can bear it. Components whose own metrics follow it are excused where the load is.
+    """
     volume = moves.get("volume")
     if volume is None:
         return moves
     load = volume.series.coarse_sum(0)
 
     def busy(m: Move) -> bool:
-        if m.scan.best is None or m.scan.log_p > math.log(ALPHA_ALERT) or m.series.family not in ("service", "stage"):
+        if m.scan.best is None or m.scan.log_p > math.log(ALPHA_ALERT):
+            return False
+        times = m.series.family in ("service", "stage") and m.series.log and abs(m.scan.best.height) <= MOST_BUSY
+        if not times and (m.series.family != "component" or volume.moved):
             return False
         value, error, _ = observe(m.series)
-        return m.series.log and as_ever(value, error, m.scan, load, *season_for(m.series, grid))
+        return as_ever(value, error, m.scan, load, *season_for(m.series, grid))
 
     excused = {n for n, m in moves.items() if busy(m)}
     times = {(moves[n].series.family, moves[n].series.column) for n in excused}

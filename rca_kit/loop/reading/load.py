@@ -46,12 +46,9 @@ def smooth(load: Floats) -> Floats:
 def as_ever(
     value: Floats, error: Floats, scan: StepScan, load: Floats, phase: Season | None, day: NDArray[np.int64] | None
 ) -> bool:
-    """Whether the load has told all along what a step seems to tell: the hours were busy, and such hours are slower.
-
-    For logs of times; by more than `MOST_BUSY` no load slows what can bear it.
-    """
+    """Whether the load has told all along what a step seems to tell: the hours were busy, and such hours are slower."""
     shapes = courses(load)
-    if scan.best is None or not shapes.size or abs(scan.best.height) > MOST_BUSY:
+    if scan.best is None or not shapes.size:
         return False
     told = shaped_profile(value, error, scan, shapes, phase=phase, day=day)[:, 0]
     spared = AS_EVER if scan.kind == "step" else AS_EVER_PASSING

@@ -95,7 +95,7 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     better than the anchor's.
     """
     anchor = group[0]
-    if anchor.scan.kind == "box" or anchor.series.family in ("mix", "version"):
+    if anchor.scan.kind == "box" or anchor.series.family == "version":
         return None
     if anchor.series.family == "labels" and anchor.scan.kind == "step":  # those on their way fall off at the end in any case
         return None
@@ -112,6 +112,8 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     total, members = own.copy(), 1
     for m in {m.series.name: m for m in (*group[1:], *others)}.values():
         if m is anchor or not m.moved or m.scan.kind == "box" or m.series.family in ("mix", "version", "helper", "labels"):
+            continue
+        if anchor.series.family == "mix":  # what else moved has a season and a pace of its own
             continue
         p = profile(m)
         if p[sight].max() >= p[able].max() - AGREES:

@@ -10,11 +10,11 @@ import numpy as np
 
 from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
-from rca_kit.loop.reading.onset import appearance
+from rca_kit.loop.reading.onset import missed_refresh
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.room import Room, numbers
-from rca_kit.stats.rates import rate_z
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -53,15 +53,11 @@ BY_LABELS = ("precision", "recall", "f1", "calibration_error")  # metrics that m
 BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and no sign of a cause bears out
 AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
+OVERDUE = 2.0  # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
-LEAST_SHARE = 1e-3  # that a value is given where it has none
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
-MIX_MUCH = 0.25  # ... and from which a population is another, by the usual rule of thumb
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
-WEEKEND_EDGE, WEEKEND_PART = 10 * 3600, 0.6  # seconds around Saturday, by time zones, at which one sets in; its part since then
-EVENING = 5 * 3600  # seconds of a working day (or a weekend) that tell nothing of its busy hours
-HOUR_ROWS, JUMP_Z, JUMP = 100, 5.0, 1.4  # requests of an hour; standard errors and times by which a share jumps within it
 MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
 
 
@@ -122,12 +118,15 @@ def decide(
     behind = stayed_behind(room, 1.0 if rescaled else STAYED_BEHIND)
     if behind:
         return Verdict("incident", behind)
+    overdue = _overdue(room)
+    if overdue:
+        return Verdict("incident", overdue)
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     drifted = [c for c in drifted if c.signature != "mix" or mix_index(room, str((c.where or {}).get("column"))) >= MIX_INDEX]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
-    if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and _first_weekend(room):
+    if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and first_weekend(room):
         return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended", usual=True)
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
@@ -180,58 +179,12 @@ def _notable(room: Room, name: str) -> bool:
     return abs((reading.after or 0.0) - (reading.before or 0.0)) >= WANDERS * change.spread_before
 
 
-def mix_index(room: Room, column: str) -> float:
-    """Population stability index of the shares of a column's values, those without a share of their own taken together."""
-    own = [r for n, r in room.readings.items() if n.startswith("share:") and room.picture.series[n].column == column]
-    shares = [(r.before or 0.0, r.after or 0.0) for r in own if r.before is not None or r.after is not None]
-    rest = (1 - sum(b for b, _ in shares), 1 - sum(a for _, a in shares))
-    sides = np.maximum(np.array([*shares, rest]), LEAST_SHARE)
-    return float(((sides[:, 1] - sides[:, 0]) * np.log(sides[:, 1] / sides[:, 0])).sum())
-
-
 def _passed(room: Room) -> bool:
     """Whether all there is was a passing rise or fall of inputs, over before an alert that was about something else."""
     anchor, picture = room.picture.anchor, room.picture
     if anchor is None or anchor.scan.kind != "box" or anchor.series.family not in SHIFT_FAMILIES:
         return False
     return anchor.series.name != picture.alert and anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
-
-
-def _first_weekend(room: Room) -> bool:
-    """Whether traffic or its mix moved as the first weekend (or working days) of the log began: nothing tells what is usual."""
-    picture = room.picture
-    anchor, grid = picture.anchor, picture.grid
-    if anchor is None or anchor.series.family not in ("volume", "mix") or appearance(anchor) is not None or _abrupt(room):
-        return False
-    start = picture.onset.index // grid.coarse if picture.onset is not None else anchor.fit.start
-    off, edge = grid.weekend(coarse=True), int(WEEKEND_EDGE // grid.coarse_s)
-    end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
-    for kind in (off, ~off):
-        seen = float(kind[: max(start - edge, 0)].sum()) * grid.coarse_s  # an evening tells nothing of a day
-        began = bool(kind[max(start - edge, 0) : start + edge + 1].any()) and seen <= EVENING and (seen > 0 or not kind[0])
-        if began and end > start and float(kind[start:end].mean()) >= WEEKEND_PART:
-            return True
-    return False
-
-
-def _abrupt(room: Room) -> bool:
-    """Whether the mix of those who come moved as no weekend moves it: by far, or a share jumped within an hour."""
-    anchor, onset = room.picture.anchor, room.picture.onset
-    if anchor is None or onset is None or anchor.series.family != "mix":
-        return False
-    if mix_index(room, anchor.series.column or "") >= MIX_MUCH:
-        return True
-    grid = anchor.series.grid
-    step, width = (grid.coarse, grid.coarse_s) if anchor.series.coarse else (1, grid.width_s)
-    low, high, hour = min(onset.low, onset.index) // step, max(onset.high, onset.index) // step, max(3600 // width, 1)
-    if high - low > hour:
-        return False
-    sides = slice(max(low - hour, 0), low), slice(high + 1, high + 1 + hour)
-    (k0, n0), (k1, n1) = (tuple(float(x[side].sum()) for x in anchor.series.sums[:2]) for side in sides)
-    if min(n0, n1) < HOUR_ROWS:
-        return False
-    was, now = k0 / n0, k1 / n1
-    return abs(rate_z(k0, n0, k1, n1)) >= JUMP_Z and max(was, now) >= JUMP * min(was, now)
 
 
 def _quality_known(room: Room) -> bool:
@@ -251,6 +204,20 @@ def stayed_behind(room: Room, least: float) -> str:
     if score is None or told is None or told < math.log(least) or not alone_fits(room):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
+
+
+def _overdue(room: Room) -> str:
+    """In words, that the data whose age somebody asked about are much older than ever; empty where they are not."""
+    picture = room.picture
+    move = picture.moves.get(picture.alert) if picture.onset is not None else None
+    missed = missed_refresh(move) if move is not None and move.moved else None
+    if move is None or missed is None:
+        return ""
+    age = move.series.buckets().value
+    usual, now = float(np.nanmax(age[: missed[0] + 1])), float(np.nanmax(age[missed[1] :]))
+    if now < OVERDUE * usual:
+        return ""
+    return f"data of {move.series.column} were not refreshed: {now / 3600:.3g} hours old, {usual / 3600:.3g} at most before"
 
 
 def _first(clues: list[Clue]) -> str:
