@@ -162,7 +162,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         other = work(prepared, without(picture, (picture.anchor.series.name,)), say, doubts - 1)
         if other.suspects.verdict != "no_change" and not (verdict.usual and same_turn(picture, other.symptom.onset)):
             return other
-    if verdict.verdict == "no_change" and picture.onset is None and not fixed:
+    circumstance = picture.anchor is None or picture.anchor.series.family == "component"
+    if verdict.verdict == "no_change" and circumstance and doubts and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
         if hidden is not None:
             return work(prepared, hidden, say, 0)

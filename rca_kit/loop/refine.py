@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -18,7 +19,7 @@ from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
-from rca_kit.loop.reading.detect import Move, observe, scan_all, together
+from rca_kit.loop.reading.detect import ALPHA_ALERT, Move, observe, scan_all, together
 from rca_kit.loop.reading.filling import rising_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier
@@ -71,13 +72,15 @@ def dated_again(
     leading = accused[0].best if accused else None
     again = by_rows(prepared, picture, room, outcomes, scope, leading)
     if leading is None:
-        return again
+        return again or (by_outcomes(picture, room) if picture.onset is None else None)
     for earlier in (by_age(picture, leading), by_filling(picture, room, outcomes)):
         if earlier is not None and (again is None or earlier.index < again.index):
             again = earlier
     named = by_suspect(picture, leading) if not got_worse(room) else None
     if named is not None and (again is None or not told_by_both(again, named, picture.grid)):
         again = named
+    if picture.onset is None and again is None:
+        again = by_outcomes(picture, room)
     blurred = again or picture.onset
     return (sharpened(picture, leading, blurred) if blurred is not None else None) or again
 
@@ -146,6 +149,19 @@ def by_suspect(picture: Picture, leading: Hypothesis) -> JointOnset | None:
     shown = min(starts)
     at = min(shown, max(grid.index(picture.detected_at), 0))
     return JointOnset(at, max(at - grid.coarse, 0), min(max(at + grid.coarse, shown), grid.n - 1), leading.subject)
+
+
+def by_outcomes(picture: Picture, room: Room) -> JointOnset | None:
+    """Since when the outcomes that are worse now, or the labels behind them, are as they are; None where no scan tells.
+
+    For an incident that two windows tell and no series by itself: none that would have raised an alarm.
+    """
+    now, worse = picture.start, got_worse(room)
+    able = [m for n, m in picture.moves.items() if m.scan.best is not None and (n in worse or m.series.family == "labels")]
+    since = [m for m in able if m.scan.log_p < math.log(ALPHA_ALERT) and m.fit.start < now < m.fit.end]
+    if not since:
+        return None
+    return joint_onset([max(since, key=lambda m: (abs(m.fit.z), m.series.name))], picture.grid)
 
 
 def told_by_both(onset: JointOnset, named: JointOnset, grid: TimeGrid) -> bool:

@@ -142,6 +142,8 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
     assert told_earlier(drift, {"a": drift, "b": blurred}) is drift
     late = told("error_rate", "service", 61, 9)
     assert told_earlier(drift, {"a": drift, "b": late}) is drift
+    doubtful = told("kpi:booked", "kpi", 30, 7)
+    assert told_earlier(drift, {"a": drift, "b": doubtful}) is drift
     better = told("error_rate", "service", 30, -9)
     assert told_earlier(drift, {"a": drift, "b": better}) is drift
 

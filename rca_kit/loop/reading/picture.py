@@ -44,6 +44,7 @@ MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer s
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
+OUTDOES = 8.0  # z of an outcome from which it is what matters, though an input was asked about and moved more clearly later
 CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
@@ -299,7 +300,7 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         able = [m for m in moved if m.series.quantile is not None and m.series.column == column]
         able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
     elif family in ("input", "mix", "volume"):
-        able = [m for m in apart if m.series.family in OUTCOMES]
+        able = [m for m in apart if m.series.family in OUTCOMES and abs(m.fit.z) >= min(z, OUTDOES)]
     elif family == "quality":  # of several measures of the same mistakes the one that stands out most
         able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]
     else:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
-from rca_kit.loop.reading.onset import appearance
+from rca_kit.loop.reading.onset import appearance, is_age
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.stats.rates import rate_z
 
@@ -37,9 +37,10 @@ def first_weekend(room: Room) -> bool:
 
 def _of_traffic(room: Room) -> bool:
     """Whether what moved is who comes and how many, or the load of a component that follows it."""
-    family = room.picture.anchor.series.family if room.picture.anchor is not None else ""
-    volume = room.readings.get("volume")
-    return family in ("volume", "mix") or (family == "component" and volume is not None and volume.moved)
+    anchor, volume = room.picture.anchor, room.readings.get("volume")
+    if anchor is None or anchor.series.family != "component":
+        return anchor is not None and anchor.series.family in ("volume", "mix")
+    return volume is not None and volume.moved and not is_age(anchor.series)
 
 
 def _off(grid: TimeGrid) -> NDArray[np.bool_]:

@@ -22,6 +22,8 @@ MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score
 SAME_RATE = 0.05  # part by which the share of positive decisions may differ, of the larger of the two shares
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 IDLE_KINDS, IDLE_CLASSES = 60, 5  # values of a column that are told apart; classes of answer looked at
+OF_VALUES = ("range", "default", "frozen", "unit", "clipped", "coarse", "permuted")  # signatures of what values an input has
+ELSEWHERE = 0.25  # stability index from which most of the values lie elsewhere
 FITS_Z = 3.0  # standard errors by which the bias may have changed otherwise than the scores
 STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
 
@@ -74,10 +76,16 @@ def _renamed_rows(room: Room, column: str) -> list[NDArray[np.bool_]] | None:
 def unheeded(room: Room, clue: Clue) -> bool:
     """Whether values of an input that no score heeded lie elsewhere, and their requests score like the others.
 
-    A value that stands for a missing one was rare before, and lies apart from the others; any other is an answer like them.
+    A value that stands for a missing one was rare before, and lies apart from the others; any other is an answer like them. Where
+    most values of the input lie elsewhere, or it went still, nothing has to be asked of the few that stand out.
     """
     where, score = clue.where or {}, room.columns.score
     column = str(where.get("column"))
+    subject = clue.subject.removeprefix("feature:")
+    change = room.compared.get(subject)
+    elsewhere = change is not None and change.changed and (change.psi or 0.0) >= ELSEWHERE
+    if clue.signature in OF_VALUES and elsewhere and idle(room, subject):
+        return True
     if clue.signature not in ("range", "default") or score is None or where.get("segment") or not idle(room, column):
         return False
     x, was = numbers(room.after, column), numbers(room.before, column)

@@ -49,11 +49,13 @@ FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
-BY_LABELS = ("precision", "recall", "f1", "calibration_error")  # metrics that move when labels of one kind become more
+# metrics that move when labels of one kind become more
+BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
 BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and no sign of a cause bears out
 AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
-OVERDUE = 2.0  # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet
+# times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet; where nobody asked about it
+OVERDUE, LONG_OVERDUE = 2.0, 4.0
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
@@ -90,7 +92,8 @@ def decide(
     if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
         shifted.append("volume")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
-    if not corrupt and not alone and _slight(room, worse):
+    # one input that moved alone may be the cause of a bias; not of what more labels of one kind make
+    if not corrupt and _slight(room, worse) and not (alone and "bias" in worse):
         worse = []
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
@@ -207,17 +210,18 @@ def stayed_behind(room: Room, least: float) -> str:
 
 
 def _overdue(room: Room) -> str:
-    """In words, that the data whose age somebody asked about are much older than ever; empty where they are not."""
+    """In words, that data are much older than ever: those whose age somebody asked about, or by far; empty where none are."""
     picture = room.picture
-    move = picture.moves.get(picture.alert) if picture.onset is not None else None
-    missed = missed_refresh(move) if move is not None and move.moved else None
-    if move is None or missed is None:
-        return ""
-    age = move.series.buckets().value
-    usual, now = float(np.nanmax(age[: missed[0] + 1])), float(np.nanmax(age[missed[1] :]))
-    if now < OVERDUE * usual:
-        return ""
-    return f"data of {move.series.column} were not refreshed: {now / 3600:.3g} hours old, {usual / 3600:.3g} at most before"
+    for name, move in picture.moves.items():
+        missed = missed_refresh(move) if move.moved else None
+        if missed is None or picture.onset is None:
+            continue
+        age = move.series.buckets().value
+        usual, now = float(np.nanmax(age[: missed[0] + 1])), float(np.nanmax(age[missed[1] :]))
+        if now >= (OVERDUE if name == picture.alert else LONG_OVERDUE) * usual:
+            hours = f"{now / 3600:.3g} hours old, {usual / 3600:.3g} at most before"
+            return f"data of {move.series.column} were not refreshed: {hours}"
+    return ""
 
 
 def _first(clues: list[Clue]) -> str:

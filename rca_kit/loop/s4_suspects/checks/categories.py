@@ -6,7 +6,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.permuted import permuted, permuted_inside, permuted_partly, permuted_with_labels
+from rca_kit.loop.s4_suspects.checks.permuted import (
+    kept_labels,
+    permuted,
+    permuted_inside,
+    permuted_partly,
+    permuted_with_labels,
+    whose_place,
+)
 from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
@@ -255,7 +262,10 @@ def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int])
             room.harm(np.zeros(room.before.height, bool), bad),
             {"column": column, "op": "in", "values": [values[i]]},
         )
-    return permuted(column, nb, na) or permuted_partly(room, column, nb, na) or permuted_with_labels(room, column, nb, na)
+    whole = permuted(column, nb, na)
+    if whole is not None and kept_labels(room, column, nb, whose_place(nb, na)):
+        whole = None
+    return whole or permuted_partly(room, column, nb, na) or permuted_with_labels(room, column, nb, na)
 
 
 def _rest_as_before(p: NDArray[np.float64], q: NDArray[np.float64], i: int) -> bool:

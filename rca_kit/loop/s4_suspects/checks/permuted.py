@@ -22,6 +22,7 @@ PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6)
 # of a permutation that labels bear witness of: values it needs; part of it by which the sorted shares may differ; and part of the
 # labels' movement that may be left when each value is held against the one whose place it took
 PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
+LABELS_KEPT = 10.0  # chi-square by which labels must fit the values' own rather than those whose place they took: e^5 to one
 
 
 def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
@@ -37,8 +38,7 @@ def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[s
     tb, ta = sum(nb.values()), sum(na.values())
     p, q = np.array([nb[v] / tb for v in values]), np.array([na[v] / ta for v in values])
     moved, left = 0.5 * np.abs(p - q).sum(), 0.5 * np.abs(np.sort(p) - np.sort(q)).sum()
-    was = np.empty(len(values), int)
-    was[np.argsort(q, kind="stable")] = np.argsort(p, kind="stable")  # whose place each value took
+    was = whose_place(nb, na)
     if moved <= PERMUTED_LEAST or left > PERMUTED_ROUGHLY * moved:
         return None
     sides = [_means(f, column, values, numbers(f, c.label, c.positive.get(c.label))) for f in (room.before, room.after)]
@@ -49,6 +49,31 @@ def permuted_with_labels(room: Room, column: str, nb: dict[str, int], na: dict[s
     goes = ", ".join(f"{values[w]} -> {values[i]}" for i, w in enumerate(was) if i != w)
     says = f"{column}: the values have swapped places ({goes}): their shares did, and the labels with them"
     return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, float(moved))
+
+
+def kept_labels(room: Room, column: str, nb: dict[str, int], was: NDArray[np.int64], part: float = 1.0) -> bool:
+    """Whether labels bear witness against a permutation that shares show: each value kept its own, and not those it would have.
+
+    `was` is whose place each value, in order, would have taken; `part` of the requests have changed.
+    """
+    c, values = room.columns, sorted(nb)
+    if c.label is None:
+        return False
+    sides = [_means(f, column, values, numbers(f, c.label, c.positive.get(c.label))) for f in (room.before, room.after)]
+    (mb, eb), (ma, ea) = sides
+    own = np.array([nb[v] for v in values], float) * (1 - part)
+    came = np.array([nb[v] for v in values], float)[was] * part
+    would = (own * mb + came * mb[was]) / np.maximum(own + came, 1e-12)
+    stayed, went = ((ma - mb) ** 2 / (ea + eb)), ((ma - would) ** 2 / (ea + eb[was]))
+    return bool(np.isfinite(stayed).all() and np.isfinite(went).all() and went.sum() - stayed.sum() >= LABELS_KEPT)
+
+
+def whose_place(nb: dict[str, int], na: dict[str, int]) -> NDArray[np.int64]:
+    """Whose place each value, in order, took if the shares before are those after under other values."""
+    values = sorted(nb)
+    was = np.empty(len(values), np.int64)
+    was[np.argsort([na.get(v, 0) for v in values], kind="stable")] = np.argsort([nb[v] for v in values], kind="stable")
+    return was
 
 
 def _means(frame: pl.DataFrame, column: str, values: list[str], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
@@ -80,6 +105,8 @@ def permuted_partly(room: Room, column: str, nb: dict[str, int], na: dict[str, i
     left = ((q - p - part[:, None] * way) ** 2 / noise).sum(1)
     best = int(np.argmin(left))
     if part[best] < PARTLY_LEAST or chdtrc(len(values) - 2, left[best]) < PARTLY_FITS:
+        return None
+    if kept_labels(room, column, nb, ways[best], float(part[best])):
         return None
     goes = ", ".join(f"{values[j]} -> {values[i]}" for i, j in enumerate(ways[best]) if i != j)
     says = f"{column}: the values' shares swap places ({goes}), {part[best]:.0%} of the way so far"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.checks.concept import FOLLOW_ROWS, FOLLOWED, SAME_LABELS, labels_told, no_guests
 from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
+from rca_kit.loop.s4_suspects.checks.own_values import world_odds
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 LOST_Z, STILL_FOLLOWED, HOLD = 5.0, 0.75, (0.75, 1.35)
 # where labels say how good an answer was, they fall with it: then z of what is lost, and part left at most
 OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
+WORLD = 0.5  # log odds from which the world changed and not the values of a feature, which is half as common again
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
@@ -82,19 +84,22 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     rest = told & ~less
     if not less.any() or less.sum() > rest.sum() or not HOLD[0] <= float(np.median(slopes.part[rest])) <= HOLD[1]:
         return []
+    out, of_world = [], room.columns.task not in OF_ANSWERS and yb.shape[1] == 1
     start = "" if here is None else f"in {here}, "
-    return [
-        Clue(
-            "relation",
-            f"feature:{quiet[i]}",
-            "stale",
-            f"{start}labels follow {quiet[i]} {max(slopes.part[i], 0):.0%} as much as before, the other features as before",
-            float(slopes.lost[i] / (slopes.lost[i] + 3)),
-            where=None if here is None else {"column": quiet[i], "op": "segment", "segment": here.where},
-            facts={"labels": 1.0, "part": float(slopes.part[i])},
-        )
-        for i in np.flatnonzero(less)
-    ]
+    where = None if here is None else {"op": "segment", "segment": here.where}
+    for i in np.flatnonzero(less):
+        name, part, strength = quiet[i], float(slopes.part[i]), float(slopes.lost[i] / (slopes.lost[i] + 3))
+        says = f"{start}labels follow {name} {max(part, 0):.0%} as much as before, the other features as before"
+        facts = {"labels": 1.0, "part": part}
+        error = (1 - part) / float(slopes.lost[i])
+        odds = world_odds(frames, name, [n for n in names if n != name], (yb[:, 0], ya[:, 0]) if of_world else None, part, error)
+        if odds >= WORLD:
+            says += f"; its values are those of their requests as ever: the world changed (odds {np.exp(min(odds, 7.0)):.2g})"
+            out.append(Clue("concept", "population", "concept", says, strength, facts=facts))
+        else:
+            own = where and where | {"column": name}
+            out.append(Clue("relation", f"feature:{name}", "stale", says, strength, where=own, facts=facts))
+    return out
 
 
 def _asked(room: Room) -> bool:
@@ -130,10 +135,13 @@ def _partner_moved(room: Room, partner: str) -> bool:
 
 
 def _drifted(room: Room, link: Link) -> bool:
-    """Whether the numbers themselves lie elsewhere now, and went along a little only: stale values keep their distribution."""
+    """Whether the numbers themselves lie elsewhere now, and went along a little only: stale values keep their distribution.
+
+    In all requests, or in those of one segment.
+    """
     change = room.compared.get(link.column)
-    numeric = room.before.schema[link.column].is_numeric()
-    return numeric and change is not None and (change.psi or 0.0) >= MIX_PSI and abs(link.before) < LOOSE
+    moved = (change is not None and (change.psi or 0.0) >= MIX_PSI) or link.column in room.inside
+    return room.before.schema[link.column].is_numeric() and moved and abs(link.before) < LOOSE
 
 
 def _others_came(room: Room, column: str) -> bool:
