@@ -28,6 +28,7 @@ from rca_kit.loop.relaid import amiss, laid, overlooked, same_turn, since_spoilt
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
+from rca_kit.loop.s3_scope.drifted import Drifted, drifted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
 from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_value, first_of_version, when_changed
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
@@ -35,6 +36,7 @@ from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.narrow import scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.room import rests_on_few
+from rca_kit.loop.s4_suspects.verdict import Verdict
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
@@ -110,8 +112,14 @@ class Worked:
 
 
 @one_thread
-def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, doubts: int = MOST_DOUBTS) -> Worked:
-    """Do steps 1 to 4; a main metric that rests on a handful of requests is given up for the next, so many times."""
+def work(
+    prepared: Prepared, picture: Picture, say: Progress = lambda _: None, doubts: int = MOST_DOUBTS,
+    drifted: Drifted | None = None,
+) -> Worked:
+    """Do steps 1 to 4; a main metric that rests on a handful of requests is given up for the next, so many times.
+
+    `drifted` is the segment in which alone an alerted feature moved, where the picture is laid at that moment.
+    """
     opened, prepared = prepared.case, focused(prepared, picture)
     incident = opened.case.incident
     fixed = incident.windows is not None or prepared.decisions.windows is not None  # a person said when
@@ -162,8 +170,13 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
         other = work(prepared, without(picture, (picture.anchor.series.name,)), say, doubts - 1)
         if other.suspects.verdict != "no_change" and not (verdict.usual and same_turn(picture, other.symptom.onset)):
             return other
-    circumstance = picture.anchor is None or picture.anchor.series.family == "component"
-    if verdict.verdict == "no_change" and circumstance and doubts and not fixed:
+    if drifted is not None and verdict.verdict == "no_change":
+        verdict = Verdict("benign_shift", f"{drifted}, outcomes did not move")
+    if drifted is None and verdict.verdict != "incident" and doubts and not fixed and not named:
+        inner = drifted_inside(prepared, picture)
+        if inner is not None:
+            return work(prepared, inner.picture, say, 0, inner)
+    if verdict.verdict == "no_change" and picture.onset is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
         if hidden is not None:
             return work(prepared, hidden, say, 0)
@@ -179,6 +192,8 @@ def work(prepared: Prepared, picture: Picture, say: Progress = lambda _: None, d
     hurt = lost or named or judged.hurt
     if hurt and verdict.verdict == "incident" and (lost or named or not found_scope.segments):  # that fall made the verdict
         found_scope = replace(found_scope, is_global=False, segments=(hurt[0].segment,), metric=hurt[0].metric, because="")
+    if drifted is not None and verdict.verdict == "benign_shift":
+        found_scope = replace(found_scope, is_global=False, segments=(drifted.segment,), because="")
     say("suspects")
     found_scope = replace(found_scope, mix_rate=judged.mix)
     again = None

@@ -10,7 +10,6 @@ from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.relaid import at_heap, at_version, just_before, spoilt
-from rca_kit.loop.s3_scope.drifted import drifted_inside
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.narrow import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room
@@ -57,11 +56,8 @@ def hidden_moment(prepared: Prepared, picture: Picture, changes: tuple[ChangeRec
     """The picture laid at a moment since which a few requests are worse, where the whole shows no onset; None without one.
 
     Such moments are the first rows of a new version, the last hours before the alert, and those since which a feature's values
-    heap up at a constant, or moved in one segment.
+    heap up at a constant.
     """
-    drifted = drifted_inside(prepared, picture)
-    if drifted is not None or picture.onset is not None:
-        return drifted
     aligned = at_version(picture)
     if aligned is not None and hurt_segments(prepared, aligned):
         return aligned

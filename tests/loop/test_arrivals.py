@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rca_kit.loop.reading.arrivals import as_known, known_by_delay, known_until, still_arriving
+from rca_kit.loop.reading import arrivals
+from rca_kit.loop.reading.arrivals import as_known, known_by_delay, known_until, lost_since, still_arriving
 from rca_kit.stats.stepscan import step_scan
 
 from .made_series import grid, moves_of, series
@@ -97,3 +98,33 @@ def test_delays_that_a_short_log_cannot_hold_tell_nothing() -> None:
     delay[delay > age] = np.nan
     assert known_by_delay(delay, y, age) is None
     assert known_by_delay(delay[:500], y[:500], age[:500]) is None
+
+
+@pytest.mark.parametrize(("lost", "since", "job"), [(0.0, 999, 1), (0.0, 999, 24), (0.5, 200, 1), (0.2, 190, 1), (0.6, 215, 1)])
+def test_labels_lost_among_those_on_their_way_jump_where_the_others_fall_off_smoothly(lost: float, since: int, job: int) -> None:
+    """240 half hours; labels come within some hours or, with `job`, once a day; a part is lost from a bucket on."""
+    age = np.arange(240, 0, -1) // job * job
+    share = 0.98 * (1 - np.exp(-((age / 20.0) ** 1.4))) * np.where(np.arange(240) < since, 1.0, 1 - lost)
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        n = rng.poisson(220 * (1 + 0.5 * np.sin(np.arange(240) / 48 * 2 * np.pi)))
+        found.append(lost_since(rng.binomial(n, share) / np.maximum(n, 1), n.astype(float), 19, 236))
+    if not lost:
+        assert not any(found)
+    else:
+        assert sum(f is not None and abs(f[0] - since) <= 1 for f in found) >= 27
+
+
+def test_a_jump_is_that_of_two_lines_fitted_by_least_squares() -> None:
+    rng = np.random.default_rng(4)
+    x, w = rng.random(40), rng.integers(5, 50, 40).astype(float)
+    jump, error, level = arrivals._jumps(x, w, 6)
+    at = 17
+    ends = []
+    for part, here in ((slice(at - 6, at), np.arange(-6, 0) + 0.5), (slice(at, at + 6), np.arange(6) + 0.5)):
+        _, end = np.polyfit(here, x[part], 1, w=np.sqrt(w[part]))
+        ends.append(end)
+    assert jump[at] == pytest.approx(ends[0] - ends[1])
+    assert level[at] == pytest.approx(ends[1])
+    assert error[at] > 0 and error[3] == 0

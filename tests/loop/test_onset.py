@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from rca_kit.loop.reading.detect import Move, scan_all
 from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.reading.series import Series
+from rca_kit.loop.s4_suspects.verdict import _overdue
 from rca_kit.stats import metrics
 
 from . import made
@@ -155,6 +157,20 @@ def test_a_refresh_that_did_not_come_is_dated_between_the_last_one_and_when_it_w
     for reach in ((over.n_coarse - 1, over.n_coarse - 1), (0, over.n_coarse - 1)):  # long after, or hardly dated at all
         other = SimpleNamespace(**{**vars(outcome), "reach": lambda r=reach: r})
         assert refresh_onset(move, [other]) == alone  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("asked", "late", "expected"), [
+    (True, 0.3, True), (True, 0.995, False), (False, 0.3, True), (False, 0.97, False)])
+def test_data_that_were_not_refreshed_are_an_incident_though_nothing_shows_it(asked: bool, late: float, expected: bool) -> None:
+    """Refreshed every 18 buckets until a part of six days; somebody asks about their age, or about something else."""
+    over = TimeGrid.over(made.T0, made.T0 + timedelta(days=6))
+    move = scan_all([ages(18, int(late * over.n), over)], over, made.T0 + timedelta(days=6), ())["service:job:feature_age_s"]
+    moves = {move.series.name: replace(move, moved=True)}
+    picture = SimpleNamespace(moves=moves, onset=object(), alert=move.series.name if asked else "auc")
+    said = _overdue(SimpleNamespace(picture=picture))  # type: ignore[arg-type]
+    assert bool(said) is expected
+    assert not expected or "data of job were not refreshed" in said
+    assert not _overdue(SimpleNamespace(picture=SimpleNamespace(moves=moves, onset=None, alert="auc")))  # type: ignore[arg-type]
 
 
 def test_an_age_that_comes_and_goes_as_ever_missed_nothing() -> None:

@@ -337,3 +337,16 @@ def _time(name: str, value: Any, dtype: Any) -> Any:
         return date(moment.year, moment.month, moment.day)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware if getattr(dtype, "time_zone", None) else aware.astimezone(UTC).replace(tzinfo=None)
+
+
+def in_own_type(text: str, dtype: Any) -> Any:
+    """A value that travelled as text, in its column's type.
+
+    Examples
+    --------
+    >>> in_own_type("3", nw.Int64()), in_own_type("v3", nw.String())
+    (3, 'v3')
+    """
+    if dtype == nw.Boolean:
+        return text.lower() == "true"
+    return int(float(text)) if dtype.is_integer() else float(text) if dtype.is_numeric() else text

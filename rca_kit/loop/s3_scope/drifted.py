@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import numpy as np
 
 from rca_kit.aggregates.cube import BUCKET, VALUE, Cube
 from rca_kit.aggregates.rows import as_number, as_text, bucket
+from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.derived import MAX_VALUES, MIN_SHARE
 from rca_kit.loop.reading.detect import scan_all
 from rca_kit.loop.reading.onset import joint_onset
@@ -17,22 +18,48 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.relaid import laid
+from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.sources.collect import collect
 from rca_kit.stats import metrics
 
+CLEARER = 1.25  # times the whole's z from which a segment tells it better
 
-def drifted_inside(prepared: Prepared, picture: Picture) -> Picture | None:
-    """The picture laid where the alerted feature moved inside one common segment value; None where it did in none.
 
-    Corrected for all values looked at. The columns' own comparison says then what moved, and the search for the scope where.
+@dataclass(frozen=True)
+class Drifted:
+    """A feature that moved inside one segment: the segment, the picture laid at the moment, and the two means."""
+
+    column: str
+    segment: Segment
+    picture: Picture
+
+    def __str__(self) -> str:
+        s = self.segment
+        return f"{self.column} moved in {s} ({s.before:.4g} -> {s.after:.4g})"
+
+
+def drifted_inside(prepared: Prepared, picture: Picture) -> Drifted | None:
+    """The common segment value in which the alerted feature moved more clearly than in the whole; None where it did in none.
+
+    What moves in all rows alike stands out most in all of them. Corrected for all values looked at.
     """
     asked = picture.series.get(picture.alert)
-    if asked is None or asked.family != "input" or picture.moves[picture.alert].moved:
+    if asked is None or asked.family != "input":
         return None
-    inner = list(_means(prepared, picture, str(asked.column)))
-    moves = scan_all(inner, picture.grid, picture.detected_at, ()) if inner else {}
-    first = max((m for m in moves.values() if m.moved), key=lambda m: (abs(m.fit.z), m.series.name), default=None)
-    return replace(laid(picture, joint_onset([first], picture.grid)), anchor=None, group=()) if first is not None else None
+    column, inner = str(asked.column), {s.name: s for s in _means(prepared, picture, str(asked.column))}
+    moved = [m for m in scan_all(inner.values(), picture.grid, picture.detected_at, ()).values() if m.moved] if inner else []
+    first = max(moved, key=lambda m: (abs(m.fit.z), m.series.name), default=None)
+    whole = picture.moves[picture.alert].scan.best
+    if first is None or abs(first.fit.z) < CLEARER * abs(whole.z if whole is not None else 0.0):
+        return None
+    there = laid(picture, joint_onset([first], picture.grid))
+    value = first.series.name.partition("|")[2].partition("=")[2]
+    own = in_own_type(value, dict(prepared.frame.collect_schema())[str(first.series.column)])
+    before, after = (first.series.over(w) for w in (there.before, there.after))
+    segment = Segment(
+        {str(first.series.column): own}, before=float(before.value), after=float(after.value), n_before=int(before.n),
+        n_after=int(after.n))
+    return Drifted(column, segment, replace(there, anchor=None, group=()))
 
 
 def _means(prepared: Prepared, picture: Picture, column: str) -> Iterator[Series]:

@@ -15,7 +15,7 @@ from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.arrived import brings_change
-from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s3_scope.conditions import in_own_type, where_expression
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
@@ -126,7 +126,7 @@ def scope_of(
         if not main.is_global and _holds(main, clue.where.get("segment", {})):
             return main  # the clue was asked about in one segment, and the metric tells of more like it
         if clue.where["op"] == "segment":  # what moved inside it marks no single rows
-            there = {k: _in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
+            there = {k: in_own_type(v, schema[k]) for k, v in clue.where["segment"].items()}
             return replace(main, is_global=False, segments=(Segment(where=there),), because="")
         if clue.signature == "mix" and not main.is_global:
             continue  # it tells who came more often, the metric's own rows whose requests got worse
@@ -192,7 +192,7 @@ def _where_it_moved(room: Room, subjects: set[str], schema: dict[str, Any], foun
     told = [here for column, here in room.inside.items() if f"feature:{column}" in subjects]
     if not found.is_global or not told:
         return found
-    where = {k: _in_own_type(v, schema[k]) for k, v in max(told, key=lambda i: (i.z, str(i))).where.items()}
+    where = {k: in_own_type(v, schema[k]) for k, v in max(told, key=lambda i: (i.z, str(i))).where.items()}
     return replace(found, is_global=False, segments=(Segment(where=where),), because="")
 
 
@@ -286,7 +286,7 @@ def _version_scope(
             break
     if share >= WHOLE_VERSION:
         return replace(inside, metric=main.metric, singles=main.singles)
-    where = {column: _in_own_type(version, schema[column])}
+    where = {column: in_own_type(version, schema[column])}
     segments = tuple(replace(s, where={**s.where, **where}, aliases=()) for s in inside.segments)
     whole = Segment(where=where, share_of_traffic=share, share_of_impact=1.0)
     return replace(main, is_global=False, segments=segments or (whole,), because="")
@@ -311,19 +311,6 @@ def _others_score_alike(frame: nw.LazyFrame[Any], picture: Picture, where: dict[
     if m0 is None or m1 is None or not s0 or not s1:
         return True
     return abs(m1 - m0) <= SAME_SCORE * s0 and abs(math.log(s1 / s0)) <= SAME_SCORE
-
-
-def _in_own_type(text: str, dtype: Any) -> Any:
-    """A value that travelled as text, in its column's type.
-
-    Examples
-    --------
-    >>> _in_own_type("3", nw.Int64()), _in_own_type("v3", nw.String())
-    (3, 'v3')
-    """
-    if dtype == nw.Boolean:
-        return text.lower() == "true"
-    return int(float(text)) if dtype.is_integer() else float(text) if dtype.is_numeric() else text
 
 
 def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:

@@ -34,6 +34,7 @@ class Spread:
 RECORDED = Spread(0.64, 0.20, 0.10, 70.0)
 NOTICED = Spread(0.30, 0.20, 0.44, 220.0)
 AT_ONCE_MEAN, LAG_MEAN, ANYTIME_SPAN = 10.0, 120.0, 48 * 60.0  # minutes
+NAME_LEAST = 3  # letters that a value needs to be told from a word that stands there for another reason
 PLURAL_LEAST = 3  # letters a word must exceed for its last s to be the plural's: bus, gas
 TIME_RANGE = (-4.0, 5.0)  # log likelihood ratio: beyond this, times written by hand prove nothing more
 
@@ -143,6 +144,7 @@ class Fit:
     scope: str
     words: dict[str, float]
     aside: float = 0.0
+    names_value: bool = False  # it tells of no scope, and its words name a value of the affected segment
 
 
 def time_ratio(when: datetime, onset: tuple[datetime, datetime], span_minutes: float, kind: str = "") -> tuple[float, float]:
@@ -209,8 +211,27 @@ def fits(
         ratio, gap = time_ratio(c.time, onset, span_minutes, c.kind)
         text = f"{c.description} {c.component}".lower()
         words = {k: float(min(sum(w in text for w in ws), 2)) for k, ws in WORDS.items()}
-        out.append(Fit(c, ratio, gap, scope_fit(c.scope, segments), words, about_nothing(c.component, c.description)))
+        where, aside = scope_fit(c.scope, segments), about_nothing(c.component, c.description)
+        out.append(Fit(c, ratio, gap, where, words, aside, where == "silent" and names_value(c.description, segments)))
     return out
+
+
+def names_value(text: str, segments: tuple[Segment, ...]) -> bool:
+    """Whether a text names a value of an affected segment, as in "go-live Ruritania" where requests from there are.
+
+    Examples
+    --------
+    >>> here = (Segment({"state": "Ruritania"}, 0.2, 0.8, 0.6, 1.0),)
+    >>> names_value("Go-live Ruritania", here), names_value("loyalty voucher", here)
+    (True, False)
+    """
+    said = _phrase(text)
+    for s in segments:
+        for condition in s.where.values():
+            values = condition if isinstance(condition, (list, tuple)) else () if isinstance(condition, dict) else (condition,)
+            if any(sum(map(str.isalpha, str(v))) >= NAME_LEAST and _phrase(str(v)) in said for v in values):
+                return True
+    return False
 
 
 PLAIN = frozenset({"feature", "features", "feat", "ft", "field", "col", "column", "input", "raw"})  # what only says: column

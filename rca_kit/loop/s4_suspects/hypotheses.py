@@ -285,6 +285,8 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
     x[f"when:{_when(f.minutes)}"] = 1.0
     if nearest:
         x["change:nearest"] = 1.0
+    if f.names_value:
+        x["change:names_value"] = 1.0
     if mentions(c, subject):
         x["change:names_subject"] = 1.0
     elif any(mentions(c, f"feature:{n}") for n in scene.features if n not in scene.places):

@@ -239,6 +239,7 @@ def _change_evidence(h: Hypothesis) -> list[Evidence]:
         "change:elsewhere": "it is about what no metric of the service knows",
         "change:akin": f"{c.component} is akin to {h.subject.partition(':')[2]} by name",
         "change:names_subject": f"it names {h.subject.partition(':')[2] or h.subject}",
+        "change:names_value": "it names who is affected",
         "change:version_match": "it brought this version",
         "change:version_clash": "it brought another version",
         "change:words": f"its wording fits {_a(h.category)} cause",

@@ -178,6 +178,7 @@ OTHERS: dict[str, float] = {
     "change:scope_clash": -2.0,
     "change:scope_narrow": -1.0,
     "change:names_subject": 1.5,
+    "change:names_value": 1.2,  # without a scope of its own, it says in words who is affected
     "change:words": 1.0,
     "change:words_elsewhere": -0.4,
     "change:aside": -4.0,

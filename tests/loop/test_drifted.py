@@ -1,0 +1,45 @@
+"""A drift that somebody was alerted of and that only one segment shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import rca_kit
+
+from . import made
+
+
+def case(folder: Path, shift: float, seed: int, shop: str = "s7") -> Path:
+    """Twelve shops; in one of them the screens are wider from the onset on, which no score heeds."""
+    frame, rng = made.log(rows=12_000, seed=seed), np.random.default_rng([seed, 1])
+    shops = pl.Series("shop", rng.choice([f"s{i}" for i in range(12)], frame.height))
+    here = made.AFTER & (pl.col("shop") == shop)
+    wide = pl.when(here).then(pl.col("screen") + shift).otherwise(pl.col("screen")).alias("screen")
+    frame = frame.with_columns(shops, pl.Series("screen", rng.normal(10, 1, frame.height))).with_columns(wide)
+    folder.mkdir()
+    frame.drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {made.END.isoformat()}\n"
+        "signal: {source: alert, metric: 'psi:screen', summary: PSI over its limit in one slice}\n"
+        "tables: {predictions: p.parquet}\nroles: {time: ts, score: score, label: label, decision: decision, error: error, "
+        "latency_ms: latency_ms, model_version: version, kpi: {clicked: higher}, segments: [device, country, shop], "
+        "features: [amount, age, city, screen]}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drift_in_one_segment_is_found_dated_and_harmless(seed: int, tmp_path: Path) -> None:
+    found = rca_kit.investigate(case(tmp_path / "case", 1.2, seed))
+    assert found.verdict == "benign_shift"
+    assert found.symptom.onset is not None
+    assert abs((found.symptom.onset - made.ONSET).total_seconds()) <= 2 * 3600
+    assert [s.where for s in found.scope.segments] == [{"shop": "s7"}]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_segments_that_did_not_drift_tell_of_none(seed: int, tmp_path: Path) -> None:
+    assert rca_kit.investigate(case(tmp_path / "case", 0.0, seed)).verdict == "no_change"
