@@ -17,12 +17,13 @@ from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.rows import bucket
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
+from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import ALPHA_ALERT, Move, observe, scan_all, together
 from rca_kit.loop.reading.filling import rising_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
-from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier
+from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s3_scope.conditions import where_expression

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
+from rca_kit.loop.reading.anchor import CIRCUMSTANCES
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, worse
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
-from rca_kit.loop.reading.picture import CIRCUMSTANCES, QUIET_LEAST, Picture, weigh
+from rca_kit.loop.reading.picture import QUIET_LEAST, Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
 from rca_kit.loop.reading.believed import clumping, event_log_p
 from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together, worse
 from rca_kit.loop.reading.onset import joint_onset
-from rca_kit.loop.reading.picture import Picture, choose_anchor, told_earlier, without
+from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import step_scan

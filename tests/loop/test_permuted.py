@@ -22,7 +22,8 @@ def counts(shares: np.ndarray, rng: np.random.Generator) -> dict[str, int]:
 
 
 def room(gradual: bool = True) -> Any:
-    return SimpleNamespace(picture=SimpleNamespace(onset=SimpleNamespace(gradual=gradual)))
+    return SimpleNamespace(
+        picture=SimpleNamespace(onset=SimpleNamespace(gradual=gradual)), columns=SimpleNamespace(label=None))
 
 
 @pytest.mark.parametrize("part", [0.4, 0.7, 1.0])

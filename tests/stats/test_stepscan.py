@@ -10,7 +10,9 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rca_kit.stats.stepscan import MIN_BOX, PARTS, _winsorised, gradual_profile, nuisance, shaped_profile, step_scan
+from rca_kit.stats.step_system import StepSystem
+from rca_kit.stats.stepscan import MIN_BOX, nuisance, step_scan, winsorised
+from rca_kit.stats.stepshapes import PARTS, gradual_profile, shaped_profile, staged_profile
 
 N = 60
 
@@ -48,7 +50,7 @@ def test_steps_boxes_and_ramps_equal_brute_force(holes: bool) -> None:
     phase = np.arange(N) % 6
     found = step_scan(y, errors, phase=phase, first=5, last=50)
     assert found.rho == 0.0
-    y = _winsorised(y, errors, np.isfinite(y))
+    y = winsorised(y, errors, np.isfinite(y))
     design = nuisance(N, phase, None, np.isfinite(y))
     starts = range(5, 51)
     by_start = {s: gls_z(y, step(s), design, errors) for s in starts}
@@ -80,7 +82,7 @@ def test_autocorrelated_noise_equals_generalised_least_squares() -> None:
         y[i] = 0.6 * y[i - 1] + rng.uniform(-0.8, 0.8)
     found = step_scan(y, np.ones(N), first=5, last=50)
     assert found.rho > 0.3
-    y, design = _winsorised(y, np.ones(N), np.isfinite(y)), np.ones((N, 1))
+    y, design = winsorised(y, np.ones(N), np.isfinite(y)), np.ones((N, 1))
     expected = [gls_z(y, step(s), design, np.ones(N), found.rho)[1] ** 2 for s in range(5, 51)]
     assert found.profile[5:51] * found.phi**2 == pytest.approx(expected)
 
@@ -124,8 +126,8 @@ def test_only_lone_outliers_are_pulled_in() -> None:
     lone, lasting = y.copy(), y + 50 * step(60, 63, 100)
     lone[30] += 50
     ok, errors = np.ones(100, bool), np.ones(100)
-    assert abs(_winsorised(lone, errors, ok)[30]) < 6
-    assert (_winsorised(lasting, errors, ok)[60:63] > 40).all()
+    assert abs(winsorised(lone, errors, ok)[30]) < 6
+    assert (winsorised(lasting, errors, ok)[60:63] > 40).all()
 
 
 def test_one_wild_bucket_is_an_outlier_not_a_change() -> None:
@@ -182,7 +184,7 @@ def test_gradual_changes_equal_brute_force() -> None:
     phase = np.arange(N) % 6
     scan = step_scan(y, errors, phase=phase)
     profile = gradual_profile(y, errors, scan, phase=phase)
-    y, design = _winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
+    y, design = winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
     for start, end in [(25, 37), (10, 60), (30, 33), (5, 7)]:
         shape = np.clip((np.arange(N) - start + 1) / (end - start), 0, 1)
         z = gls_z(y, shape, design, errors, scan.rho)[1]
@@ -192,6 +194,21 @@ def test_gradual_changes_equal_brute_force() -> None:
     assert not profile[np.tril_indices(N)].any()
 
 
+def test_two_stages_equal_least_squares_of_two_steps() -> None:
+    y = bounded(7) + 2.0 * (np.arange(N) >= 20) + 3.0 * (np.arange(N) >= 40)
+    errors = np.random.default_rng(5).uniform(0.8, 1.3, N)
+    phase = np.arange(N) % 6
+    scan = step_scan(y, errors, phase=phase)
+    profile = staged_profile(y, errors, scan, phase=phase)
+    y, design = winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
+    system = StepSystem.of(y, design, errors, np.isfinite(y), scan.rho)
+    for i, j in [(20, 40), (5, 50), (38, 41), (30, 12)]:
+        columns = np.column_stack([system.column(np.array([k])) for k in (i, j)])
+        heights, *_ = np.linalg.lstsq(columns, system.residual, rcond=None)
+        explained = float(((columns @ heights) ** 2).sum()) if i < j and (heights > 0).all() else 0.0
+        assert profile[i, j] * scan.phi**2 == pytest.approx(explained, abs=1e-8)
+
+
 def test_changes_of_a_known_course_equal_brute_force() -> None:
     load = 1.2 + np.sin(np.arange(N) / 3)
     y = bounded(7) + 1.5 * load * (np.arange(N) >= 24)
@@ -199,7 +216,7 @@ def test_changes_of_a_known_course_equal_brute_force() -> None:
     phase = np.arange(N) % 6
     scan = step_scan(y, errors, phase=phase)
     profile = shaped_profile(y, errors, scan, np.array([load, np.ones(N)]), phase=phase)
-    y, design = _winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
+    y, design = winsorised(y, errors, np.isfinite(y)), nuisance(N, phase, None, np.isfinite(y))
     for start in (5, 24, 40):
         for row, course in enumerate((load, np.ones(N))):
             z = gls_z(y, course * (np.arange(N) >= start), design, errors, scan.rho)[1]

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rca_kit.stats.stepscan import Season, StepScan, gradual_profile, shaped_profile
+from rca_kit.stats.stepscan import Season, StepScan
+from rca_kit.stats.stepshapes import gradual_profile, shaped_profile
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, Move, observe, season_for
 from rca_kit.loop.reading.load import busy_since, log_sum
 from rca_kit.loop.reading.series import Series
-from rca_kit.stats.stepscan import gradual_profile
+from rca_kit.stats.stepshapes import gradual_profile, staged_profile
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +25,9 @@ UNSEEN = 0.0005  # share below which a value was not there
 # buckets after its first request, and the part of them that must hold it, or of its later share, for a value to have come to stay
 STAYS_FOR, STAYS, FILLS = 6, 0.8, 0.3
 GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched on
+STAGED_PRIOR = 0.1  # changes that come in stages whose first one is large enough to see
+STAGED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "stage", "segment")  # families that a rollout stirs
+STAGE_LEAST = 2  # coarse buckets that a stage lasts; a shorter one is the bucket that a step lies in
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
 GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 1.0
@@ -63,7 +66,7 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     if overdue is not None:
         return overdue
     busy = loaded_onset(group, others, grid)
-    slow = busy or gradual_onset(group, others, grid)
+    slow = busy or staged_onset(anchor, grid) or gradual_onset(group, others, grid)
     if slow is not None and not (busy is not None and _at_once(anchor, busy)):
         return _first_failures(anchor, slow) or slow
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
@@ -85,6 +88,39 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     lo, hi = int(np.searchsorted(cumulative, 0.05)), int(np.searchsorted(cumulative, 0.95))
     lead = max(profiles, key=lambda k: float(np.ptp(profiles[k])))
     return JointOnset(a + best, a + min(lo, best), a + max(hi, best), lead)
+
+
+def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
+    """Start of a change that came in two stages, as of a rollout; None when one step, or an even rise, tells it as well.
+
+    Every pair of stages is weighed against every step and every rise, with flat priors on where they lie, `STAGED_PRIOR` on
+    there being two, and half a logarithm of the buckets for the height that they have more than a step (Schwarz 1978).
+    """
+    if anchor.scan.kind == "box" or anchor.series.family not in STAGED:
+        return None
+    value, error, _ = observe(anchor.series)
+    phase, day = season_for(anchor.series, grid)
+    able = anchor.scan.profile > 0
+    pairs = staged_profile(value, error, anchor.scan, phase=phase, day=day) / 2
+    pairs[~able] = 0.0
+    n = able.size
+    at = np.arange(n)
+    fine = (pairs > 0) & (at[None, :] - at[:, None] >= STAGE_LEAST)
+    rises = gradual_profile(value, error, anchor.scan, phase=phase, day=day) / 2
+    rises[~able] = 0.0
+    risen = rises[rises > 0]
+    if not fine.any() or not risen.size:
+        return None
+    staged = log_sum(pairs[fine]) - math.log(float(fine.sum())) - 0.5 * math.log(n)
+    step = log_sum(anchor.scan.profile[able] / 2) - math.log(float(able.sum()))
+    rise = log_sum(risen) - math.log(risen.size)
+    if staged <= max(step, rise) + math.log(1 / STAGED_PRIOR - 1):
+        return None
+    weight = np.where(fine, np.exp(pairs - pairs[fine].max()), 0.0).sum(1)
+    cumulative = np.cumsum(weight / weight.sum())
+    low, middle, high = (min(int(np.searchsorted(cumulative, q)), n - 1) for q in (0.05, 0.5, 0.95))
+    c = grid.coarse
+    return JointOnset(middle * c, low * c, min((high + 1) * c, grid.n) - 1, anchor.series.name, gradual=True)
 
 
 def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid) -> JointOnset | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,10 +13,11 @@ from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.reading.anchor import CIRCUMSTANCES, MIN_EFFECT, choose_anchor, told_earlier
 from rca_kit.loop.reading.arrivals import as_known, known_until
 from rca_kit.loop.reading.believed import clumping
 from rca_kit.loop.reading.derived import segment_series
-from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, scan_all, season_of, together, worse
+from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, worse
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.series import Reading, Series
 from rca_kit.loop.reading.week import weekend_ahead
@@ -25,51 +25,12 @@ from rca_kit.stats.rates import Z95, Difference, difference, overdispersion
 
 Floats = NDArray[np.float64]
 
-STANDING = {
-    "quality": 1.0,
-    "service": 1.0,
-    "kpi": 1.0,
-    "output_nulls": 1.0,
-    "nulls": 0.9,
-    "stage": 0.8,
-    "labels": 0.8,
-    "output": 0.7,
-    "input": 0.7,
-    "mix": 0.6,
-    "volume": 0.5,
-    "component": 0.4,
-    "segment": 0.9,
-}
-MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
-LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
-EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
-CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
-OUTDOES = 8.0  # z of an outcome from which it is what matters, though an input was asked about and moved more clearly later
-CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before the alert ...
 OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
 Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
 
 BIAS_LEAST = 0.2  # of the mean absolute error: less hardly adds to it, and wanders with the world
-# smallest change worth a person's time: (absolute, relative to before); either is enough
-MIN_EFFECT: dict[str, tuple[float, float]] = {
-    "quality": (0.01, 0.05),
-    "service": (0.01, 0.10),
-    "kpi": (0.05, 0.03),
-    "nulls": (0.005, 9.0),
-    "output_nulls": (0.002, 9.0),
-    "output": (0.05, 0.05),
-    "labels": (0.03, 0.10),
-    "input": (9e9, 0.03),
-    "mix": (0.02, 9.0),
-    "version": (0.01, 9.0),
-    "volume": (9e9, 0.15),
-    "stage": (9e9, 0.10),
-    "component": (9e9, 0.10),
-    "helper": (9e9, 9e9),
-    "segment": (0.01, 0.05),
-}
 
 
 @dataclass(frozen=True)
@@ -254,68 +215,6 @@ def _laid_out(
     return Picture(
         aggregates, series, moves, alerts[0], anchor, group, onset, windows, before, after, matched, detected_at, doubted, known
     )
-
-
-def choose_anchor(moves: dict[str, Move], alerts: tuple[str, ...], grid: TimeGrid, detected_at: datetime) -> Move | None:
-    """Choose the change to investigate: the alerted metric's if it moved, else the one with most standing.
-
-    Standing is evidence (nats, capped), discounted for families that are causes or circumstances rather than outcomes, less
-    what it costs to explain why the alert came so long after.
-    """
-    alerted = [m for n in alerts if (m := moves.get(n)) is not None and m.moved]
-    named = [m for m in alerted if worse(m.series, m.fit.height) is not False]
-    if named:
-        return min(named, key=lambda m: (m.scan.log_p, m.series.name))
-    able = [
-        m
-        for m in moves.values()
-        if m.moved and (m.series.name not in SHAKY or abs(m.fit.z) >= SHARP_Z) and m.series.family in STANDING and _suspicious(m)
-    ]
-    able = [m for m in able if m.series.family != "component"] or able  # a component is no symptom where anything else moved
-    if any(m.series.family == "quality" for m in able):  # which tells of labels that are wrong too, and not of every day's course
-        able = [m for m in able if m.series.name != "label_rate"]
-
-    def standing(m: Move) -> float:
-        hours = max((detected_at - grid.time(m.fit.start, coarse=True)).total_seconds() / 3600, 0.0)
-        return STANDING[m.series.family] * min(-m.scan.log_p, MOST_EVIDENCE) - LATENESS * math.log1p(hours / LATE_HOURS)
-
-    return max(able, key=lambda m: (standing(m), m.series.name), default=None)
-
-
-def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
-    """The move that dates the change in the anchor's place, where another one tells of it earlier and more clearly.
-
-    Half of the requests must be slow before the median is, a twentieth before the 95th percentile: of quantiles the one that
-    stands out most. An outcome that got worse before the alerted input moved did so for another reason, and is what matters.
-    """
-    start, family, z = anchor.reach()[0], anchor.series.family, abs(anchor.fit.z)
-    moved = [m for m in moves.values() if m.moved]
-    # worse, and not as well explained by a step that began with the anchor
-    apart = [
-        m for m in moved
-        if worse(m.series, m.fit.height) is True and m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP
-    ]
-    if anchor.series.quantile is not None:
-        column, up = anchor.series.column, anchor.fit.height > 0
-        able = [m for m in moved if m.series.quantile is not None and m.series.column == column]
-        able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
-    elif family in ("input", "mix", "volume"):
-        able = [m for m in apart if m.series.family in OUTCOMES and abs(m.fit.z) >= min(z, OUTDOES)]
-    elif family == "quality":  # of several measures of the same mistakes the one that stands out most
-        able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]
-    else:
-        able = []
-    earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]
-    return max(earlier, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
-
-
-def _suspicious(move: Move) -> bool:
-    """Whether a move may be the symptom: large enough, and for the worse or of a metric that has no good direction."""
-    s, height = move.series, move.fit.height
-    verdict = worse(s, height)
-    if s.log and abs(height) < math.log1p(MIN_EFFECT[s.family][1]):
-        return False
-    return verdict is True or (verdict is None and s.family != "component")
 
 
 def lay_windows(grid: TimeGrid, onset: JointOnset | None, anchor: Move | None, detected_at: datetime) -> tuple[Window, Window]:

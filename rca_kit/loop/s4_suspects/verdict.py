@@ -48,6 +48,7 @@ CORRUPTION_LEAST = 0.55  # strength of such a clue
 FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
+ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
 BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
@@ -112,6 +113,9 @@ def decide(
     beside = [c for c, z in new if z >= BESIDE_Z or (z >= ODD_BESIDE_Z and c.subject in odd)]
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
+    replaced = _worse_since(room, clues, odd)
+    if replaced:
+        return Verdict("incident", replaced)
     strange = [c for c in clues if c.facts.get("amiss_z", 0.0) >= BESIDE_Z and c.facts.get("amiss", 0.0) >= AMISS]
     if strange:
         return Verdict("incident", f"{_first(strange)}, and the scores of these are off, while those of all others are not")
@@ -207,6 +211,23 @@ def stayed_behind(room: Room, least: float) -> str:
     if score is None or told is None or told < math.log(least) or not alone_fits(room):
         return ""
     return f"the mean score moved ({score.before:.3g} -> {score.after:.3g}), and the outcomes did not follow: the scores are off"
+
+
+def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
+    """In words, that outcomes are worse since a version that scores otherwise took all requests; empty where none is.
+
+    The version tells when: each outcome is looked at once, and less has to be seen than where it may have begun at any time.
+    """
+    taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
+    if not taken or not (room.moved("output") or any(c.subject in odd for c in taken)):
+        return ""
+    told = [(n, r) for n, r in room.readings.items() if room.picture.series[n].family in ("quality", "kpi") and r.worse]
+    sure = [(n, r) for n, r in told if (r.p_value or 0.0) <= KNOWN_P / len(told) and r.p_value is not None]
+    sure = [(n, r) for n, r in sure if room.picture.matters(n, r.before or 0.0, r.change or 0.0) and n not in BY_LABELS]
+    if not sure:
+        return ""
+    name, r = min(sure, key=lambda x: (x[1].p_value or 0.0, x[0]))
+    return f"{name} is worse ({r.before:.3g} -> {r.after:.3g}) since {taken[0].subject.partition(':')[2]}, which scores otherwise"
 
 
 def _overdue(room: Room) -> str:
