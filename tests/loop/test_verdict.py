@@ -141,11 +141,30 @@ def test_values_elsewhere_that_no_score_heeds(weight: float, score_shift: float,
         x = np.where(rng.random(8000) < share, 8.0, rng.choice([1.0, 6.0], 8000))
         return pl.DataFrame({"x": x, "score": weight * x + rng.normal(size=8000) + np.where(x == 8.0, shift, 0.0)})
     columns = Columns("ts", "binary", score="score")
-    room: Any = SimpleNamespace(before=side(known, 0.0), after=side(0.6, score_shift), columns=columns)
+    room: Any = SimpleNamespace(before=side(known, 0.0), after=side(0.6, score_shift), columns=columns, compared={})
     clue = Clue("default_value", "feature:x", "default", "8 in 60%", 0.9, where={"column": "x", "op": "equal", "value": 8.0})
     assert unheeded(room, clue) is harmless
     assert not unheeded(room, replace(clue, signature="nulls"))
     assert not unheeded(room, replace(clue, where={**(clue.where or {}), "segment": {"os": "ios"}}))
+
+
+@pytest.mark.parametrize(("weight", "score_shift", "psi", "harmless"), [
+    (0.0, 0.0, 1.2, True), (0.0, 0.0, 0.1, False), (0.5, 0.0, 1.2, False), (0.0, 0.4, 1.2, False)])
+def test_a_few_values_out_of_range_of_an_idle_input_that_moved_as_a_whole(
+    weight: float, score_shift: float, psi: float, harmless: bool
+) -> None:
+    rng = np.random.default_rng(7)
+    def side(mean: float, shift: float) -> pl.DataFrame:
+        x = rng.normal(mean, 1.0, 8000)
+        return pl.DataFrame({"x": x, "score": weight * x + rng.normal(size=8000) + shift})
+    compared = {"x": SimpleNamespace(changed=True, psi=psi)}
+    room: Any = SimpleNamespace(
+        before=side(0.0, 0.0), after=side(1.0, score_shift), columns=Columns("ts", "binary", score="score"), compared=compared)
+    low, high = float(np.quantile(room.before["x"], 0.0005)), float(room.before["x"].max())
+    clue = Clue("value_range", "feature:x", "range", "1%", 0.9, where={"column": "x", "op": "outside", "low": low, "high": high})
+    assert unheeded(room, clue) is harmless
+    unheard = Clue("default_value", "feature:x", "default", "99", 0.9, where={"column": "x", "op": "equal", "value": 99.0})
+    assert not unheeded(room, unheard)
 
 
 @pytest.mark.parametrize(("wrong", "signature", "odd", "harmless"), [

@@ -93,8 +93,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
 def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     """Start of a change that came in two stages, as of a rollout; None when one step, or an even rise, tells it as well.
 
-    Every pair of stages is weighed against every step and every rise, with flat priors on where they lie, `STAGED_PRIOR` on
-    there being two, and half a logarithm of the buckets for the height that they have more than a step (Schwarz 1978).
+    Every pair of stages within a day is weighed against every step and every rise, with flat priors on where they lie,
+    `STAGED_PRIOR` on there being two, and half a logarithm of the buckets for the height that they have more than a step
+    (Schwarz 1978).
     """
     if anchor.scan.kind == "box" or anchor.series.family not in STAGED:
         return None
@@ -105,7 +106,8 @@ def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     pairs[~able] = 0.0
     n = able.size
     at = np.arange(n)
-    fine = (pairs > 0) & (at[None, :] - at[:, None] >= STAGE_LEAST)
+    apart = at[None, :] - at[:, None]
+    fine = (pairs > 0) & (apart >= STAGE_LEAST) & (apart * grid.coarse_s <= DAY_S)
     rises = gradual_profile(value, error, anchor.scan, phase=phase, day=day) / 2
     rises[~able] = 0.0
     risen = rises[rises > 0]

@@ -81,10 +81,7 @@ def unheeded(room: Room, clue: Clue) -> bool:
     """
     where, score = clue.where or {}, room.columns.score
     column = str(where.get("column"))
-    subject = clue.subject.removeprefix("feature:")
-    change = room.compared.get(subject)
-    elsewhere = change is not None and change.changed and (change.psi or 0.0) >= ELSEWHERE
-    if clue.signature in OF_VALUES and elsewhere and idle(room, subject):
+    if clue.signature in OF_VALUES and score is not None and _moved_as_a_whole(room, clue):
         return True
     if clue.signature not in ("range", "default") or score is None or where.get("segment") or not idle(room, column):
         return False
@@ -97,6 +94,19 @@ def unheeded(room: Room, clue: Clue) -> bool:
         return False
     y = numbers(room.after, score)
     return alike(y[marked & np.isfinite(y)], y[~marked & np.isfinite(y)])
+
+
+def _moved_as_a_whole(room: Room, clue: Clue) -> bool:
+    """Whether most values of an input that no score heeded lie elsewhere, none of them unheard of, and scores are as before."""
+    column, where, score = clue.subject.removeprefix("feature:"), clue.where or {}, room.columns.score or ""
+    change = room.compared.get(column)
+    if change is None or not change.changed or (change.psi or 0.0) < ELSEWHERE or not idle(room, column):
+        return False
+    was = numbers(room.before, column)
+    if clue.signature == "default" and not (where.get("op") == "equal" and np.nanmin(was) <= where["value"] <= np.nanmax(was)):
+        return False
+    sides = [numbers(frame, score) for frame in (room.before, room.after)]
+    return alike(*(y[np.isfinite(y)] for y in sides))
 
 
 def _of_its_own(was: Floats, value: float) -> bool:
