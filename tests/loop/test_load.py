@@ -11,6 +11,7 @@ import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading import detect
+from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, scan_all
 from rca_kit.loop.reading.load import MOST_BUSY_TAIL, courses, smooth
 from rca_kit.loop.reading.onset import joint_onset, loaded_onset
@@ -105,6 +106,26 @@ def test_more_requests_are_not_excused_by_longer_waits(monkeypatch: pytest.Monke
     judged = detect._busy_as_ever(told, told["volume"].series.grid)
     assert judged["latency_p95"].excused and not judged["latency_p95"].moved
     assert judged["volume"].moved and not judged["volume"].excused
+
+
+@pytest.mark.parametrize("fault", [0.0, 0.15])
+def test_a_component_that_works_for_the_load_as_ever_did_not_move(fault: float) -> None:
+    """Its processor follows the requests; on the busy day it has more to do, and from noon on perhaps for another reason."""
+    moved = []
+    for seed in range(8):
+        told = latency_log(seed, busy=1.6)
+        volume, grid = told["volume"].series, told["volume"].series.grid
+        rng, load = np.random.default_rng([seed, 2]), volume.coarse_sum(0)
+        at = np.arange(grid.n_coarse) * grid.coarse_s / 3600
+        cpu = 0.2 + 0.3 * load / load.max() + rng.normal(0, 0.01, load.size) + fault * (at >= 60)
+        sums = (cpu, cpu**2, np.ones(load.size))
+        used = Series("service:ranker:cpu", "component", "lower", grid, True, sums, _level, column="ranker")
+        judged = scan_all([used], grid, grid.time(grid.n), ())["service:ranker:cpu"]
+        found = detect._busy_as_ever({"volume": replace(told["volume"], moved=False), used.name: judged}, grid)[used.name]
+        moved.append(found.moved)
+        kept = detect._busy_as_ever({"volume": replace(told["volume"], moved=True), used.name: judged}, grid)[used.name]
+        assert kept.moved == judged.moved, "where the load moved, its component may be what it hurts"
+    assert sum(moved) >= 7 if fault else sum(moved) <= 1
 
 
 def test_no_load_has_no_course() -> None:

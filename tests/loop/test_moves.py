@@ -149,6 +149,26 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
     assert told_earlier(drift, {"a": drift, "b": better}) is drift
 
 
+def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic() -> None:
+    def told(name: str, family: str, start: int, z: float, at: float = 0.0, quantile: float | None = None) -> Any:
+        s = SimpleNamespace(name=name, family=family, quantile=quantile, column=None, good="lower", log=False,
+                            grid=SimpleNamespace(n_coarse=100))
+        fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
+        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z])),
+                               reach=lambda: (start, start + 1), z_at=lambda _: at)
+
+    slow, part = told("latency_p95", "service", 50, 9, at=6.5, quantile=0.95), told("stage:ocr", "stage", 60, 60)
+    assert told_earlier(slow, {"a": slow, "b": part}) is part
+    busy = told("latency_p95", "service", 50, 9, at=3.0, quantile=0.95)  # what it did by then was something else
+    assert told_earlier(busy, {"a": busy, "b": part}) is busy
+    little, faster = told("stage:ocr", "stage", 60, 20), told("stage:ocr", "stage", 60, -60)
+    assert told_earlier(slow, {"a": slow, "b": little}) is slow
+    assert told_earlier(slow, {"a": slow, "b": faster}) is slow
+    more, ios = told("volume", "volume", 30, 4), told("share:os=ios", "mix", 60, 20)
+    assert told_earlier(more, {"a": more, "b": ios}) is ios
+    assert told_earlier(more, {"a": more, "b": told("share:os=ios", "mix", 60, 6)}) is more
+
+
 def weekend_log(rate: Any, seed: int, name: str = "kpi:toxic", family: str = "kpi") -> Move:
     """Wednesday to Saturday: the log's only weekend begins at its 72nd hour."""
     first = MONDAY + timedelta(days=2)

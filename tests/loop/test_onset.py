@@ -17,7 +17,7 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.believed import exceedance_log_p
 from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, scan_all
-from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset
+from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset, staged_onset
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.s4_suspects.verdict import _overdue
@@ -70,6 +70,35 @@ def test_a_step_is_no_ramp_wherever_in_its_bucket_it_begins() -> None:
         onset = joint_onset([found["mean:x0"], found["mean:x1"]], GRID, found.values())
         assert not onset.gradual
         assert abs(onset.index / GRID.coarse - START) <= 1
+
+
+def stages(heights: tuple[float, float], family: str, seed: int, rho: float = 0.0) -> Move:
+    """Unit noise per coarse bucket, AR(1) perhaps; a first stage from `START` on, the second one 24 buckets later."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=N)
+    for i in range(1, N):
+        noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
+    at = np.arange(N)
+    value = noise + heights[0] * (at >= START) + heights[1] * (at >= START + 24)
+    n = np.full(N, 50.0)
+    s = Series("null_rate:x", family, "lower", GRID, True, (value * n, n * value**2 + n * 50.0, n), metrics.mean)
+    return scan_all([s], GRID, GRID.time(N - 1, coarse=True), ())["null_rate:x"]
+
+
+@pytest.mark.parametrize(("heights", "rho", "told"), [
+    ((3.0, 7.0), 0.0, True), ((5.0, 6.0), 0.0, True), ((0.0, 8.0), 0.0, False), ((0.0, 8.0), 0.6, False),
+    ((0.0, 3.0), 0.0, False)])
+def test_a_change_that_came_in_two_stages_is_dated_by_the_first(heights: tuple[float, float], rho: float, told: bool) -> None:
+    found = [staged_onset(stages(heights, "nulls", seed, rho), GRID) for seed in range(12)]
+    right = sum(f is not None and abs(f.index / GRID.coarse - START) <= 1 for f in found)
+    assert right >= 10 if told else sum(f is not None for f in found) == 0
+
+
+def test_an_even_rise_is_no_stair_and_shares_are_dated_by_their_own_rules() -> None:
+    for seed in range(6):
+        found = moves(np.clip((np.arange(N) - START) / 40, 0, 1), (8.0,), seed)["mean:x0"]
+        assert staged_onset(replace(found, series=replace(found.series, family="nulls")), GRID) is None
+    assert staged_onset(stages((3.0, 7.0), "mix", 1), GRID) is None
 
 
 @pytest.mark.parametrize(("slow", "real"), [(0.010, False), (0.05, True)])

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.s4_suspects.checks.permuted import permuted, permuted_partly, permuted_with_labels
+from rca_kit.loop.s4_suspects.checks.permuted import kept_labels, permuted, permuted_partly, permuted_with_labels, whose_place
 
 SHARES = {"18-24": 0.22, "25-34": 0.30, "35-49": 0.28, "50+": 0.20}
 N = 12_000
@@ -106,3 +106,22 @@ def test_three_values_in_a_ring_are_told_by_their_labels() -> None:
 
 def test_who_comes_brings_his_own_labels_and_has_changed_no_codes() -> None:
     assert not any(labelled(np.random.default_rng(s), [0, 1, 2, 3], 0.5) for s in range(100))
+
+
+@pytest.mark.parametrize(("codes", "kept"), [(False, True), (True, False)])
+def test_labels_that_stayed_with_their_values_speak_against_a_permutation(codes: bool, kept: bool) -> None:
+    """The shares of two values change places: by who comes, or by how they are written."""
+    values = np.array(["A", "B", "C", "D"])
+    for seed in range(20):
+        rng, frames = np.random.default_rng(seed), []
+        for p in ([0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]):
+            true = rng.choice(4, N, p=[0.1, 0.2, 0.3, 0.4] if codes else p)
+            y = (rng.random(N) < np.array([0.1, 0.2, 0.35, 0.5])[true]).astype(float)
+            swapped = len(frames) == 1 and codes
+            frames.append(pl.DataFrame({"kind": values[np.array([2, 1, 0, 3])[true] if swapped else true], "y": y}))
+        seen: Any = SimpleNamespace(
+            before=frames[0], after=frames[1], columns=Columns("ts", "binary", label="y", positive={"y": 1.0}))
+        nb, na = ({str(k): int(n) for k, n in f["kind"].value_counts().iter_rows()} for f in frames)
+        was = whose_place(nb, na)
+        assert was.tolist() == [2, 1, 0, 3]
+        assert kept_labels(seen, "kind", nb, was) is kept
