@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, stdtr
+from scipy.special import bdtrc, log_ndtr, stdtr
 
 from rca_kit.stats.step_system import StepSystem
 
@@ -27,6 +27,8 @@ MAX_RHO = 0.8  # beyond this AR(1) and a level shift cannot be told apart in a f
 SEASON_DAYS = 2.0  # a daily season needs two days to be seen at all
 WEEK_DAYS = 14.0  # a weekly one two weeks
 WINSOR = 3.0  # robust sigmas from the running median beyond which a lone bucket is pulled in
+# outliers, times as far out as is pulled in, and chance that they lie behind one bucket as they do, from which they are bursts
+BURSTS_LEAST, FAR_OUT, BURSTS_P = 4, 2.0, 1e-3
 WINSOR_WINDOW = 5  # a change that lasts three buckets or more passes a running median of five unharmed
 RAMP_GAIN = 6.0  # log-likelihood by which a ramp must beat the best step to be called one (a ramp has one more degree of freedom)
 
@@ -136,7 +138,8 @@ def step_scan(
     empty = StepScan(None, None, None, "step", 0.0, np.zeros(n), 0.0, 1.0, np.zeros(n))
     if ok.sum() < MIN_POINTS or first > last or np.ptp(values[ok]) == 0:
         return empty
-    values = winsorised(values, errors, ok)
+    raw = values
+    values = pulled_in(values, errors, ok, first, last)
     design = nuisance(n, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
@@ -152,6 +155,8 @@ def step_scan(
             break
         rho = rho_new
     fits = {k: Fit(f.start, f.end, f.height, f.error * phi, f.z / phi) for k, f in fits.items()}
+    if values is raw:  # in bursts: no single one of them is what began
+        fits.pop("box", None)
     looks = {"step": 1.0, "ramp": 2.0, "box": BOX_LOOKS}
     span = max(last - first + 1, 1)
     log_p = {k: min(_log_tail(f.z, freedom) + math.log(looks[k] * span), 0.0) for k, f in fits.items()}
@@ -164,19 +169,39 @@ def step_scan(
     return StepScan(fits.get("step"), fits.get("box"), fits.get("ramp"), kind, log_p.get(kind, 0.0), profile, rho, phi, season)
 
 
+def pulled_in(values: Floats, errors: Floats, ok: NDArray[np.bool_], first: int, last: int) -> Floats:
+    """Values without lone outliers; as they are where these come in numbers since some bucket: then they are the change.
+
+    Faults that come in bursts look like outliers each by itself. Of k outliers, those after a bucket are binomial if nothing
+    began there; corrected for the k places at which it may have.
+    """
+    out = winsorised(values, errors, ok)
+    _, d, scale = _from_median(values, errors, ok)
+    odd = np.flatnonzero(ok)[np.abs(d) > FAR_OUT * WINSOR * scale]
+    starts = odd[(odd >= first) & (odd <= last)]
+    if odd.size < BURSTS_LEAST or not starts.size or scale <= 0:
+        return out
+    after = odd.size - np.searchsorted(odd, starts)
+    share = np.array([ok[s:].sum() for s in starts]) / ok.sum()
+    return values if float((bdtrc(after - 1, odd.size, share) * odd.size).min()) < BURSTS_P else out
+
+
 def winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats:
     """Pull lone outliers in towards the running median; a change that lasts is left alone."""
-    x = values[ok]
-    half = WINSOR_WINDOW // 2
+    middle, d, scale = _from_median(values, errors, ok)
+    out = values.copy()
+    if scale > 0:
+        out[ok] = middle + np.clip(d, -WINSOR * scale, WINSOR * scale) * errors[ok]
+    return out
+
+
+def _from_median(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> tuple[Floats, Floats, float]:
+    """Running median, deviations from it in errors, and their robust scale."""
+    x, half = values[ok], WINSOR_WINDOW // 2
     padded = np.pad(x, half, mode="reflect")
     middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, WINSOR_WINDOW), axis=1)
     d = (x - middle) / errors[ok]
-    scale = 1.4826 * float(np.median(np.abs(d)))
-    if scale <= 0:
-        return values
-    out = values.copy()
-    out[ok] = middle + np.clip(d, -WINSOR * scale, WINSOR * scale) * errors[ok]
-    return out
+    return middle, d, 1.4826 * float(np.median(np.abs(d)))
 
 
 @lru_cache(maxsize=4)

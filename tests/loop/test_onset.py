@@ -73,20 +73,20 @@ def test_a_step_is_no_ramp_wherever_in_its_bucket_it_begins() -> None:
 
 
 def stages(heights: tuple[float, float], family: str, seed: int, rho: float = 0.0) -> Move:
-    """Unit noise per coarse bucket, AR(1) perhaps; a first stage from `START` on, the second one 24 buckets later."""
+    """Unit noise per coarse bucket, AR(1) perhaps; a first stage from `START` on, the second one 12 buckets later."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=N)
     for i in range(1, N):
         noise[i] = rho * noise[i - 1] + np.sqrt(1 - rho**2) * noise[i]
     at = np.arange(N)
-    value = noise + heights[0] * (at >= START) + heights[1] * (at >= START + 24)
+    value = noise + heights[0] * (at >= START) + heights[1] * (at >= START + 12)
     n = np.full(N, 50.0)
     s = Series("null_rate:x", family, "lower", GRID, True, (value * n, n * value**2 + n * 50.0, n), metrics.mean)
     return scan_all([s], GRID, GRID.time(N - 1, coarse=True), ())["null_rate:x"]
 
 
 @pytest.mark.parametrize(("heights", "rho", "told"), [
-    ((3.0, 7.0), 0.0, True), ((5.0, 6.0), 0.0, True), ((0.0, 8.0), 0.0, False), ((0.0, 8.0), 0.6, False),
+    ((4.0, 6.0), 0.0, True), ((5.0, 6.0), 0.0, True), ((0.0, 8.0), 0.0, False), ((0.0, 8.0), 0.6, False),
     ((0.0, 3.0), 0.0, False)])
 def test_a_change_that_came_in_two_stages_is_dated_by_the_first(heights: tuple[float, float], rho: float, told: bool) -> None:
     found = [staged_onset(stages(heights, "nulls", seed, rho), GRID) for seed in range(12)]

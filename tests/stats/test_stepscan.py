@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rca_kit.stats.step_system import StepSystem
-from rca_kit.stats.stepscan import MIN_BOX, nuisance, step_scan, winsorised
+from rca_kit.stats.stepscan import MIN_BOX, nuisance, pulled_in, step_scan, winsorised
 from rca_kit.stats.stepshapes import PARTS, gradual_profile, shaped_profile, staged_profile
 
 N = 60
@@ -221,3 +221,36 @@ def test_changes_of_a_known_course_equal_brute_force() -> None:
         for row, course in enumerate((load, np.ones(N))):
             z = gls_z(y, course * (np.arange(N) >= start), design, errors, scan.rho)[1]
             assert profile[row, start] * scan.phi**2 == pytest.approx(max(z, 0) ** 2, abs=1e-8)
+
+
+def bursts(seed: int, height: float, since: int = 180, n: int = 240) -> np.ndarray:
+    """Noise with a lone outlier here and there, and from a bucket on every third bucket high."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=n)
+    y[rng.choice(since, 2, replace=False)] += 6.0
+    return y + height * ((np.arange(n) >= since) & (np.arange(n) % 3 == 0))
+
+
+def test_outliers_that_come_in_numbers_since_some_bucket_are_the_change() -> None:
+    near, alone = [], []
+    for seed in range(20):
+        y = bursts(seed, 9.0)
+        found = step_scan(y, np.ones(y.size), first=20)
+        assert found.box is None, "none of the bursts is the change by itself"
+        assert found.step is not None
+        near.append(abs(found.step.start - 180) <= 4 and found.log_p < math.log(1e-3))
+        pulled = winsorised(y, np.ones(y.size), np.isfinite(y))
+        alone.append(float(np.ptp(pulled)))
+    assert sum(near) >= 16
+    assert max(alone) < 9, "by themselves they are pulled in"
+
+
+def test_lone_outliers_are_pulled_in_wherever_they_lie() -> None:
+    kept = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        y = rng.normal(size=240)
+        y[rng.choice(240, 6, replace=False)] += 8.0
+        ok = np.isfinite(y)
+        kept += pulled_in(y, np.ones(240), ok, 20, 236) is y
+    assert kept <= 3

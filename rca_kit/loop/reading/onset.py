@@ -25,7 +25,9 @@ UNSEEN = 0.0005  # share below which a value was not there
 # buckets after its first request, and the part of them that must hold it, or of its later share, for a value to have come to stay
 STAYS_FOR, STAYS, FILLS = 6, 0.8, 0.3
 GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched on
-STAGED_PRIOR = 0.1  # changes that come in stages whose first one is large enough to see
+# nats beyond one step, and an even rise, from which two stages are believed, as few changes come so; part of all evidence that
+# a first stage must add, or it is the load of the hours before; seconds between them at most
+STAGED_CLEAR, STAGED_PART, STAGES_S = 5.0, 0.03, 6 * 3600
 STAGED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "stage", "segment")  # families that a rollout stirs
 STAGE_LEAST = 2  # coarse buckets that a stage lasts; a shorter one is the bucket that a step lies in
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
@@ -93,9 +95,8 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
 def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     """Start of a change that came in two stages, as of a rollout; None when one step, or an even rise, tells it as well.
 
-    Every pair of stages within a day is weighed against every step and every rise, with flat priors on where they lie,
-    `STAGED_PRIOR` on there being two, and half a logarithm of the buckets for the height that they have more than a step
-    (Schwarz 1978).
+    Every pair of stages within `STAGES_S` is weighed against every step and every rise, with flat priors on where they lie, and
+    half a logarithm of the buckets for the height that they have more than a step (Schwarz 1978).
     """
     if anchor.scan.kind == "box" or anchor.series.family not in STAGED:
         return None
@@ -107,7 +108,7 @@ def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     n = able.size
     at = np.arange(n)
     apart = at[None, :] - at[:, None]
-    fine = (pairs > 0) & (apart >= STAGE_LEAST) & (apart * grid.coarse_s <= DAY_S)
+    fine = (pairs > 0) & (apart >= STAGE_LEAST) & (apart * grid.coarse_s <= STAGES_S)
     rises = gradual_profile(value, error, anchor.scan, phase=phase, day=day) / 2
     rises[~able] = 0.0
     risen = rises[rises > 0]
@@ -116,7 +117,8 @@ def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     staged = log_sum(pairs[fine]) - math.log(float(fine.sum())) - 0.5 * math.log(n)
     step = log_sum(anchor.scan.profile[able] / 2) - math.log(float(able.sum()))
     rise = log_sum(risen) - math.log(risen.size)
-    if staged <= max(step, rise) + math.log(1 / STAGED_PRIOR - 1):
+    small = float(pairs[fine].max()) < (1 + STAGED_PART) * float(anchor.scan.profile.max()) / 2
+    if small or staged <= max(step, rise) + STAGED_CLEAR:
         return None
     weight = np.where(fine, np.exp(pairs - pairs[fine].max()), 0.0).sum(1)
     cumulative = np.cumsum(weight / weight.sum())
