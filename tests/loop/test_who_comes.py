@@ -108,7 +108,7 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
     anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
     dated = None if onset is None else SimpleNamespace(index=int(onset * coarse) * grid.coarse)
     alert = first + timedelta(days=days)
-    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated), readings={})
+    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated, series={}), readings={})
 
 
 @pytest.mark.parametrize(("start", "days", "end", "expected"), [
@@ -124,6 +124,17 @@ def test_the_first_weekend_of_a_log_is_no_shift(start: float, days: float, end: 
     assert first_weekend(weekend_room(start, days, MONDAY, end=end)) is expected
     assert not first_weekend(weekend_room(start, days, MONDAY, family="quality", end=end))
     assert not first_weekend(weekend_room(start, days, MONDAY, end=end, onset=6.3))  # it began on Sunday morning
+
+
+@pytest.mark.parametrize(("peak", "expected"), [(14, True), (22, False)])
+def test_no_weekend_begins_when_most_requests_come(peak: int, expected: bool) -> None:
+    """Monday to Sunday, more requests since Friday night at ten; the day has its peak at that hour, or in the afternoon."""
+    room = weekend_room(4.9, 6.5, MONDAY)
+    grid = room.picture.grid
+    hours = np.arange(grid.n_coarse) * grid.coarse_s / 3600
+    n = 200 * (1.2 + np.cos(2 * np.pi * (hours - peak) / 24))
+    room.picture.series = {"volume": SimpleNamespace(coarse_sum=lambda _: n)}
+    assert first_weekend(room) is expected
 
 
 def test_a_few_more_requests_are_not_too_many() -> None:

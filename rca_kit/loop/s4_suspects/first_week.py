@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.onset import appearance, is_age
+from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.stats.rates import rate_z
 
@@ -24,6 +25,8 @@ def first_weekend(room: Room) -> bool:
     if anchor is None or not _of_traffic(room) or appearance(anchor) is not None or abrupt(room):
         return False
     start = picture.onset.index // grid.coarse if picture.onset is not None else anchor.fit.start
+    if not _at_night(picture, start):
+        return False
     end = min(anchor.fit.end if anchor.scan.kind == "box" else grid.n_coarse, grid.index(picture.detected_at) // grid.coarse + 1)
     off = _off(grid)
     for kind in (off, ~off):
@@ -33,6 +36,17 @@ def first_weekend(room: Room) -> bool:
         if end > start and float(turned[start:end].mean()) >= WEEKEND_PART:
             return True
     return False
+
+
+def _at_night(picture: Picture, start: int) -> bool:
+    """Whether at that time of day fewer requests come than on average, as at midnight; taken to be so within the first day."""
+    grid, volume = picture.grid, picture.series.get("volume")
+    day = DAY_S // grid.coarse_s
+    if volume is None or start < day or day < 2:
+        return True
+    before = volume.coarse_sum(0)[:start]
+    same = before[start - day :: -day] if day <= start else before[:0]
+    return bool(same.mean() <= before[-(before.size // day) * day :].mean())
 
 
 def _of_traffic(room: Room) -> bool:
