@@ -108,7 +108,8 @@ def weekend_room(start: float, days: float, first: datetime, family: str = "volu
     anchor = SimpleNamespace(series=series, fit=fit, scan=SimpleNamespace(kind=kind))
     dated = None if onset is None else SimpleNamespace(index=int(onset * coarse) * grid.coarse)
     alert = first + timedelta(days=days)
-    return SimpleNamespace(picture=SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated, series={}), readings={})
+    picture = SimpleNamespace(anchor=anchor, grid=grid, detected_at=alert, onset=dated, series={})
+    return SimpleNamespace(picture=picture, readings={})
 
 
 @pytest.mark.parametrize(("start", "days", "end", "expected"), [
