@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 
 from rca_kit.aggregates.cube import BUCKET, VALUE, Cube
-from rca_kit.aggregates.rows import as_number, as_text, bucket
+from rca_kit.aggregates.rows import as_number, as_text, bin_index, bucket
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.derived import MAX_VALUES, MIN_SHARE
 from rca_kit.loop.reading.detect import scan_all
@@ -27,15 +27,14 @@ CLEARER = 1.25  # times the whole's z from which a segment tells it better
 
 @dataclass(frozen=True)
 class Drifted:
-    """A feature that moved inside one segment: the segment, the picture laid at the moment, and the two means."""
+    """A feature that moved inside one segment: the segment, and the picture laid at the moment."""
 
     column: str
     segment: Segment
     picture: Picture
 
     def __str__(self) -> str:
-        s = self.segment
-        return f"{self.column} moved in {s} ({s.before:.4g} -> {s.after:.4g})"
+        return f"{self.column} moved in {self.segment} more clearly than elsewhere"
 
 
 def drifted_inside(prepared: Prepared, picture: Picture) -> Drifted | None:
@@ -46,7 +45,7 @@ def drifted_inside(prepared: Prepared, picture: Picture) -> Drifted | None:
     asked = picture.series.get(picture.alert)
     if asked is None or asked.family != "input":
         return None
-    column, inner = str(asked.column), {s.name: s for s in _means(prepared, picture, str(asked.column))}
+    column, inner = str(asked.column), {s.name: s for s in _ranks(prepared, picture, str(asked.column))}
     moved = [m for m in scan_all(inner.values(), picture.grid, picture.detected_at, ()).values() if m.moved] if inner else []
     first = max(moved, key=lambda m: (abs(m.fit.z), m.series.name), default=None)
     whole = picture.moves[picture.alert].scan.best
@@ -55,23 +54,24 @@ def drifted_inside(prepared: Prepared, picture: Picture) -> Drifted | None:
     there = laid(picture, joint_onset([first], picture.grid))
     value = first.series.name.partition("|")[2].partition("=")[2]
     own = in_own_type(value, dict(prepared.frame.collect_schema())[str(first.series.column)])
-    before, after = (first.series.over(w) for w in (there.before, there.after))
-    segment = Segment(
-        {str(first.series.column): own}, before=float(before.value), after=float(after.value), n_before=int(before.n),
-        n_after=int(after.n))
+    segment = Segment({str(first.series.column): own})
     return Drifted(column, segment, replace(there, anchor=None, group=()))
 
 
-def _means(prepared: Prepared, picture: Picture, column: str) -> Iterator[Series]:
-    """Means over time of a numeric column inside each common value of each segment, one pass per segment column."""
+def _ranks(prepared: Prepared, picture: Picture, column: str) -> Iterator[Series]:
+    """Mean rank over time of a numeric column inside each common value of each segment, one pass per segment column.
+
+    Ranks by the plan's bins: amounts of money have tails that hide what most of them do.
+    """
     plan, frame, grid = picture.aggregates.plan, prepared.frame, picture.grid
-    x = as_number(column, dict(frame.collect_schema())[column])
+    edges = next((p.edges for p in plan.features if p.column == column), ())
+    rank = bin_index(as_number(column, dict(frame.collect_schema())[column]), edges)
     for segment in plan.segments:
-        if segment.keep is not None or segment.column == column:
+        if segment.keep is not None or segment.column == column or not edges:
             continue
         rows = frame.select(
             (bucket(frame, plan) // grid.coarse).cast(nw.Int64).alias(BUCKET), as_text(segment.column).alias(VALUE),
-            x.alias("x"), (x * x).alias("xx"), (~x.is_null()).cast(nw.Int64).alias("n"))
+            rank.alias("x"), (rank * rank).alias("xx"), (~rank.is_null()).cast(nw.Int64).alias("n"))
         table = collect(rows.group_by(BUCKET, VALUE).agg(nw.col("x").sum(), nw.col("xx").sum(), nw.col("n").sum()))
         cube = Cube.of((BUCKET, VALUE), table)
         sums = [cube.by_value(s, grid.n_coarse) for s in ("x", "xx", "n")]
@@ -79,5 +79,5 @@ def _means(prepared: Prepared, picture: Picture, column: str) -> Iterator[Series
         common = sorted(total, key=lambda v: (-total[v], str(v)))[:MAX_VALUES]
         for value in common:
             if total[value] >= MIN_SHARE * np.sum(list(total.values())):
-                name = f"mean:{column}|{segment.column}={value}"
+                name = f"rank:{column}|{segment.column}={value}"
                 yield Series(name, "input", None, grid, True, tuple(s[value] for s in sums), metrics.mean, column=segment.column)
