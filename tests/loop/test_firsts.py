@@ -1,42 +1,53 @@
-"""A blurred onset is dated by the likely change inside its interval."""
+"""A version dates what it brought by its first requests."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
+import polars as pl
 import pytest
 
-from rca_kit.findings.investigation import ChangeRecord
-from rca_kit.findings.suspects import Suspect, Suspects
-from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.s3_scope.firsts import when_changed
+from rca_kit.loop.s3_scope.firsts import first_of_version
+from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.sources import to_lazy
 
-ONSET = datetime(2026, 3, 2, 12, tzinfo=UTC)
+from . import made
 
-
-def symptom(hours: float) -> Symptom:
-    interval = (ONSET - timedelta(hours=hours / 2), ONSET + timedelta(hours=hours / 2))
-    return Symptom("mae", "up", "ramp", ONSET, interval, 1.0, 2.0, 1.0, None, 1e-9, (), (), None, "", (), (), ())
+HOUR = timedelta(hours=1)
 
 
-@pytest.mark.parametrize(("hours", "minutes", "probability", "accused", "moved"), [
-    (10, 100, 0.8, "c1", True),
-    (10, -250, 0.8, "c1", True),
-    (3, 60, 0.8, "c1", False),  # the data tell it to the hour
-    (10, 320, 0.8, "c1", False),  # outside
-    (10, 100, 0.4, "c1", False),
-    (10, 100, 0.8, None, False),
-    (10, 100, 0.8, "c9", False)])
-def test_a_likely_change_dates_what_the_data_leave_open(
-    hours: float, minutes: float, probability: float, accused: str | None, moved: bool
+@dataclass(frozen=True)
+class Found:
+    """What of a symptom is asked here."""
+
+    onset: datetime
+    onset_interval: tuple[datetime, datetime]
+    shape: str
+
+
+@pytest.mark.parametrize(("seems", "shape", "probability", "moved"), [
+    (-3.0, "ramp", 0.9, True),  # it seems to rise three hours before
+    (-3.0, "step", 0.9, False), (-3.0, "ramp", 0.5, False), (-9.0, "ramp", 0.9, False),
+    (4.0, "step", 0.9, True),  # too few requests in the first stage to show
+    (30.0, "step", 0.9, False)])
+def test_a_version_that_is_surely_at_fault_dates_it_by_its_first_request(
+    seems: float, shape: str, probability: float, moved: bool
 ) -> None:
-    at = ONSET + timedelta(minutes=minutes)
-    changes = (ChangeRecord("c1", at, "deploy", "scorer", "new weights"), ChangeRecord("c2", ONSET, "deploy", "ui", "colours"))
-    first = Suspect(1, "model", "model:v2", accused, probability, (), "replay")
-    found = when_changed(symptom(hours), Suspects((first,), (), (), "incident", "", 0.1), changes)
-    assert found.onset == (at if moved else ONSET)
-    assert found.onset_interval == symptom(hours).onset_interval
-
-
-def test_without_a_suspect_nothing_is_moved() -> None:
-    assert when_changed(symptom(10), Suspects((), (), (), "incident", "", 1.0), ()) == symptom(10)
+    grid, at = made.seen_grid(), made.ONSET
+    frame = made.log().with_columns(pl.when(pl.col("ts") >= at).then(pl.lit("v2")).otherwise(pl.lit("v1")).alias("version"))
+    prepared: Any = SimpleNamespace(frame=to_lazy(frame), columns=SimpleNamespace(time="ts"))
+    where = {"column": "version", "op": "in", "values": ["v2"]}
+    new = Clue("version", "model:v2", "version", "v2", 0.9, grid.index(at), where=where,
+               facts={"share": 0.6, "alone_since": float(grid.n)})
+    leading: Any = SimpleNamespace(items=(SimpleNamespace(subject="model:v2", probability=probability),))
+    onset = at + seems * HOUR
+    found: Any = Found(onset, (onset - HOUR / 2, onset + HOUR / 2), shape)
+    picture: Any = SimpleNamespace(grid=grid, moves={})
+    told = first_of_version(prepared, picture, (Outcome("version", "t", "model", "free", (new,)),), found, leading)
+    first = frame.filter(pl.col("version") == "v2")["ts"].min()
+    assert isinstance(first, datetime)
+    assert (abs(told.onset - first) <= timedelta(seconds=grid.width_s)) is moved  # type: ignore[operator]
+    assert moved or told is found

@@ -24,6 +24,7 @@ from rca_kit.sources.collect import collect
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
 STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
+RISEN = timedelta(hours=6)  # by which a rise may seem to begin before the version that brought it
 BLURRED_S, LIKELY = 4 * 3600, 0.5  # width of an onset's interval, and probability of a change, from which the change dates it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
 
@@ -81,7 +82,9 @@ def first_of_version(
     beside = z is not None and z >= VERSION_Z
     # too few requests in the first stage to compare: a rollout that ended in harm began with it
     alone = (z is None or sure) and timedelta(0) < found.onset - at <= STAGES
-    if not (beside or switched or alone):
+    # what seems to rise slowly and is surely a version's fault rose with it
+    risen = leading.items[0].probability >= SURE_VERSION and found.shape == "ramp" and timedelta(0) < at - found.onset <= RISEN
+    if not (beside or switched or alone or risen):
         return found
     first = _first_request(prepared, clue.where, at)
     start = picture.grid.time(picture.grid.index(first)) if first is not None else at
