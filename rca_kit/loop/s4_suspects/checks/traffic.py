@@ -33,7 +33,7 @@ REST, REST_OTHER = (0.7, 1.4), 2.5  # the rest of the traffic goes on as before;
 TAKEN = 0.5  # part of a value's loss (or gain) that other values may gain (or lose) until it is called a move between them
 WHOLE_LEAST = float(np.log(1.15))  # change of the rest's traffic that is no matter of the day
 LOST, GREW, SURGED = 0.6, 1.5, 1.3  # own volume against the rest's; against its own before
-LOST_CLEARLY, CLEARLY_Z = 0.75, 12.0  # ... and where it stands out as far as no few people's day does
+LOST_CLEARLY, CLEARLY_Z = 0.75, 12.0  # ... and where both its volume and its share stand out as no few people's day does
 FEW_MORE, MUCH_MORE = 1.1, 1.6  # times as many requests as before that any day may bring, and that may be too many for anything
 SHARE_Z = 5.0  # of a share's step that dates a loss or a surge
 DUPLICATE_LEAST = 0.005
@@ -240,7 +240,7 @@ def segment_volume(room: Room) -> Outcome:
             text = f"{column} = {value}: requests x{own:.2f}, the rest x{rest:.2f}"
             since = _share_moved(room, column, value)
             left = own / (rest if other_days else min(rest, 1.0))
-            if left < LOST or (left < LOST_CLEARLY and z >= CLEARLY_Z):
+            if left < LOST or (left < LOST_CLEARLY and min(z, _share_z(room, column, value)) >= CLEARLY_Z):
                 z = max(z, _share_z(room, column, value))
                 strength = float(z / (z + 8))
                 lost = 1 - own / rest
