@@ -17,10 +17,10 @@ from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.aggregates.rows import bucket
 from rca_kit.findings.scope import Scope
 from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
+from rca_kit.loop.reading.anchor import calm_between, choose_anchor, told_earlier
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
-from rca_kit.loop.reading.detect import ALPHA_ALERT, Move, observe, scan_all, together
+from rca_kit.loop.reading.detect import ALPHA_ALERT, Move, scan_all, together
 from rca_kit.loop.reading.filling import rising_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture
@@ -48,7 +48,6 @@ SAME_EVIDENCE = 0.8  # part of the whole's z that the rows in scope must keep fo
 CLEAR_MARK = 10.0  # z of a mark's own step from which it dates what broke, even before the outcome shows it
 WIDE, NEXT_TO = 12, 0.1  # coarse buckets from which an onset is blurred; part of them by which the cause may lie beside
 DATES = ("version", "missing", "cut")  # groups of signatures whose own onset is sharp
-ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 BLURRED = 2  # times the whole's interval from which the one of these rows adds nothing
 FULL_SIGNS = ("error:memory", "error:down", "metric:restart", "metric:memory")  # of a memory that was full
 FILLS = ("mem", "heap", "rss")  # in names of metrics of memory: a leak is the fault; a disk is none until it is full
@@ -242,27 +241,10 @@ def by_birth(mark: Move, anchor: Move, was: JointOnset, told: bool = False) -> J
     born = birth(s.sums[0], s.sums[1], was.index // 2)
     if born is None or abs(born.index - was.index) > BLIND_DAY // grid.width_s:
         return None
-    if born.index > was.high and not told and not _calm_until(anchor, was.low // grid.coarse, born.low // grid.coarse):
+    if born.index > was.high and not told and not calm_between(anchor, was.low // grid.coarse, born.low // grid.coarse):
         return None
     early = born.index - born.index % grid.coarse if born.low == born.index else born.low
     return JointOnset(born.index, early, min(max(born.high, early + grid.coarse - 1), grid.n - 1), mark.series.name)
-
-
-def _calm_until(outcome: Move, start: int, end: int) -> bool:
-    """Whether an outcome did between two coarse buckets as it had done before, and not as it did later."""
-    value, _, seen = observe(outcome.series)
-    n = np.asarray(seen.n, float)
-    x = value - outcome.scan.season
-    ok = np.isfinite(x) & (n > 0)
-    at = np.arange(x.size)
-    parts = [ok & (at < start), ok & (at >= start) & (at < end), ok & (at >= end) & (at < max(outcome.fit.end, end + 1))]
-    if not all(p.any() for p in parts):
-        return not parts[1].any()
-    before, between, later = (float(np.average(x[p], weights=n[p])) for p in parts)
-    spread = np.sqrt(np.average((x[parts[0]] - before) ** 2, weights=n[parts[0]]))
-    error = float(spread * np.sqrt(1 / parts[1].sum() + 1 / parts[0].sum()))
-    rose, whole = between - before, later - before
-    return rose * np.sign(whole) <= ODD_Z * error and abs(rose) <= STILL_CALM * abs(whole)
 
 
 def _anchor(moves: dict[str, Move], room: Room, picture: Picture) -> Move | None:

@@ -8,7 +8,7 @@ doi:10.1093/biomet/57.1.1) with the season profiled out; AR(1) by the Prais-Wins
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,6 +29,7 @@ WEEK_DAYS = 14.0  # a weekly one two weeks
 WINSOR = 3.0  # robust sigmas from the running median beyond which a lone bucket is pulled in
 # outliers, times as far out as is pulled in, and chance that they lie behind one bucket as they do, from which they are bursts
 BURSTS_LEAST, FAR_OUT, BURSTS_P = 4, 2.0, 1e-3
+BURSTS_TELL = 2.0  # times a step's log p that a single one of them must have to be what began
 WINSOR_WINDOW = 5  # a change that lasts three buckets or more passes a running median of five unharmed
 RAMP_GAIN = 6.0  # log-likelihood by which a ramp must beat the best step to be called one (a ramp has one more degree of freedom)
 
@@ -62,6 +63,8 @@ class StepScan:
         AR(1) coefficient and overdispersion of the noise.
     season : array, shape (n,)
         Fitted season (mean zero over used buckets).
+    raw : bool
+        Whether values were taken as they are: lone outliers are pulled in, bursts are not.
     """
 
     step: Fit | None
@@ -73,6 +76,7 @@ class StepScan:
     rho: float
     phi: float
     season: Floats
+    raw: bool = False
 
     @property
     def best(self) -> Fit | None:
@@ -138,12 +142,22 @@ def step_scan(
     empty = StepScan(None, None, None, "step", 0.0, np.zeros(n), 0.0, 1.0, np.zeros(n))
     if ok.sum() < MIN_POINTS or first > last or np.ptp(values[ok]) == 0:
         return empty
-    raw = values
-    values = pulled_in(values, errors, ok, first, last)
     design = nuisance(n, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
-    starts = np.arange(n)
+    found = _scanned(winsorised(values, errors, ok), errors, ok, design, first, last)
+    if in_bursts(values, errors, ok, first, last):
+        raw = replace(_scanned(values, errors, ok, design, first, last, boxes=False), raw=True)
+        if BURSTS_TELL * raw.log_p < found.log_p:
+            return raw
+    return found
+
+
+def _scanned(
+    values: Floats, errors: Floats, ok: NDArray[np.bool_], design: Floats, first: int, last: int, boxes: bool = True
+) -> StepScan:
+    """The scan of values as they are given; `boxes` are left out where no single burst is what began."""
+    starts = np.arange(values.size)
     rho, phi = 0.0, 1.0
     for _ in range(2):
         system = StepSystem.of(values, design, errors, ok, rho)
@@ -155,7 +169,7 @@ def step_scan(
             break
         rho = rho_new
     fits = {k: Fit(f.start, f.end, f.height, f.error * phi, f.z / phi) for k, f in fits.items()}
-    if values is raw:  # in bursts: no single one of them is what began
+    if not boxes:
         fits.pop("box", None)
     looks = {"step": 1.0, "ramp": 2.0, "box": BOX_LOOKS}
     span = max(last - first + 1, 1)
@@ -169,21 +183,19 @@ def step_scan(
     return StepScan(fits.get("step"), fits.get("box"), fits.get("ramp"), kind, log_p.get(kind, 0.0), profile, rho, phi, season)
 
 
-def pulled_in(values: Floats, errors: Floats, ok: NDArray[np.bool_], first: int, last: int) -> Floats:
-    """Values without lone outliers; as they are where these come in numbers since some bucket: then they are the change.
+def in_bursts(values: Floats, errors: Floats, ok: NDArray[np.bool_], first: int, last: int) -> bool:
+    """Whether outliers come in numbers since some bucket: then they are the change, and not each an accident.
 
-    Faults that come in bursts look like outliers each by itself. Of k outliers, those after a bucket are binomial if nothing
-    began there; corrected for the k places at which it may have.
+    Of k outliers, those after a bucket are binomial if nothing began there; corrected for the k places at which it may have.
     """
-    out = winsorised(values, errors, ok)
     _, d, scale = _from_median(values, errors, ok)
     odd = np.flatnonzero(ok)[np.abs(d) > FAR_OUT * WINSOR * scale]
     starts = odd[(odd >= first) & (odd <= last)]
     if odd.size < BURSTS_LEAST or not starts.size or scale <= 0:
-        return out
+        return False
     after = odd.size - np.searchsorted(odd, starts)
     share = np.array([ok[s:].sum() for s in starts]) / ok.sum()
-    return values if float((bdtrc(after - 1, odd.size, share) * odd.size).min()) < BURSTS_P else out
+    return float((bdtrc(after - 1, odd.size, share) * odd.size).min()) < BURSTS_P
 
 
 def winsorised(values: Floats, errors: Floats, ok: NDArray[np.bool_]) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.loop.reading import anchor
 from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
 from rca_kit.loop.reading.believed import clumping, event_log_p
 from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together, worse
@@ -149,7 +150,8 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
     assert told_earlier(drift, {"a": drift, "b": better}) is drift
 
 
-def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic() -> None:
+def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anchor, "calm_between", lambda m, *_: m.series.name != "stage:slowly")
     def told(name: str, family: str, start: int, z: float, at: float = 0.0, quantile: float | None = None) -> Any:
         s = SimpleNamespace(name=name, family=family, quantile=quantile, column=None, good="lower", log=False,
                             grid=SimpleNamespace(n_coarse=100))
@@ -161,6 +163,8 @@ def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic() -> N
     assert told_earlier(slow, {"a": slow, "b": part}) is part
     busy = told("latency_p95", "service", 50, 9, at=3.0, quantile=0.95)  # what it did by then was something else
     assert told_earlier(busy, {"a": busy, "b": part}) is busy
+    slowly = told("stage:slowly", "stage", 60, 60)
+    assert told_earlier(slow, {"a": slow, "b": slowly}) is slow
     little, faster = told("stage:ocr", "stage", 60, 20), told("stage:ocr", "stage", 60, -60)
     assert told_earlier(slow, {"a": slow, "b": little}) is slow
     assert told_earlier(slow, {"a": slow, "b": faster}) is slow

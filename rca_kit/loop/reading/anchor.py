@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+import numpy as np
+
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, worse
+from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, worse
 
 STANDING = {
     "quality": 1.0,
@@ -25,6 +27,7 @@ STANDING = {
 }
 MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer symptom
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
+ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 FAR_CLEARER, STILL_SEEN = 4.0, 0.6  # times a slow service's z from which a part of it dates it; part of its z that it has there
 SHARE_CLEARER = 2.0  # times the z of the volume from which the share of a value dates what came or went
@@ -97,6 +100,7 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
         parts = [m for m in moved if m.series.family == "stage" and up and m.fit.height > 0 and abs(m.fit.z) >= FAR_CLEARER * z]
         parts = [m for m in parts if anchor.z_at(m.fit.start) >= STILL_SEEN * z]
+        parts = [m for m in parts if m.fit.start <= start or calm_between(m, start, m.fit.start)]
         if parts:
             return max(parts, key=lambda m: (abs(m.fit.z), m.series.name))
     elif family in ("input", "mix", "volume"):
@@ -119,3 +123,20 @@ def _suspicious(move: Move) -> bool:
     if s.log and abs(height) < math.log1p(MIN_EFFECT[s.family][1]):
         return False
     return verdict is True or (verdict is None and s.family != "component")
+
+
+def calm_between(outcome: Move, start: int, end: int) -> bool:
+    """Whether an outcome did between two coarse buckets as it had done before, and not as it did later."""
+    value, _, seen = observe(outcome.series)
+    n = np.asarray(seen.n, float)
+    x = value - outcome.scan.season
+    ok = np.isfinite(x) & (n > 0)
+    at = np.arange(x.size)
+    parts = [ok & (at < start), ok & (at >= start) & (at < end), ok & (at >= end) & (at < max(outcome.fit.end, end + 1))]
+    if not all(p.any() for p in parts):
+        return not parts[1].any()
+    before, between, later = (float(np.average(x[p], weights=n[p])) for p in parts)
+    spread = np.sqrt(np.average((x[parts[0]] - before) ** 2, weights=n[parts[0]]))
+    error = float(spread * np.sqrt(1 / parts[1].sum() + 1 / parts[0].sum()))
+    rose, whole = between - before, later - before
+    return rose * np.sign(whole) <= ODD_Z * error and abs(rose) <= STILL_CALM * abs(whole)
