@@ -253,6 +253,19 @@ def test_what_a_few_more_positive_labels_make_is_no_incident_by_itself(
     assert decide(worse_room(changes, kind), (broken,)).verdict == "incident"
 
 
+@pytest.mark.parametrize(("labels", "bias", "verdict"), [
+    (True, 0.0, "no_change"), (False, 0.0, "incident"), (True, 0.02, "incident")])
+def test_an_input_that_moved_alone_may_be_behind_a_fall_unless_the_truth_went_along(
+    labels: bool, bias: float, verdict: str
+) -> None:
+    room = worse_room({"recall": -0.05, "precision": -0.05} | ({"bias": bias} if bias else {}))
+    room.readings["label_rate"] = replace(reading("label_rate", -0.05, labels), worse=None)
+    room.picture.series["label_rate"] = SimpleNamespace(family="labels", column=None)
+    alone = Clue("alone", "feature:amount", "alone", "amount moved alone", 0.9)
+    room.moved = lambda *f: [n for n in room.readings if n != "label_rate"] if "quality" in f else []
+    assert decide(room, (Outcome("alone", "t", "data", "free", (alone,)),)).verdict == verdict
+
+
 def test_labels_that_mean_something_else_make_some_answer_wrong() -> None:
     differ = Clue("concept", "label", "labels_moved", "labels differ", 0.9)
     assert decide(worse_room({}), (Outcome("concept", "t", "external", "seconds", (differ,)),)).verdict == "no_change"

@@ -93,8 +93,10 @@ def decide(
     if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
         shifted.append("volume")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
-    # one input that moved alone may be the cause of a bias; not of what more labels of one kind make
-    if not corrupt and _slight(room, worse) and not (alone and "bias" in worse):
+    # one input that moved alone may be the cause of it; not where labels moved too, and no bias came of it
+    labels = room.readings.get("label_rate")
+    went = labels is not None and labels.moved and "bias" not in worse
+    if not corrupt and _slight(room, worse) and (went or not alone):
         worse = []
     if worse and not corrupt and _only_mix(worse, mix or {}):
         return Verdict(
