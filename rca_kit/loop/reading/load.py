@@ -81,9 +81,20 @@ def busy_since(
     # of each course and start the bucket that first shows it, and how likely the two are
     later = np.where(shown, np.arange(n), n - 1)
     first = np.minimum.accumulate(later[:, ::-1], axis=1)[:, ::-1]
-    weight = np.bincount(first.ravel(), np.where(busy > 0, np.exp(busy - busy.max()), 0.0).ravel(), n)
+    weight = np.bincount(first.ravel(), np.where(busy > 0, np.exp(busy - busy.max()), 0.0).ravel(), n).astype(np.float64)
+    return middle_of(weight)
+
+
+def middle_of(weight: Floats) -> tuple[int, int, int]:
+    """Buckets at a twentieth, half and nineteen twentieths of the weight: the middle and its 90 % interval.
+
+    Examples
+    --------
+    >>> middle_of(np.array([0.0, 1.0, 18.0, 1.0, 0.0]))
+    (1, 2, 2)
+    """
     reached = np.cumsum(weight / weight.sum())
-    low, middle, high = (min(int(np.searchsorted(reached, q)), n - 1) for q in (0.05, 0.5, 0.95))
+    low, middle, high = (min(int(np.searchsorted(reached, q)), weight.size - 1) for q in (0.05, 0.5, 0.95))
     return low, middle, high
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, Move, observe, season_for
-from rca_kit.loop.reading.load import busy_since, log_sum
+from rca_kit.loop.reading.load import busy_since, log_sum, middle_of
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.stepshapes import gradual_profile, staged_profile
 
@@ -120,9 +120,7 @@ def staged_onset(anchor: Move, grid: TimeGrid) -> JointOnset | None:
     small = float(pairs[fine].max()) < (1 + STAGED_PART) * float(anchor.scan.profile.max()) / 2
     if small or staged <= max(step, rise) + STAGED_CLEAR:
         return None
-    weight = np.where(fine, np.exp(pairs - pairs[fine].max()), 0.0).sum(1)
-    cumulative = np.cumsum(weight / weight.sum())
-    low, middle, high = (min(int(np.searchsorted(cumulative, q)), n - 1) for q in (0.05, 0.5, 0.95))
+    low, middle, high = middle_of(np.where(fine, np.exp(pairs - pairs[fine].max()), 0.0).sum(1))
     c = grid.coarse
     return JointOnset(middle * c, low * c, min((high + 1) * c, grid.n) - 1, anchor.series.name, gradual=True)
 
@@ -173,9 +171,7 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     told = min(together_says, anchor_says) > odds
     if not told and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
         return None
-    weight = np.exp(slow - slow[rise].max()).sum(1)
-    cumulative = np.cumsum(weight / weight.sum())
-    low, middle, high = (int(np.searchsorted(cumulative, q)) for q in (0.05, 0.5, 0.95))
+    low, middle, high = middle_of(np.exp(slow - slow[rise].max()).sum(1))
     if not told and high - low > GRADUAL_SHARP * n:
         return None
     c = grid.coarse

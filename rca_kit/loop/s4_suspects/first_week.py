@@ -45,7 +45,7 @@ def _at_night(picture: Picture, start: int) -> bool:
     if volume is None or start < day or day < 2:
         return True
     before = volume.coarse_sum(0)[:start]
-    same = before[start - day :: -day] if day <= start else before[:0]
+    same = before[start - day :: -day]
     return bool(same.mean() <= before[-(before.size // day) * day :].mean())
 
 

@@ -224,11 +224,11 @@ def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
     if not taken or not (room.moved("output") or any(c.subject in odd for c in taken)):
         return ""
     told = [(n, r) for n, r in room.readings.items() if room.picture.series[n].family in ("quality", "kpi") and r.worse]
-    sure = [(n, r) for n, r in told if (r.p_value or 0.0) <= KNOWN_P / len(told) and r.p_value is not None]
-    sure = [(n, r) for n, r in sure if room.picture.matters(n, r.before or 0.0, r.change or 0.0) and n not in BY_LABELS]
+    able = [(r.p_value, n, r) for n, r in told if r.p_value is not None and n not in BY_LABELS]
+    sure = [x for x in able if x[0] <= KNOWN_P / len(told) and room.picture.matters(x[1], x[2].before or 0.0, x[2].change or 0.0)]
     if not sure:
         return ""
-    name, r = min(sure, key=lambda x: (x[1].p_value or 0.0, x[0]))
+    _, name, r = min(sure, key=lambda x: x[:2])
     return f"{name} is worse ({r.before:.3g} -> {r.after:.3g}) since {taken[0].subject.partition(':')[2]}, which scores otherwise"
 
 
