@@ -73,6 +73,7 @@ class Plan:
     binary_kpis: tuple[str, ...]
     label_kind: str  # none | binary | class | number
     decision_kind: str  # none | binary | class
+    cut: tuple[float, bool] | None = None  # score from which decisions were positive, or (False) up to which
 
 
 def quantile_edges(values: NDArray[np.float64], bins: int) -> tuple[float, ...]:

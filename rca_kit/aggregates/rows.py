@@ -91,6 +91,10 @@ def outcome_columns(plan: Plan, schema: dict[str, Any]) -> dict[str, nw.Expr]:
     if plan.decision_kind == "binary" and c.decision:
         decision = flag(c.decision, c.positive[c.decision])
         out["decision"] = decision
+    if plan.cut is not None and decision is not None and score is not None:
+        at, up = plan.cut
+        implied = (score >= at) if up else (score < at)
+        out["off_cut"] = (implied != (decision == 1)).cast(nw.Int64)
     if label is not None and decision is not None:
         out["tp"] = label * decision
         out["called"] = nw.when(~label.is_null()).then(decision)
@@ -131,7 +135,7 @@ def error_flag(name: str, dtype: Any) -> nw.Expr:
     return nw.when(column.is_null()).then(nw.lit(0, nw.Int64)).otherwise(failed.cast(nw.Int64))
 
 
-FLAGS = ("label", "decision", "tp", "called", "correct", "error")
+FLAGS = ("label", "decision", "off_cut", "tp", "called", "correct", "error")
 """Measures that are 0 or 1: their sum of squares is their sum and is not kept."""
 
 

@@ -119,7 +119,7 @@ def _check(a: Saved, b: Saved) -> None:
         if (x.column, x.numeric, x.edges, x.keep) != (y.column, y.numeric, y.edges, y.keep):
             raise BadInput("these aggregates cannot be merged: the bins or kept values of a column differ", file=b.name,
                            column=x.column, hint=LIKE)
-    kinds = ("score_edges", "score_is_probability", "binary_kpis", "label_kind", "decision_kind")
+    kinds = ("score_edges", "score_is_probability", "binary_kpis", "label_kind", "decision_kind", "cut")
     odd = next((k for k in kinds if getattr(one, k) != getattr(two, k)), "")
     if odd:
         raise BadInput(f"these aggregates cannot be merged: {odd.replace('_', ' ')} differs", file=b.name, hint=LIKE)
@@ -163,6 +163,7 @@ def _plan(d: Mapping[str, Any]) -> Plan:
         binary_kpis=tuple(d["binary_kpis"]),
         label_kind=d["label_kind"],
         decision_kind=d["decision_kind"],
+        cut=tuple(d["cut"]) if d.get("cut") else None,
     )
 
 

@@ -7,7 +7,7 @@ from rca_kit.loop.reading.names import public, series_for
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.series import GOOD
 
-SHOWN = ("quality", "service", "kpi", "output", "output_nulls", "labels", "volume", "nulls", "stage")
+SHOWN = ("quality", "service", "kpi", "output", "cut", "output_nulls", "labels", "volume", "nulls", "stage")
 LABEL_DROP = 0.1  # share of labels that may be missing beyond before until quality is said to rest on fewer of them
 
 

@@ -31,6 +31,7 @@ _TITLES = {
     "latency_p95": "p95 latency",
     "latency_p99": "p99 latency",
     "volume": "requests",
+    "off_threshold": "decisions off the threshold",
 }
 _PREFIXES = {
     "null_rate": "null rate of",
@@ -41,7 +42,7 @@ _PREFIXES = {
     "share": "share of",
     "service": "service",
 }
-_PERCENT = {"error_rate", "positive_rate", "accuracy", "precision", "recall"}
+_PERCENT = {"error_rate", "positive_rate", "accuracy", "precision", "recall", "off_threshold"}
 _VERDICTS = {"incident": "Incident", "benign_shift": "Harmless shift", "no_change": "No change"}
 ACTIONS = {
     "rollback": "Roll back",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,7 +70,8 @@ def make_columns(label_kind: str = "int") -> Columns:
 
 def plan_of(log: pl.DataFrame, label_kind: str = "int", hours: float = 6.0) -> Plan:
     """Fix a plan for a span of hours from T0, whatever rows the log holds."""
-    return make_plan(make_columns(label_kind), TimeGrid.over(T0, T0 + timedelta(hours=hours)), log)
+    plan = make_plan(make_columns(label_kind), TimeGrid.over(T0, T0 + timedelta(hours=hours)), log)
+    return replace(plan, cut=(0.3, True))
 
 
 @pytest.fixture(params=["polars", "polars lazy", "pandas", "pyarrow", "duckdb", pytest.param("pyspark", marks=pytest.mark.spark)])

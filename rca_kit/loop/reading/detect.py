@@ -25,6 +25,7 @@ from rca_kit.loop.reading.series import Series
 from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
+from rca_kit.stats.rarestep import rare_step
 from rca_kit.stats.stepscan import SEASON_DAYS, WEEK_DAYS, Fit, Season, StepScan, step_scan
 
 Floats = NDArray[np.float64]
@@ -230,6 +231,10 @@ def scan_all(
         if s.family in ("input", "mix"):  # part of an hour is not like the whole hour on other days
             error = np.where(partial, np.nan, error)
         phase, day = season_for(s, grid)
+        if s.family == "cut":  # no season, and hardly an event before it
+            found = rare_step(s.coarse_sum(0), s.coarse_sum(1), first=first, last=last)
+            out[s.name] = Move(s, found, seen, found.best is not None and found.log_p < math.log(ALPHA_OTHER / others))
+            continue
         found = step_scan(value, error, phase=phase, day=day, first=first, last=last)
         if day is not None and s.family in WEEKLY and lone:
             plain = step_scan(value, error, phase=phase, first=first, last=last)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns, Plan, make_plan
@@ -13,8 +15,11 @@ from rca_kit.findings.base import Window
 from rca_kit.loop.reading.sampling import sample_rows
 from rca_kit.sources import OpenCase
 from rca_kit.sources.columns import EAGER_ROWS
+from rca_kit.stats.cuts import best_cut
 
 PLAN_ROWS = 50_000  # rows that bin edges and kept values are taken from
+FOLLOWS_CUT = 0.97  # part of the decisions that must follow one cut of the score for it to be the rule
+DECIDED_LEAST = 200  # decisions in a sample that tell it
 
 
 def plan_of(opened: OpenCase, columns: Columns, grid: TimeGrid, frame: nw.LazyFrame[Any] | None = None) -> Plan:
@@ -31,7 +36,30 @@ def plan_of(opened: OpenCase, columns: Columns, grid: TimeGrid, frame: nw.LazyFr
         sample = sample_rows(source, columns.time, window, needed, PLAN_ROWS, opened.row_count)
     if sample.height == 0:
         raise BadInput("the prediction log holds no usable row", file=str(opened.case.folder / "incident.yaml"))
-    return make_plan(columns, grid, sample)
+    plan = make_plan(columns, grid, sample)
+    return replace(plan, cut=cut_of(columns, sample)) if plan.decision_kind == "binary" else plan
+
+
+def cut_of(columns: Columns, sample: pl.DataFrame) -> tuple[float, bool] | None:
+    """Give the cut of the score that decisions of the first half of the sample follow, and whether they are positive above it."""
+    if columns.score is None or columns.decision is None or not sample.schema[columns.score].is_numeric():
+        return None
+    decided = (
+        sample.sort(columns.time)
+        .head(sample.height // 2)
+        .select(
+            pl.col(columns.score).cast(pl.Float64).alias("score"),
+            (pl.col(columns.decision) == columns.positive[columns.decision]).cast(pl.Float64).alias("decision"),
+        )
+        .filter(pl.col("score").is_finite() & pl.col("decision").is_not_null())
+    )
+    yes = float(decided["decision"].sum())
+    if decided.height < DECIDED_LEAST or not 0 < yes < decided.height:
+        return None
+    cut = best_cut(decided["score"].to_numpy(), decided["decision"].to_numpy())
+    # of a constant any cut is right: those that it gets wrong must be few among the rarer kind too
+    rare = min(yes, decided.height - yes) / decided.height
+    return (cut.at, cut.up) if cut.clean >= FOLLOWS_CUT and 1 - cut.clean <= rare / 2 else None
 
 
 def columns_of(opened: OpenCase) -> Columns:

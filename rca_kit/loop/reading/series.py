@@ -199,6 +199,8 @@ def _all(a: Aggregates) -> Iterator[Series]:
         yield make(f"null_rate:{c.score}", "output_nulls", metrics.rate, n - col("score_n"), n, column=c.score, counts=True)
     if plan.decision_kind == "binary":
         yield make("positive_rate", "output", metrics.rate, col("decision_s"), col("decision_n"), counts=True)
+    if plan.cut is not None:
+        yield make("off_threshold", "cut", metrics.rate, col("off_cut_s"), col("off_cut_n"), counts=True, column=c.decision)
     if plan.label_kind != "none":
         arrived = {"binary": "label_n", "number": "gap_n", "class": "correct_n"}[plan.label_kind]
         if arrived in have:

@@ -63,6 +63,8 @@ def badness_of(picture: Picture, metric: str, schema: Mapping[str, Any]) -> Badn
     measures = outcome_columns(plan, dict(schema))
     if s.family == "quality":
         return _quality(measures, metric)
+    if s.family == "cut":
+        return Badness(measures["off_cut"], True, metric, "either", "off_cut")
     if metric == "error_rate":
         return Badness(measures["error"], True, metric, measure="error")
     if s.family in ("service", "stage") and s.log:

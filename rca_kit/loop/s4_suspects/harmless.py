@@ -19,7 +19,8 @@ GONE = 0.1  # part of its share on the other side that a name may have and be go
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all
 MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score heeds the input, no harm
-SAME_RATE = 0.05  # part by which the share of positive decisions may differ, of the larger of the two shares
+# part of the rarer decision by which the share of positives would differ had the cut stayed; part of that by which it may
+OTHER_RATE, SAME_RATE = 0.5, 0.1
 IDLE_ROWS, IDLE_BINS, IDLE_TIMES = 2000, 10, 3.0  # rows that tell it; groups of like value; times chance that they may explain
 IDLE_KINDS, IDLE_CLASSES = 60, 5  # values of a column that are told apart; classes of answer looked at
 OF_VALUES = ("range", "default", "frozen", "unit", "clipped", "coarse", "permuted")  # signatures of what values an input has
@@ -211,14 +212,16 @@ def alike(a: Floats, b: Floats) -> bool:
 
 
 def cut_along(room: Room, clue: Clue) -> bool:
-    """Whether decisions are cut elsewhere because the scores have another scale: as many are positive as before."""
+    """Whether decisions are cut elsewhere because the scores have another scale: as many are positive as before.
+
+    Had the cut stayed, many more or fewer would be.
+    """
     score, rate = room.columns.score, room.readings.get("positive_rate")
     if clue.signature != "threshold" or score is None or rate is None or rate.before is None or rate.after is None:
         return False
-    low, high = (np.nanquantile(numbers(frame, score), [0.1, 0.9]) for frame in (room.before, room.after))
-    cuts = [float(clue.facts.get(k, np.nan)) for k in ("from", "to")]
-    elsewhere = not high[0] <= cuts[0] <= high[1] or not low[0] <= cuts[1] <= low[1]
-    return elsewhere and abs(rate.after - rate.before) <= SAME_RATE * max(rate.before, 1 - rate.before)
+    was, kept = (float(np.mean(numbers(frame, score) >= clue.facts.get("from", np.nan))) for frame in (room.before, room.after))
+    gap = abs(kept - was)
+    return gap >= OTHER_RATE * min(was, 1 - was) and abs(rate.after - rate.before) <= SAME_RATE * gap
 
 
 HARMLESS = (recalibrated, in_name_only, unheeded, borne_out, cut_along)  # what looks corrupted, and nobody minds

@@ -106,7 +106,9 @@ def decide(
     if worse:
         return Verdict("incident", f"{', '.join(in_order(worse)[:4])} got worse, beyond chance and season")
     if corrupt and not hurt:
-        return Verdict("incident", f"data were lost or corrupted on the way ({_first(corrupt)}), though no outcome shows it yet")
+        only = all(c.signature == "threshold" for c in corrupt)
+        what = "decisions follow another rule" if only else "data were lost or corrupted on the way"
+        return Verdict("incident", f"{what} ({_first(corrupt)}), though no outcome shows it yet")
     if hurt:
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
     clues = [c for o in outcomes for c in o.clues]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rca_kit.findings.base import Interval
 from rca_kit.loop.tables import numbers
 from rca_kit.stats import rowmetrics as rm
+from rca_kit.stats.cuts import best_cut
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ VALUE_METRICS = ("mae", "rmse", "bias")
 JACKKNIFE_BLOCKS = 50  # for metrics without an influence function
 VISIBLE_SIGMAS = 3.0  # the sampled rows must show the metric's change this clearly, or a share of it means nothing
 MIN_ROWS = 100
+FOLLOWED = 0.98  # part of the decisions that must agree with one cut
 
 
 @dataclass(frozen=True)
@@ -227,14 +229,5 @@ def best_threshold(rows: Rows) -> float | None:
     s, d = rows.score[known], rows.decision[known]
     if len(s) < MIN_ROWS or not 0 < d.sum() < len(d):
         return None
-    order = np.argsort(s, kind="stable")
-    s, d = s[order], d[order]
-    # cutting before row i: wrong are the yes below and the no above
-    wrong = np.append(0, np.cumsum(d)) + np.append(np.cumsum((1 - d)[::-1])[::-1], 0)
-    wrong = np.where(np.append(True, np.append(s[1:] != s[:-1], True)), wrong, np.inf)
-    best = int(np.argmin(wrong))
-    if wrong[best] > 0.02 * len(s):
-        return None
-    if best in (0, len(s)):
-        return float(s[0] if best == 0 else np.nextafter(s[-1], np.inf))
-    return float((s[best - 1] + s[best]) / 2)
+    cut = best_cut(s, d)
+    return cut.at if cut.up and cut.clean >= FOLLOWED else None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.loop.s4_suspects.units import ROW_MIN
+from rca_kit.stats.cuts import best_cut
 from rca_kit.stats.rates import rate_z
-
-Floats = NDArray[np.float64]
 
 # part of decisions, and of outcomes, that one cut of the score must explain; part of the rarer outcome that it may miss
 CUT_DECISIONS, CUT_OUTCOMES, CUT_OUTCOMES_RARE = 0.9, 0.97, 0.2
@@ -42,26 +40,25 @@ def _moved_cut(room: Room, column: str, clean: float) -> Clue | float | str:
         sides.append((s[ok], d[ok]))
     if min(s.size for s, _ in sides) < ROW_MIN:
         return "too few decided rows"
-    (cut_b, clean_b), (cut_a, clean_a) = (_cut(s, d) for s, d in sides)
+    was, now = (best_cut(s, d) for s, d in sides)
     sb, db = sides[0]
     rare = min(float(db.mean()), 1 - float(db.mean()))  # of a constant any cut is right
-    if clean_b < clean or (column != c.decision and 1 - clean_b > CUT_OUTCOMES_RARE * rare):
+    if was.clean < clean or (column != c.decision and 1 - was.clean > CUT_OUTCOMES_RARE * rare):
         return "decisions do not follow one cut of the score"
     s, d = sides[1]
-    up = cut_b[1]
-    implied = (s >= cut_b[0]) == up
+    implied = was.implied(s)
     differ = float((implied != (d > 0.5)).mean())
-    base = float((((sb >= cut_b[0]) == up) != (db > 0.5)).mean())
+    base = float((was.implied(sb) != (db > 0.5)).mean())
     z = rate_z(base * sb.size, sb.size, differ * s.size, s.size)
     if z < 6 or differ - base < 0.003:
-        return cut_b[0]
-    mixed = clean_a < 0.97
+        return was.at
+    mixed = now.clean < 0.97
     bad = implied != (d > 0.5)
     what = "decisions were" if column == c.decision else f"{column} was"
     text = (
-        f"{what} cut at {cut_b[0]:.3g}, now at {cut_a[0]:.3g}"
+        f"{what} cut at {was.at:.3g}, now at {now.at:.3g}"
         if not mixed
-        else f"{differ:.1%} of {'decisions' if column == c.decision else column} no longer follow the cut at {cut_b[0]:.3g}"
+        else f"{differ:.1%} of {'decisions' if column == c.decision else column} no longer follow the cut at {was.at:.3g}"
     )
     return Clue(
         "threshold",
@@ -71,32 +68,13 @@ def _moved_cut(room: Room, column: str, clean: float) -> Clue | float | str:
         float(z / (z + 4)),
         None,
         float(bad.mean()),
-        facts={"from": cut_b[0], "to": cut_a[0], "differ": differ},
+        facts={"from": was.at, "to": now.at, "differ": differ},
         where={
             "column": column,
             "op": "threshold",
-            "cut": cut_b[0],
+            "cut": was.at,
             "score": c.score,
-            "up": up,
+            "up": was.up,
             "positive": c.positive[column],
         },
     )
-
-
-def _cut(score: Floats, decision: Floats) -> tuple[tuple[float, bool], float]:
-    """Best single cut: (score at or above which the decision is positive, orientation), and how cleanly it separates."""
-    order = np.argsort(score, kind="stable")
-    s, d = score[order], decision[order]
-    ones = np.concatenate([[0.0], np.cumsum(d)])
-    zeros = np.concatenate([[0.0], np.cumsum(1 - d)])
-    right = zeros + (ones[-1] - ones)  # zeros below the cut, ones at or above
-    valid = np.concatenate([[True], np.diff(s) > 0, [True]])
-    right_up = np.where(valid, right, -1)
-    right_down = np.where(valid, s.size - right, -1)
-    up = bool(right_up.max() >= right_down.max())
-    scores = right_up if up else right_down
-    i = int(np.argmax(scores))
-    at = float(s[min(i, s.size - 1)]) if i < s.size else float(s[-1]) + 1e-9
-    if 0 < i < s.size:
-        at = float((s[i - 1] + s[i]) / 2)
-    return (at, up), float(scores[i] / s.size)
