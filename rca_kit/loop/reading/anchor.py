@@ -8,7 +8,8 @@ from datetime import datetime
 import numpy as np
 
 from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, worse
+from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, season_for, worse
+from rca_kit.stats.stepshapes import gradual_profile
 
 STANDING = {
     "quality": 1.0,
@@ -32,6 +33,8 @@ ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, u
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 FAR_CLEARER, STILL_SEEN = 4.0, 0.6  # times a slow service's z from which a part of it dates it; part of its z that it has there
 SHARE_CLEARER = 2.0  # times the z of the volume from which the share of a value dates what came or went
+# times the z of the anchor from which an outcome that rises since earlier dates it; z squared that it may lose by rising with it
+RISE_CLEARER, RISE_DROP = 2.0, 15.0
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
 OUTDOES = 8.0  # z of an outcome from which it is what matters, though an input was asked about and moved more clearly later
 CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
@@ -89,6 +92,9 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     stands out most; and a part of the service that got slower dates the whole, which waits for the load too. An outcome that got
     worse before the alerted input moved did so for another reason, and is what matters.
     """
+    bias = moves.get("bias")  # a calibration error does not rise in proportion: small gaps are lost in its noise
+    if anchor.series.name == "calibration_error" and bias is not None and bias.moved and abs(bias.fit.z) >= abs(anchor.fit.z):
+        anchor = bias
     start, family, z = anchor.reach()[0], anchor.series.family, abs(anchor.fit.z)
     moved = [m for m in moves.values() if m.moved]
     # worse, and not as well explained by a step that began with the anchor
@@ -114,8 +120,27 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]
     else:
         able = []
+    if slow := _risen(anchor, moved):
+        return max(slow, key=lambda m: (abs(m.fit.z), m.series.name))
     earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]
     return max(earlier, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
+
+
+def _risen(anchor: Move, moved: list[Move]) -> list[Move]:
+    """Measures of quality that get worse little by little, earlier and far more clearly than the anchor, which may have too."""
+    if anchor.scan.kind != "step" or anchor.series.family not in ("quality", "kpi"):
+        return []
+    slow = [
+        m for m in moved
+        if m.scan.kind == "ramp" and m.series.family == "quality" and worse(m.series, m.fit.height) is True
+        and abs(m.fit.z) >= RISE_CLEARER * abs(anchor.fit.z) and m.reach()[1] < anchor.reach()[0]
+    ]
+    if not slow:
+        return []
+    value, error, _ = observe(anchor.series)
+    phase, day = season_for(anchor.series, anchor.series.grid)
+    rises = gradual_profile(value, error, anchor.scan, phase=phase, day=day)[:, -1]
+    return [m for m in slow if rises[m.fit.start] >= float(anchor.scan.profile.max()) - RISE_DROP]
 
 
 def _suspicious(move: Move) -> bool:

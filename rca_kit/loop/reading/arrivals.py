@@ -24,7 +24,8 @@ DELAYS_LEAST, DELAYS_FIRST, ALIKE = 1000, 30, 0.05
 SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
 JUMP_PARTS, JUMP_LEAST, JUMP_MOST = 20, 4, 12  # part of the log, and buckets, that a line on either side of a jump is fitted to
 JUMP_Z, JUMP_SHARE = 6.0, 0.05  # standard errors of a jump, one in a billion looks: arrivals come in clumps; share lost
-LOST_AT_ONCE, LEVEL_BUCKETS, LITTLE = 0.1, 3, 0.6  # share lost; buckets that show a level; part of a fall that is one step
+LOST_AT_ONCE, LITTLE = 0.1, 0.6  # share lost; part of a fall that is one step
+LEVEL_BUCKETS, LEVEL_ROWS = 3, 30  # buckets that show a level, and the requests that these must hold
 
 
 def still_arriving(share: Floats, scan: StepScan) -> bool:
@@ -49,13 +50,14 @@ def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:
     return np.arange(share.size) < start + (share.size - start) // 2
 
 
-def lost_at_once(share: Floats, scan: StepScan) -> bool:
+def lost_at_once(share: Floats, n: Floats, scan: StepScan) -> bool:
     """Whether labels fell at once to a level that held, before those on their way fall off little by little.
 
-    Labels on their way fall off faster and faster, without a step; those that a daily job brings fall in steps, one a day.
+    Labels on their way fall off faster and faster, without a step; those that a daily job brings fall in steps, one a day. Of the
+    `n` requests of a bucket there must be enough to tell one from the other.
     """
     fit, seen = scan.best, np.flatnonzero(np.isfinite(share))
-    if fit is None or scan.kind != "step":
+    if fit is None or scan.kind != "step" or float(np.median(n[seen])) * LEVEL_BUCKETS < LEVEL_ROWS:
         return False
     head, tail = share[seen[seen < fit.start]], share[seen[seen >= fit.start]]
     held, rest = np.split(tail, [tail.size // 2])

@@ -264,13 +264,15 @@ def scan_all(
             if still_arriving(share, found):
                 early = np.where(settled(share, found), value, np.nan)
                 plain = step_scan(early, error, phase=phase, day=day, first=first, last=last)
-                moved = plain.log_p < math.log(alpha) and lost_at_once(share, plain)
+                moved = plain.log_p < math.log(alpha) and lost_at_once(share, np.nan_to_num(seen.n), plain)
                 found = plain if moved else found
                 lost = lost_since(share, seen.n, first, last) if not moved else None
                 if lost is not None:
                     early = np.where(np.arange(share.size) < lost[0] + JUMP_MOST, value, np.nan)
                     found = step_scan(early, error, phase=phase, day=day, first=lost[0], last=lost[0])
-                    moved = found.kind == "step" and found.log_p < math.log(alpha)
+                    # a few buckets before the log ends they fall off after the jump, as in a ramp
+                    found = replace(found, kind="step" if found.step is not None else found.kind)
+                    moved = found.step is not None and found.log_p < math.log(alpha)
         if found.kind == "box" and found.best is not None and found.best.end < last - max(
             OVER_BY * grid.n_coarse, OVER_LEAST / grid.coarse_s
         ):

@@ -32,7 +32,7 @@ STAGED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "stage
 STAGE_LEAST = 2  # coarse buckets that a stage lasts; a shorter one is the bucket that a step lies in
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
-GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 1.0
+GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 2.0
 GRADUAL_SHARP = 0.05  # part of the log within which they must then know its start
 AT_ONCE = 3  # coarse buckets within which a start is known for it to have been a step
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change

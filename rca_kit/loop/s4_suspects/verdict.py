@@ -48,6 +48,7 @@ CORRUPTION_LEAST = 0.55  # strength of such a clue
 FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
+OVERDUE_P = 5e-3  # chance of outcomes worse since data are older than ever
 ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
@@ -225,17 +226,23 @@ def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
     taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
     if not taken or not (room.moved("output") or any(c.subject in odd for c in taken)):
         return ""
+    worse = _worse_at_once(room, KNOWN_P)
+    return f"{worse} since {taken[0].subject.partition(':')[2]}, which scores otherwise" if worse else ""
+
+
+def _worse_at_once(room: Room, chance: float) -> str:
+    """In words, the outcome that is most surely worse where something else tells since when; empty where chance may make one."""
     told = [(n, r) for n, r in room.readings.items() if room.picture.series[n].family in ("quality", "kpi") and r.worse]
     able = [(r.p_value, n, r) for n, r in told if r.p_value is not None and n not in BY_LABELS]
-    sure = [x for x in able if x[0] <= KNOWN_P / len(told) and room.picture.matters(x[1], x[2].before or 0.0, x[2].change or 0.0)]
+    sure = [x for x in able if x[0] <= chance / len(told) and room.picture.matters(x[1], x[2].before or 0.0, x[2].change or 0.0)]
     if not sure:
         return ""
     _, name, r = min(sure, key=lambda x: x[:2])
-    return f"{name} is worse ({r.before:.3g} -> {r.after:.3g}) since {taken[0].subject.partition(':')[2]}, which scores otherwise"
+    return f"{name} is worse ({r.before:.3g} -> {r.after:.3g})"
 
 
 def _overdue(room: Room) -> str:
-    """In words, that data are much older than ever: those whose age somebody asked about, or by far; empty where none are."""
+    """In words, that data are much older than ever: those asked about or that outcomes are worse with, or by far; else empty."""
     picture = room.picture
     for name, move in picture.moves.items():
         missed = missed_refresh(move) if move.moved else None
@@ -243,7 +250,7 @@ def _overdue(room: Room) -> str:
             continue
         age = move.series.buckets().value
         usual, now = float(np.nanmax(age[: missed[0] + 1])), float(np.nanmax(age[missed[1] :]))
-        if now >= (OVERDUE if name == picture.alert else LONG_OVERDUE) * usual:
+        if now >= (OVERDUE if name == picture.alert or _worse_at_once(room, OVERDUE_P) else LONG_OVERDUE) * usual:
             hours = f"{now / 3600:.3g} hours old, {usual / 3600:.3g} at most before"
             return f"data of {move.series.column} were not refreshed: {hours}"
     return ""

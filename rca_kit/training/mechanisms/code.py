@@ -145,9 +145,19 @@ def normalisation(p: Plan) -> None:
     p.say("code", f"feature:{name}", "roll back the client change", f"{name} is scaled differently")
 
 
+FEW_UNITS = 1.5  # logarithm of the middle value up to which a lognormal column is mostly decimals
+
+
+def _has_fractions(column: Num | Cat) -> bool:
+    """Whether much of a column's value is in its decimals."""
+    if not isinstance(column, Num) or not column.digits or column.shape not in ("unit", "normal", "lognormal"):
+        return False
+    return column.shape == "unit" or (column.b <= 1 and (column.shape == "normal" or column.a <= FEW_UNITS))
+
+
 def int_cast(p: Plan) -> None:
     """Cut a fraction down to a whole number."""
-    names = [n for n in p.features("num") if getattr(p.column(n), "shape", "") == "unit" or getattr(p.column(n), "b", 9) <= 1]
+    names = [n for n in p.features("num") if _has_fractions(p.column(n))]
     name = str(p.pick(names[:3]))
     p.scope(60, single=0.3)
     p.on("inputs", lambda r: r.served.__setitem__(name, np.where(r.hit(), np.floor(r.served[name]), r.served[name])))

@@ -22,6 +22,7 @@ PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6)
 # of a permutation that labels bear witness of: values it needs; part of it by which the sorted shares may differ; and part of the
 # labels' movement that may be left when each value is held against the one whose place it took
 PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
+LABELS_STAYED = 4.0  # chi-square a value up to which its labels are its own still
 LABELS_KEPT = 10.0  # chi-square by which labels must fit the values' own rather than those whose place they took: e^5 to one
 
 
@@ -65,7 +66,9 @@ def kept_labels(room: Room, column: str, nb: dict[str, int], was: NDArray[np.int
     came = np.array([nb[v] for v in values], float)[was] * part
     would = (own * mb + came * mb[was]) / np.maximum(own + came, 1e-12)
     stayed, went = ((ma - mb) ** 2 / (ea + eb)), ((ma - would) ** 2 / (ea + eb[was]))
-    return bool(np.isfinite(stayed).all() and np.isfinite(went).all() and went.sum() - stayed.sum() >= LABELS_KEPT)
+    if not (np.isfinite(stayed).all() and np.isfinite(went).all()) or stayed.sum() > LABELS_STAYED * len(values):
+        return False  # labels that fit neither, as clicks on what is shown to whom, bear no witness
+    return bool(went.sum() - stayed.sum() >= LABELS_KEPT)
 
 
 def whose_place(nb: dict[str, int], na: dict[str, int]) -> NDArray[np.int64]:
