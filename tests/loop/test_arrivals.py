@@ -128,3 +128,21 @@ def test_a_jump_is_that_of_two_lines_fitted_by_least_squares() -> None:
     assert jump[at] == pytest.approx(ends[0] - ends[1])
     assert level[at] == pytest.approx(ends[1])
     assert error[at] > 0 and error[3] == 0
+
+
+@pytest.mark.parametrize(("per", "lost", "moved"), [(60, 0.5, True), (60, 0.0, False), (4, 0.0, False)])
+def test_a_loss_shortly_before_the_log_ends_is_seen_and_the_thin_labels_of_the_last_hours_are_none(
+    per: int, lost: float, moved: bool
+) -> None:
+    """Four days of half hours; labels come within three hours, and from five hours before the end half of them do not."""
+    over, found = grid(4.0), []
+    hours = np.arange(over.n) * over.width_s / 3600
+    age = np.maximum(96 - hours, 0.0)
+    share = 0.99 * (1 - np.exp(-age / (1.5 if per > 10 else 9.0))) * np.where(hours >= 91, 1 - lost, 1.0)
+    for seed in range(20):
+        n = np.random.default_rng(seed).poisson(np.full(over.n, per / 4 * over.width_s / 450))
+        k = np.random.default_rng(100 + seed).binomial(n, share)
+        move = moves_of(series("label_share", "labels", k, n, over, "y"), over=over)["label_share"]
+        found.append(move.moved and abs(move.fit.start * over.coarse_s / 3600 - 91) <= 1)
+        assert moved or not move.moved
+    assert sum(found) >= 16 if moved else not any(found)

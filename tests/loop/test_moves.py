@@ -130,7 +130,7 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
         for key, value in more.items():
             setattr(s, key, value)
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
-        scan, at = SimpleNamespace(profile=np.array([z * z])), more.get("at", 0.0)  # z of a step elsewhere
+        scan, at = SimpleNamespace(profile=np.array([z * z]), kind="step"), more.get("at", 0.0)  # z of a step elsewhere
         return SimpleNamespace(series=s, fit=fit, moved=True, scan=scan, reach=lambda: (start, start + 1), z_at=lambda _: at)
 
     half, tail = told("latency_p50", "service", 60, 20, quantile=0.5), told("latency_p95", "service", 50, 30, quantile=0.95)
@@ -156,7 +156,7 @@ def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic(monkey
         s = SimpleNamespace(name=name, family=family, quantile=quantile, column=None, good="lower", log=False,
                             grid=SimpleNamespace(n_coarse=100))
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
-        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z])),
+        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
                                reach=lambda: (start, start + 1), z_at=lambda _: at)
 
     slow, part = told("latency_p95", "service", 50, 9, at=6.5, quantile=0.95), told("stage:ocr", "stage", 60, 60)
@@ -290,3 +290,34 @@ def test_a_bias_is_worse_that_lies_further_from_zero_beyond_chance(
 ) -> None:
     bias = replace(series("bias", "quality", np.zeros(72), np.ones(72), grid(3)), good="zero")
     assert worse(bias, after - before, before, error) is expected
+
+
+@pytest.mark.parametrize(("height", "dates"), [(0.035, True), (0.1, False)])
+def test_quality_that_falls_little_by_little_dates_a_noisy_outcome_that_may_have_fallen_with_it(height: float, dates: bool) -> None:
+    """Bias rises from the third day on; a KPI falls as slowly (told as a late step), or at once and clearly on the eighth."""
+    over, right = grid(10.0), 0
+    hours = np.arange(over.n) * over.width_s / 3600
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        rise = np.clip((hours - 72) / 168, 0, 1)
+        fall = height * rise if dates else height * (hours >= 192)
+        kpi = replace(counted("kpi:sold", "kpi", lambda h: 0.3 - fall, over, seed), good="higher")  # noqa: B023
+        loss = replace(series("log_loss", "quality", rng.binomial(40, 0.2 + 0.25 * rise), np.full(over.n, 40), over), good="lower")
+        moves = moves_of(kpi, loss, over=over)
+        assert moves["log_loss"].scan.kind == "ramp"
+        if not (moves["kpi:sold"].moved and moves["kpi:sold"].scan.kind == "step"):
+            continue
+        chosen = told_earlier(moves["kpi:sold"], moves)
+        right += 1
+        assert (chosen.series.name == "log_loss") is dates
+    assert right >= 3
+
+
+def test_a_calibration_error_is_dated_by_the_bias_that_makes_it() -> None:
+    over = grid(4.0)
+    gap = replace(counted("calibration_error", "quality", lambda h: 0.1 + 0.1 * (h > 60), over, 1), good="lower")
+    bias = replace(counted("bias", "quality", lambda h: 0.1 + 0.2 * (h > 58), over, 2), good="zero")
+    moves = moves_of(gap, bias, over=over)
+    assert told_earlier(moves["calibration_error"], moves) is moves["bias"]
+    faint = {**moves, "bias": replace(moves["bias"], moved=False)}
+    assert told_earlier(moves["calibration_error"], faint) is moves["calibration_error"]

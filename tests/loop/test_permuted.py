@@ -125,3 +125,18 @@ def test_labels_that_stayed_with_their_values_speak_against_a_permutation(codes:
         was = whose_place(nb, na)
         assert was.tolist() == [2, 1, 0, 3]
         assert kept_labels(seen, "kind", nb, was) is kept
+
+
+def test_labels_that_fit_neither_bear_no_witness() -> None:
+    """Clicks depend on what is shown to whom: where that went wrong, labels are neither the value's own nor the other's."""
+    rng = np.random.default_rng(8)
+    shares, own, other = np.array([0.22, 0.3, 0.28, 0.2]), np.array([0.18, 0.11, 0.33, 0.11]), np.array([0.17, 0.09, 0.22, 0.09])
+    swapped = shares[[2, 3, 0, 1]]
+    for labels, kept in ((own, True), (other, False)):
+        frames = []
+        for p, rate in ((shares, own), (0.5 * shares + 0.5 * swapped, labels)):
+            code = rng.choice(4, N, p=p)
+            frames.append(pl.DataFrame({"age": np.array(list(SHARES))[code], "y": (rng.random(N) < rate[code]).astype(float)}))
+        seen: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=Columns("ts", "binary", label="y", positive={"y": 1}))
+        nb = {str(k): int(n) for k, n in frames[0]["age"].value_counts().iter_rows()}
+        assert kept_labels(seen, "age", nb, np.array([2, 3, 0, 1]), 0.5) is kept
