@@ -293,7 +293,7 @@ def test_a_bias_is_worse_that_lies_further_from_zero_beyond_chance(
 
 
 @pytest.mark.parametrize(("height", "dates"), [(0.035, True), (0.1, False)])
-def test_quality_that_falls_little_by_little_dates_a_noisy_outcome_that_may_have_fallen_with_it(height: float, dates: bool) -> None:
+def test_quality_that_falls_slowly_dates_a_noisy_outcome_that_may_have_fallen_with_it(height: float, dates: bool) -> None:
     """Bias rises from the third day on; a KPI falls as slowly (told as a late step), or at once and clearly on the eighth."""
     over, right = grid(10.0), 0
     hours = np.arange(over.n) * over.width_s / 3600
@@ -302,7 +302,8 @@ def test_quality_that_falls_little_by_little_dates_a_noisy_outcome_that_may_have
         rise = np.clip((hours - 72) / 168, 0, 1)
         fall = height * rise if dates else height * (hours >= 192)
         kpi = replace(counted("kpi:sold", "kpi", lambda h: 0.3 - fall, over, seed), good="higher")  # noqa: B023
-        loss = replace(series("log_loss", "quality", rng.binomial(40, 0.2 + 0.25 * rise), np.full(over.n, 40), over), good="lower")
+        wrong = rng.binomial(40, 0.2 + 0.25 * rise)
+        loss = replace(series("log_loss", "quality", wrong, np.full(over.n, 40), over), good="lower")
         moves = moves_of(kpi, loss, over=over)
         assert moves["log_loss"].scan.kind == "ramp"
         if not (moves["kpi:sold"].moved and moves["kpi:sold"].scan.kind == "step"):

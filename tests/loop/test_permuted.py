@@ -137,6 +137,7 @@ def test_labels_that_fit_neither_bear_no_witness() -> None:
         for p, rate in ((shares, own), (0.5 * shares + 0.5 * swapped, labels)):
             code = rng.choice(4, N, p=p)
             frames.append(pl.DataFrame({"age": np.array(list(SHARES))[code], "y": (rng.random(N) < rate[code]).astype(float)}))
-        seen: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=Columns("ts", "binary", label="y", positive={"y": 1}))
+        columns = Columns("ts", "binary", label="y", positive={"y": 1})
+        seen: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=columns)
         nb = {str(k): int(n) for k, n in frames[0]["age"].value_counts().iter_rows()}
         assert kept_labels(seen, "age", nb, np.array([2, 3, 0, 1]), 0.5) is kept
