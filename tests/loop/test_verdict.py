@@ -285,18 +285,20 @@ def test_decisions_cut_elsewhere_with_scores_of_another_scale(scale: float, rate
 
 
 @pytest.mark.parametrize(("metric", "p", "share", "scored", "expected"), [
-    ("accuracy", 1e-5, 1.0, True, "incident"), ("accuracy", 1e-5, 0.5, True, "no_change"),
+    ("accuracy", 1e-5, 1.0, True, "incident"), ("accuracy", 1e-5, 1.0, None, "incident"),
+    ("accuracy", 1e-5, 0.5, True, "no_change"),
     ("accuracy", 1e-5, 1.0, False, "no_change"), ("accuracy", 0.01, 1.0, True, "no_change"),
     ("precision", 1e-9, 1.0, True, "no_change")])
 def test_outcomes_worse_since_a_version_that_scores_otherwise_took_over(
-    metric: str, p: float, share: float, scored: bool, expected: str
+    metric: str, p: float, share: float, scored: bool | None, expected: str
 ) -> None:
-    """The version tells when, so less has to be seen than of what may have begun at any time."""
+    """The version tells when, so less has to be seen than of what may have begun at any time; None: only row by row."""
     room = worse_room({metric: -0.04, "recall": -0.001})
     room.readings = {n: replace(r, moved=False, p_value=p if n == metric else 0.5) for n, r in room.readings.items()}
     room.picture.matters = lambda *_: True
     room.moved = lambda *f: ["score_mean"] if "output" in f and scored and "mix" not in f else []
     new = Clue("version", "model:v8", "version", "version v8", 0.9, facts={"share": share})
-    verdict = decide(room, (Outcome("version", "t", "model", "free", (new,)),))
+    rows = Clue("score_function", "model:v8", "score_function", "other scores", 0.0 if scored is False else 0.9)
+    verdict = decide(room, (Outcome("version", "t", "model", "free", (new, rows)),))
     assert verdict.verdict == expected
     assert expected != "incident" or "since v8" in verdict.because

@@ -46,6 +46,7 @@ WEEKLY = (*OUTCOMES, "input", "output")  # families whose weekends differ, but n
 COMERS = ("volume", "mix", "input")  # families of who comes and how many
 BOLD_QUALITY = 1.75  # odds ratio of mistakes that no weekend makes: who comes differs, what they are worth to a model hardly
 BOLD_ODDS, BOLD = 3.0, 0.5  # odds ratio, and part of a standard deviation (of a time: of itself), that no weekend makes of these
+SEASON_KNOWN = 3.0  # days below which the hours of the day are told by the load as well as by themselves
 COVERED_LEAST = 0.6  # part of a bucket that the log must cover for its inputs to be compared with those of whole ones
 SHAKY = ("latency_p99",)  # rests on one request in a hundred; p95 and p50 say the same with less noise
 # part of the log, or seconds, by which a passing change may be over before the alert and still be what it is about
@@ -302,7 +303,15 @@ def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
         if not times and (m.series.family != "component" or volume.moved):
             return False
         value, error, _ = observe(m.series)
-        return as_ever(value, error, m.scan, load, *season_for(m.series, grid))
+        phase, day = season_for(m.series, grid)
+        if as_ever(value, error, m.scan, load, phase, day):
+            return True
+        if phase is None or grid.n_coarse * grid.coarse_s >= SEASON_KNOWN * DAY_S:
+            return False
+        # of hours seen but twice a season of their own and a step tell much: the load, without either, must not tell as much
+        able = np.flatnonzero(m.scan.profile)
+        plain = step_scan(value, error, first=int(able[0]), last=int(able[-1])) if able.size else m.scan
+        return as_ever(value, error, plain, load, None, None)
 
     excused = {n for n, m in moves.items() if busy(m)}
     times = {(moves[n].series.family, moves[n].series.column) for n in excused}

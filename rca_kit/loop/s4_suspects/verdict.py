@@ -224,7 +224,8 @@ def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
     The version tells when: each outcome is looked at once, and less has to be seen than where it may have begun at any time.
     """
     taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
-    if not taken or not (room.moved("output") or any(c.subject in odd for c in taken)):
+    all_odd = any(c.signature == "score_function" and not c.where and c.strength >= CORRUPTION_LEAST for c in clues)
+    if not taken or not (room.moved("output") or all_odd or any(c.subject in odd for c in taken)):
         return ""
     worse = _worse_at_once(room, KNOWN_P)
     return f"{worse} since {taken[0].subject.partition(':')[2]}, which scores otherwise" if worse else ""
