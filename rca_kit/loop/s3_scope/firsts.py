@@ -12,13 +12,11 @@ from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
-from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.s3_scope.narrow import WHOLE_VERSION
+from rca_kit.loop.s3_scope.of_version import WHOLE_VERSION, came_to_stay
 from rca_kit.loop.s4_suspects import Outcome
-from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources.collect import collect
 
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
@@ -74,7 +72,7 @@ def first_of_version(
     sure = leading.items[0].probability >= SURE_VERSION and rolling
     if "known" in clue.facts and not sure and (z is None or z < VERSION_Z):
         return found
-    at, coarse = grid.time(_came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
+    at, coarse = grid.time(came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
     switched = (
         clue.facts.get("share", 0.0) >= WHOLE_VERSION
         and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
@@ -96,17 +94,6 @@ def first_of_version(
         onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
         shape="staircase" if beside or alone else found.shape,
     )
-
-
-def _came_to_stay(picture: Picture, clue: Clue) -> int:
-    """Fine bucket since when a version answers requests and does not stop; somebody may have tried it before."""
-    where, first = clue.where or {}, clue.onset or 0
-    move = picture.moves.get(f"share:{where.get('column')}={where['values'][0]}")
-    if move is None:
-        return first
-    k, n = (move.series.coarse_sum(i) for i in (0, 1))
-    born = birth(k, n, max(first // picture.grid.coarse, 1))
-    return max(born.index * picture.grid.coarse, first) if born is not None else first
 
 
 def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 
-from rca_kit.aggregates.rows import as_number, as_text
+from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.scope import MixRate, Scope, Segment
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.arrived import brings_change
-from rca_kit.loop.s3_scope.conditions import in_own_type, where_expression
+from rca_kit.loop.s3_scope.conditions import in_own_type
+from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     MARK,
@@ -33,15 +32,11 @@ from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
-from rca_kit.sources.collect import collect
 from rca_kit.stats.mixrate import decompose
 
-WHOLE_VERSION, BESIDE_LEAST = 0.95, 1.5  # share at which a version is all traffic; z at which it does worse than its neighbours
+BESIDE_LEAST = 1.5  # z at which a version does worse than its neighbours
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
-OUTSIDE_MOST = 0.5  # part of a version's harm outside its worst segments from which all of its requests are hit, some harder
 CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
-SAME_SCORE = 0.1  # spreads by which the mean score of the requests that a fault spares may move, and log of their spread
-LOSSES = ("log_loss", "mae", "accuracy")  # metrics of what each request got wrong, where the main one tells of a part of them
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
 FLOWS = dict.fromkeys(("lost", "segment_lost"), "decrease") | dict.fromkeys(("duplicates", "surge", "segment_surge"), "increase")
@@ -89,7 +84,7 @@ def scope_of(
     if rolling is not None and rolling.where and best and best.subject.startswith(("model:", "routing")):
         odd = any(c.signature == "score_function" and c.where == rolling.where for c in best.clues)  # it alone scores otherwise
         if odd or rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
-            return _version_scope(prepared, picture, rolling.where["column"], rolling.where["values"][0], main, room.main)
+            return version_scope(prepared, picture, rolling, main, room.main)
         marked = []
     if (
         best is not None and not marked and rolling is None
@@ -140,6 +135,8 @@ def scope_of(
             if sharper.is_global and clue.where["op"] == "in" and clue.where["column"] in columns and (clue.share or 1.0) < WHOLE:
                 own_value = _named_segment(picture, clue.where["column"], [str(v) for v in clue.where["values"]])
                 return replace(main, is_global=False, segments=(own_value,), because="")  # the mark is itself a value to slice by
+            if sharper.is_global and (own := only_of_version(prepared, picture, outcomes, bad)) is not None:
+                return replace(main, is_global=False, segments=(own,), because="")
             if sharper.is_global:
                 sharper = among_features(picture, prepared.frame, bad, room.main, {*columns, *told}) or sharper
             return replace(sharper, singles=main.singles, metric=main.metric)
@@ -263,54 +260,6 @@ def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope
         after=best.facts.get("before", 0.0) + best.facts.get("change", 0.0),
     )
     return Scope(is_global=False, segments=(segment,), metric=main.metric, singles=main.singles)
-
-
-def _version_scope(
-    prepared: Prepared, picture: Picture, column: str, version: str, main: Scope, metric: str
-) -> Scope:
-    """Scope of a version that does worse: its own requests, or the segments of them that carry it."""
-    time, of_version = nw.col(picture.aggregates.plan.columns.time), as_text(column) == version
-    before, after = picture.windows
-    served = prepared.frame.filter((time >= after.start) & (time < after.end)).select(of_version.cast(nw.Int64).mean().alias("v"))
-    share = float(collect(served)["v"][0] or 0.0)
-    own = prepared.frame.filter(((time >= before.start) & (time < before.end)) | of_version)
-    schema, columns = dict(own.collect_schema()), dimensions(prepared.aggregates.plan)
-    bad = badness_of(picture, metric, schema)
-    inside = scope(picture, own, bad, metric, columns, whole=OUTSIDE_MOST)
-    for told in (metric, *LOSSES) if inside.is_global else ():  # a version may fail on a range or value of what it is fed
-        if told not in picture.series:
-            continue
-        named = among_features(picture, own, badness_of(picture, told, schema), metric, columns, few=True)
-        if named is not None and _others_score_alike(own, picture, named.segments[0].where):
-            inside = named
-            break
-    if share >= WHOLE_VERSION:
-        return replace(inside, metric=main.metric, singles=main.singles)
-    where = {column: in_own_type(version, schema[column])}
-    segments = tuple(replace(s, where={**s.where, **where}, aliases=()) for s in inside.segments)
-    whole = Segment(where=where, share_of_traffic=share, share_of_impact=1.0)
-    return replace(main, is_global=False, segments=segments or (whole,), because="")
-
-
-def _others_score_alike(frame: nw.LazyFrame[Any], picture: Picture, where: dict[str, Any]) -> bool:
-    """Whether requests outside a segment score as they did before: else all are hit, and the segment only feels it most."""
-    c = picture.aggregates.plan.columns
-    if c.score is None:
-        return True
-    schema, (before, after) = dict(frame.collect_schema()), picture.windows
-    time, x = nw.col(c.time), as_number(c.score, schema[c.score])
-    sides = [
-        collect(
-            frame.filter(~where_expression(where, schema) & (time >= w.start) & (time < w.end)).select(
-                x.mean().alias("mean"), x.std().alias("sd")
-            )
-        )
-        for w in (before, after)
-    ]
-    (m0, s0), (m1, s1) = ((d["mean"][0], d["sd"][0]) for d in sides)
-    if m0 is None or m1 is None or not s0 or not s1:
-        return True
-    return abs(m1 - m0) <= SAME_SCORE * s0 and abs(math.log(s1 / s0)) <= SAME_SCORE
 
 
 def _named_segment(picture: Picture, column: str, values: list[str]) -> Segment:
