@@ -152,9 +152,10 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
 
 def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchor, "calm_between", lambda m, *_: m.series.name != "stage:slowly")
-    def told(name: str, family: str, start: int, z: float, at: float = 0.0, quantile: float | None = None) -> Any:
+    def told(name: str, family: str, start: int, z: float, at: float = 0.0, quantile: float | None = None,
+             coarse_s: int = 3600) -> Any:
         s = SimpleNamespace(name=name, family=family, quantile=quantile, column=None, good="lower", log=False,
-                            grid=SimpleNamespace(n_coarse=100))
+                            grid=SimpleNamespace(n_coarse=100, coarse_s=coarse_s))
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
         return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
                                reach=lambda: (start, start + 1), z_at=lambda _: at)
@@ -170,7 +171,11 @@ def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic(monkey
     assert told_earlier(slow, {"a": slow, "b": faster}) is slow
     more, ios = told("volume", "volume", 30, 4), told("share:os=ios", "mix", 60, 20)
     assert told_earlier(more, {"a": more, "b": ios}) is ios
-    assert told_earlier(more, {"a": more, "b": told("share:os=ios", "mix", 60, 6)}) is more
+    some = told("share:os=ios", "mix", 60, 6)
+    assert told_earlier(more, {"a": more, "b": some}) is more
+    brief = told("volume", "volume", 30, 4, coarse_s=1200)  # two days tell little of what is usual at an hour
+    assert told_earlier(brief, {"a": brief, "b": some}) is some
+    assert told_earlier(brief, {"a": brief, "b": told("share:os=ios", "mix", 60, 2)}) is brief
 
 
 def weekend_log(rate: Any, seed: int, name: str = "kpi:toxic", family: str = "kpi") -> Move:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import numpy as np
 
-from rca_kit.aggregates.grid import TimeGrid
-from rca_kit.loop.reading.detect import OUTCOMES, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, season_for, worse
+from rca_kit.aggregates.grid import DAY_S, TimeGrid
+from rca_kit.loop.reading.detect import OUTCOMES, SEASON_KNOWN, SHAKY, SHARED_DROP, SHARP_Z, Move, observe, season_for, worse
 from rca_kit.stats.stepshapes import gradual_profile
 
 STANDING = {
@@ -32,7 +32,8 @@ LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day
 ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
 FAR_CLEARER, STILL_SEEN = 4.0, 0.6  # times a slow service's z from which a part of it dates it; part of its z that it has there
-SHARE_CLEARER = 2.0  # times the z of the volume from which the share of a value dates what came or went
+# times the z of the volume from which the share of a value dates what came or went; where hours were seen but twice
+SHARE_CLEARER, SHARE_ENOUGH = 2.0, 0.75
 # times the z of the anchor from which an outcome that rises since earlier dates it; z squared that it may lose by rising with it
 RISE_CLEARER, RISE_DROP = 2.0, 15.0
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
@@ -114,7 +115,9 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     elif family in ("input", "mix", "volume"):
         able = [m for m in apart if m.series.family in OUTCOMES and abs(m.fit.z) >= min(z, OUTDOES)]
         if family == "volume" and not able:  # more requests of one kind show in its share, whatever the hour
-            shares = [m for m in moved if m.series.family == "mix" and abs(m.fit.z) >= SHARE_CLEARER * z]
+            grid = anchor.series.grid
+            least = z * (SHARE_CLEARER if grid.n_coarse * grid.coarse_s >= SEASON_KNOWN * DAY_S else SHARE_ENOUGH)
+            shares = [m for m in moved if m.series.family == "mix" and abs(m.fit.z) >= least]
             return max(shares, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
     elif family == "quality":  # of several measures of the same mistakes the one that stands out most
         able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]

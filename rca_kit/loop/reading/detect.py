@@ -299,7 +299,8 @@ def _busy_as_ever(moves: dict[str, Move], grid: TimeGrid) -> dict[str, Move]:
     def busy(m: Move) -> bool:
         if m.scan.best is None or m.scan.log_p > math.log(ALPHA_ALERT):
             return False
-        times = m.series.family in ("service", "stage") and m.series.log and abs(m.scan.best.height) <= MOST_BUSY
+        in_logs = (m.series.family in ("service", "stage") and m.series.log) or m.series.name.startswith("log:")
+        times = in_logs and abs(m.scan.best.height) <= MOST_BUSY
         if not times and (m.series.family != "component" or volume.moved):
             return False
         value, error, _ = observe(m.series)

@@ -11,6 +11,7 @@ import numpy as np
 from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import missed_refresh
+from rca_kit.loop.s4_suspects.ailing import ailing
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
@@ -58,7 +59,6 @@ AMISS = 0.25  # standard deviations by which scores must be off in the requests 
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet; where nobody asked about it
 OVERDUE, LONG_OVERDUE = 2.0, 4.0
-MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
@@ -91,7 +91,8 @@ def decide(
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
-    if volume is not None and volume.moved and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
+    began = room.picture.onset is not None or ("volume" in room.picture.moves and room.picture.moves["volume"].moved)
+    if volume is not None and volume.moved and began and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
         shifted.append("volume")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     # one input that moved alone may be the cause of it; not where labels moved too, and no bias came of it
@@ -273,17 +274,8 @@ def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
 
 
 def got_worse(room: Room) -> list[str]:
-    """Outcomes that moved for the worse, strongest first.
-
-    A part of the service that takes much longer is one of them where the alert is about the service: in the first minutes the
-    whole may not show it yet.
-    """
-    picture, families = room.picture, OUTCOME_FAMILIES
-    worse = [n for n in room.moved(*families) if room.readings[n].worse]
-    if not worse and picture.alert in picture.series and picture.series[picture.alert].family == "service":
-        slow = [(n, room.readings[n]) for n in room.moved("stage")]
-        worse = [n for n, r in slow if r.before and r.after and r.after >= MUCH_SLOWER * r.before]
-    return worse
+    """Outcomes that moved for the worse, strongest first; parts of the service where the whole does not show it yet."""
+    return [n for n in room.moved(*OUTCOME_FAMILIES) if room.readings[n].worse] or ailing(room)
 
 
 def told_by(name: str, room: Room) -> str:

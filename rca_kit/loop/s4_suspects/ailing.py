@@ -1,0 +1,39 @@
+"""Parts of a service that are ill where the alert is about it, and the whole hardly shows it yet."""
+
+from __future__ import annotations
+
+import math
+
+from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.s4_suspects.checks.service import metric_kind
+from rca_kit.loop.s4_suspects.room import Room
+
+MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
+SLOWER = 1.2  # ... where all requests together take longer, and a component is in trouble
+FAILS, FAILS_Z = 3.0, 10.0  # times as many failures of a component as before, and their z, from which these alone tell
+
+
+def ailing(room: Room) -> list[str]:
+    """Names of stages or components that are ill, of the surest kind there is; none where the alert is about something else."""
+    picture = room.picture
+    if picture.alert not in picture.series or picture.series[picture.alert].family != "service":
+        return []
+    slow, parts = ([(n, room.readings[n]) for n in room.moved(family)] for family in ("stage", "component"))
+    much = [n for n, r in slow if _times(r) >= MUCH_SLOWER]
+    failing = [
+        n for n, r in parts
+        if r.worse and metric_kind(n.rpartition(":")[2]) == "timeout" and _times(r) >= FAILS
+        and abs(picture.moves[n].fit.z) >= FAILS_Z
+    ]
+    if much or failing:
+        return much or failing
+    whole = picture.moves.get("log:latency")  # which few requests move, in whatever percentile they are
+    if whole is None or not whole.moved or whole.fit.height <= 0 or not any(r.worse for _, r in parts):
+        return []
+    return [n for n, r in slow if _times(r) >= SLOWER]
+
+
+def _times(reading: MetricReading) -> float:
+    """Times of before that a reading is after; infinite where there was nothing before."""
+    before, after = reading.before or 0.0, reading.after or 0.0
+    return after / before if before > 0 else math.inf if after > 0 else 0.0
