@@ -12,6 +12,7 @@ import pytest
 import rca_kit
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.prepare import picture_of, prepare
+from rca_kit.loop.reading.repeats import Repeats
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s4_suspects.changes import Fit
 from rca_kit.loop.s4_suspects.clue import Clue
@@ -49,6 +50,26 @@ def test_requests_told_again_minutes_later_are_no_campaign(tmp_path: Path, same_
     assert found.suspects.items[0].category in ("data", "code")
     assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(minutes=30)
     assert any("in the log before" in e.says for e in found.suspects.items[0].evidence)
+
+
+def test_few_requests_that_are_told_again_tell_whose_they_are(tmp_path: Path) -> None:
+    """Too few to be seen in how many come; they are all of one country."""
+    frame = with_ids(20_000)
+    again = frame.filter(made.AFTER & (pl.col("country") == pl.col("country").min()) & (pl.col("u") < 0.25))
+    later = again.with_columns(pl.col("ts") + pl.duration(minutes=4))
+    found = rca_kit.investigate(case(tmp_path, pl.concat([frame, later]), "volume"))
+    assert found.verdict == "incident"
+    assert [s.where for s in found.scope.segments] == [{"country": frame["country"].min()}]
+
+
+@pytest.mark.parametrize(("again", "whose"), [
+    ({"de": (40, 400), "fr": (1, 600)}, ("country", ["de"])),
+    ({"de": (40, 700), "fr": (1, 300)}, None),  # most of the traffic has most of them in any case
+    ({"de": (20, 400), "fr": (21, 600)}, None),
+    ({"de": (20, 400), "fr": (0, 600)}, None)])
+def test_repeats_belong_to_the_values_that_have_all_of_them(again: dict[str, tuple[int, int]], whose: object) -> None:
+    table = pl.DataFrame({"value": list(again), "again": [k for k, _ in again.values()], "rows": [n for _, n in again.values()]})
+    assert Repeats(np.zeros(1), np.zeros(1), (("country", table),)).whose() == whose
 
 
 def test_more_requests_that_are_new_are_no_repeats(tmp_path: Path) -> None:

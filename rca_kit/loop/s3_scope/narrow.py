@@ -106,8 +106,16 @@ def scope_of(
         carried = flow_scope(picture, prepared.frame, columns, flow)
         if carried.segments:
             return replace(carried, singles=main.singles, metric=main.metric)
+        whose = room.repeats.whose() if room.repeats and best and any(c.signature == "duplicates" for c in best.clues) else None
+        if whose is not None:
+            return replace(main, is_global=False, segments=(_named_segment(picture, *whose),), because="")
     for clue in sorted(marked, key=lambda c: -c.strength):
         assert clue.where is not None
+        if clue.signature == "new_category" and clue.where["column"] not in columns:  # of a feature: who sends it?
+            bad = badness_where(clue.where, schema)
+            senders = scope(picture, prepared.frame, bad, room.main, [q for q in columns if q != clue.where["column"]])
+            if not senders.is_global and all((x.after or 0.0) >= MARKED_LEAST for x in senders.segments):
+                return replace(senders, singles=main.singles, metric=main.metric)
         if clue.signature in ("segment_lost", "segment_surge", "new_category"):
             same = [c for c in marked if c.signature == clue.signature and c.where and c.where["column"] == clue.where["column"]]
             return replace(

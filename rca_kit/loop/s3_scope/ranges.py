@@ -26,8 +26,8 @@ from rca_kit.stats.segments.evidence import sum_columns
 from rca_kit.stats.segments.found import Found
 
 # A feature's values grade nearly every outcome (a score is made of them), so a range counts only where it holds practically the
-# whole change, or all of it but what chance moves outside, and is not most of the traffic.
-IMPACT_LEAST, TRAFFIC_MOST = 0.9, 0.6
+# whole change, or all of it but what chance moves outside, and is not most of the traffic; a wide one, if the rest stood still.
+IMPACT_LEAST, TRAFFIC_MOST, WIDE_MOST = 0.9, 0.6, 0.75
 DRIFT_MOST = 0.25  # change per row outside, as part of that inside
 STILL = math.log(0.05)  # log chance from which the rest stood still
 SURE_Q = 1e-4
@@ -67,7 +67,9 @@ def among_features(
         if found is None or len(found[1]) != 1 or (found[1][0].q_value or 0.0) > SURE_Q:
             continue
         gain, (s,) = found
-        if (s.share_of_traffic or 1.0) <= TRAFFIC_MOST and _alone(table, measure, s, few) and (best is None or gain > best[0]):
+        most = WIDE_MOST if _still(table, measure, s) else TRAFFIC_MOST
+        narrow = (s.share_of_traffic or 1.0) <= most
+        if narrow and _alone(table, measure, s, few) and (best is None or gain > best[0]):
             best = gain, s
     return Scope(is_global=False, segments=(best[1],), metric=public(metric)) if best else None
 
@@ -117,6 +119,11 @@ def _alone(table: Leaves, measure: Counts | Means, segment: Segment, few: bool) 
     whole = (segment.share_of_impact or 0.0) >= IMPACT_LEAST
     if whole != few:
         return whole
+    return _still(table, measure, segment)
+
+
+def _still(table: Leaves, measure: Counts | Means, segment: Segment) -> bool:
+    """Whether the rows outside a range did not move."""
     rest = rest_of(table, measure, [segment])
     return abs(rest.drift) <= DRIFT_MOST and rest.log_p >= STILL
 
