@@ -31,6 +31,8 @@ WINSOR = 3.0  # robust sigmas from the running median beyond which a lone bucket
 BURSTS_LEAST, FAR_OUT, BURSTS_P = 4, 2.0, 1e-3
 BURSTS_TELL = 2.0  # times a step's log p that a single one of them must have to be what began
 WINSOR_WINDOW = 5  # a change that lasts three buckets or more passes a running median of five unharmed
+# buckets, and nats, within which a step at the end of what passed tells as much: that something came, or that something went
+SAME_EDGE, AS_WELL = 2, 3.0
 RAMP_GAIN = 6.0  # log-likelihood by which a ramp must beat the best step to be called one (a ramp has one more degree of freedom)
 
 
@@ -176,6 +178,8 @@ def _scanned(
     log_p = {k: min(_log_tail(f.z, freedom) + math.log(looks[k] * span), 0.0) for k, f in fits.items()}
     kind = min(fits, key=lambda k: (round(log_p[k], 9), k != "step")) if fits else "step"
     if kind == "ramp" and "step" in fits and fits["ramp"].z ** 2 - fits["step"].z ** 2 < 2 * RAMP_GAIN:
+        kind = "step"
+    if kind == "box" and abs(fits["step"].start - fits["box"].end) <= SAME_EDGE and log_p["step"] - log_p["box"] <= AS_WELL:
         kind = "step"
     diagonal = np.maximum(np.diag(system.gram), 1e-12)
     profile = np.where((starts >= first) & (starts <= last), (system.power / phi) ** 2 / diagonal, 0.0)

@@ -17,6 +17,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.of_version import WHOLE_VERSION, came_to_stay
 from rca_kit.loop.s4_suspects import Outcome
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources.collect import collect
 
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
@@ -55,7 +56,7 @@ def first_of_version(
 
     So does a switch to a version that takes all requests inside the onset interval, where no other serves beside it.
     """
-    if not leading.items or found.onset is None or not leading.items[0].subject.startswith(("model:", "routing")):
+    if not leading.items or not leading.items[0].subject.startswith(("model:", "routing")):
         return found
     name = leading.items[0].subject
     clues = [c for o in outcomes for c in o.clues]
@@ -64,15 +65,18 @@ def first_of_version(
         clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.where is None or found.onset_interval is None:
+    if clue is None or clue.onset is None or clue.where is None:
         return found
-    z = clue.facts.get("side_by_side_z")
     grid = picture.grid
+    at, coarse = grid.time(came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
+    if found.onset is None or found.onset_interval is None:  # too few of all requests for the whole to show when
+        sure = leading.verdict == "incident" and leading.items[0].probability >= SURE_VERSION
+        return _since_first(prepared, picture, clue, at, found, "step") if sure else found
+    z = clue.facts.get("side_by_side_z")
     rolling = clue.facts.get("alone_since", 0.0) >= grid.index(found.onset) - grid.coarse  # other versions served until then
     sure = leading.items[0].probability >= SURE_VERSION and rolling
     if "known" in clue.facts and not sure and (z is None or z < VERSION_Z):
         return found
-    at, coarse = grid.time(came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
     switched = (
         clue.facts.get("share", 0.0) >= WHOLE_VERSION
         and found.onset_interval[0] - coarse <= at <= found.onset_interval[1] + coarse
@@ -84,16 +88,20 @@ def first_of_version(
     risen = leading.items[0].probability >= SURE_VERSION and found.shape == "ramp" and timedelta(0) < at - found.onset <= RISEN
     if not (beside or switched or alone or risen):
         return found
-    first = _first_request(prepared, clue.where, at)
-    start = picture.grid.time(picture.grid.index(first)) if first is not None else at
+    return _since_first(prepared, picture, clue, at, found, "staircase" if beside or alone else found.shape)
+
+
+def _since_first(
+    prepared: Prepared, picture: Picture, clue: Clue, at: datetime, found: Symptom, shape: str | None
+) -> Symptom:
+    """The symptom, dated by the first request that a version answered, from its first bucket on."""
+    assert clue.where is not None
+    first, grid = _first_request(prepared, clue.where, at), picture.grid
+    start = grid.time(grid.index(first)) if first is not None else at
     if start == found.onset:
         return found
-    return replace(
-        found,
-        onset=start,
-        onset_interval=(start, min(start + coarse, picture.grid.time(picture.grid.n))),
-        shape="staircase" if beside or alone else found.shape,
-    )
+    end = min(start + timedelta(seconds=grid.coarse_s), grid.time(grid.n))
+    return replace(found, onset=start, onset_interval=(start, end), shape=shape)
 
 
 def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symptom:

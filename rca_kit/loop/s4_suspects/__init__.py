@@ -17,7 +17,7 @@ from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
 from rca_kit.loop.s4_suspects.checks.downstream import hosted_model, unexplained
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.harmless import idle
+from rca_kit.loop.s4_suspects.harmless import idle, truth_stayed
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.judged import Judged, judge, said
 from rca_kit.loop.s4_suspects.ledger import accused, evidence, probabilities
@@ -71,7 +71,8 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     calm = grid.index(interval[0]) - grid.coarse
     named = {c.subject for c in clues if c.subject.startswith("feature:")} if got_worse(room) else set()
     unheeded = frozenset(s for s in named if idle(room, s.partition(":")[2]))
-    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded, guests)
+    stayed = truth_stayed(room)
+    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded, stayed, guests)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

@@ -8,15 +8,18 @@ from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.room import Room
 
+ABOUT, NAMES = ("service", "stage", "component"), ("latency", "error_rate")  # what alerts about the service are about
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
-SLOWER = 1.2  # ... where all requests together take longer, and a component is in trouble
+SLOWER = 1.2  # ... where all requests together take longer
+LITTLE, LONGER = math.log(1.02), math.log(1.1)  # by which these must, with a component in trouble and without
 FAILS, FAILS_Z = 3.0, 10.0  # times as many failures of a component as before, and their z, from which these alone tell
 
 
 def ailing(room: Room) -> list[str]:
     """Names of stages or components that are ill, of the surest kind there is; none where the alert is about something else."""
     picture = room.picture
-    if picture.alert not in picture.series or picture.series[picture.alert].family != "service":
+    asked = picture.series[picture.alert].family if picture.alert in picture.series else ""
+    if asked not in ABOUT and not picture.alert.startswith(NAMES):
         return []
     slow, parts = ([(n, room.readings[n]) for n in room.moved(family)] for family in ("stage", "component"))
     much = [n for n, r in slow if _times(r) >= MUCH_SLOWER]
@@ -28,7 +31,7 @@ def ailing(room: Room) -> list[str]:
     if much or failing:
         return much or failing
     whole = picture.moves.get("log:latency")  # which few requests move, in whatever percentile they are
-    if whole is None or not whole.moved or whole.fit.height <= 0 or not any(r.worse for _, r in parts):
+    if whole is None or not whole.moved or whole.fit.height < (LITTLE if any(r.worse for _, r in parts) else LONGER):
         return []
     return [n for n, r in slow if _times(r) >= SLOWER]
 

@@ -27,6 +27,7 @@ OF_VALUES = ("range", "default", "frozen", "unit", "clipped", "coarse", "permute
 ELSEWHERE = 0.25  # stability index from which most of the values lie elsewhere
 FITS_Z = 3.0  # standard errors by which the bias may have changed otherwise than the scores
 STAYED_BEHIND = 20.0  # times likelier that the truth stayed than that it went with the scores: by chance once in 140 drifts
+STAYED_SURELY = 1e4  # ... from which no world changed, and nobody else came
 
 
 def recalibrated(room: Room, clue: Clue) -> bool:
@@ -160,6 +161,12 @@ def alone_or_along(room: Room) -> float | None:
         return None
     error = (bias.interval[1] - bias.interval[0]) / (2 * Z95)
     return float((bias.change**2 - (bias.change - score.change) ** 2) / (2 * error**2)) if error > 0 else None
+
+
+def truth_stayed(room: Room) -> bool:
+    """Whether only the scores moved, and labels are surely what they were."""
+    told = alone_or_along(room)
+    return told is not None and told >= math.log(STAYED_SURELY) and alone_fits(room)
 
 
 def alone_fits(room: Room) -> bool:

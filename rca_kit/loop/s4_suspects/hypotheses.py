@@ -61,6 +61,7 @@ class Scene:
     corrupt: frozenset[str] = frozenset()  # labels or rows, where these alone were lost and no outcome got worse
     calm: int = 0  # fine bucket until which nothing was wrong yet, less a coarse one
     unheeded: frozenset[str] = frozenset()  # inputs that no score depended on, where an outcome got worse
+    stayed: bool = False  # the scores moved, and the truth surely did not go along
     guests: frozenset[str] = frozenset()  # subjects about who came, where values were spoilt and no outcome got worse
 
     @property
@@ -148,6 +149,8 @@ def hypotheses(
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
                 x["estranged:external"] = estranged
+            if category == "external" and scene.stayed and lead.signature in DRIFTS:
+                x["stayed:external"] = 1.0
             if category == "upstream" and foreign(subject, scene.components, outside):
                 x["owner:outside"] = 1.0
             if subject in broken and len(broken) > 1 and lead.signature != "swapped":  # of which there are always two

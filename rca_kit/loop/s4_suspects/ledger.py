@@ -184,6 +184,7 @@ def evidence(h: Hypothesis, perhaps: Hypothesis | None = None) -> tuple[Evidence
         ("bystander", "no outcome got worse, and it loses neither labels nor rows"),
         ("carried_elsewhere", "the whole change lies in requests that a part of the service answered slowly or not at all"),
         ("unheeded", "no score depended on it before"),
+        ("stayed:external", "only the scores moved; had who comes changed, labels would have gone along"),
         ("estranged:external", "labels follow the features no more, as they would had the world moved"),
         ("served_well", "it served alone before the symptom, and nothing was wrong"),
         ("version:logged", "new versions are in the log whether they do harm or not"),

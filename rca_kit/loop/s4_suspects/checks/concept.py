@@ -10,6 +10,7 @@ from scipy.special import chdtrc
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.model import CLASSES_ASKED, INPUT_MOVED, inputs_moved
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
+from rca_kit.loop.s4_suspects.harmless import truth_stayed
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 
@@ -43,6 +44,8 @@ def concept(room: Room) -> Outcome:
     facts = {"ratio": gap.ratio, "shift": gap.shift, "z": gap.z}
     if gap.strength < 0.3:
         return Outcome("concept", title, "external", "seconds", clear=f"labels follow the features as before ({text})")
+    if truth_stayed(room):
+        return Outcome("concept", title, "external", "seconds", clear=f"only the scores moved, labels are as they were ({text})")
     less = followed_less(room)
     if less is not None:  # the world changes its mind about something; who has somebody else's label, about everything
         says = f"labels follow all features {less:.0%} as much as before, and are as many: they belong to others, or are noise"
