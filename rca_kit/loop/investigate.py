@@ -24,7 +24,7 @@ from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import dated_again
-from rca_kit.loop.relaid import amiss, laid, overlooked, same_turn, since_spoilt, since_version
+from rca_kit.loop.relaid import amiss, laid, led_astray, overlooked, same_turn, since_spoilt, since_version
 from rca_kit.loop.s1_signal import signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
@@ -181,6 +181,9 @@ def work(
         if hidden is not None:
             return work(prepared, hidden, say, 0)
     if verdict.verdict == "incident" and not fixed and not named and doubts:
+        astray = led_astray(picture, room)
+        if astray:
+            return work(prepared, without(picture, astray), say, doubts - 1)
         spoilt = since_spoilt(prepared, picture, room, outcomes)
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)

@@ -20,6 +20,7 @@ from rca_kit.loop.s4_suspects import Outcome, Room
 from rca_kit.loop.s4_suspects.checks.model import scoring
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.first_week import WEEKEND_EDGE
+from rca_kit.loop.s4_suspects.harmless import idle
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
@@ -40,6 +41,15 @@ def at_version(picture: Picture) -> Picture | None:
     ]
     latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
     return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def led_astray(picture: Picture, room: Room) -> tuple[str, ...]:
+    """Inputs that moved beside the symptom, and date it, though no score depended on them: it began for another reason."""
+    lead = picture.onset.lead if picture.onset is not None else ""
+    beside = [m.series for m in picture.group if m is not picture.anchor and m.series.family in ("input", "nulls")]
+    if lead not in {s.name for s in beside} or not got_worse(room):
+        return ()
+    return tuple(s.name for s in beside if s.column is not None and idle(room, s.column))
 
 
 def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...]) -> Picture | None:

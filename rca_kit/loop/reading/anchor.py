@@ -31,6 +31,7 @@ MOST_EVIDENCE = 60.0  # nats; beyond this, more requests rather than a clearer s
 LATENESS, LATE_HOURS = 6.0, 12.0  # nats per factor e of delay beyond half a day between a change and its alert
 ODD_Z, STILL_CALM = 3.0, 0.5  # standard errors, and part of its later change, up to which an outcome was not worse yet
 EDGE = 0.2  # part of the log in which little is known of what is usual: nothing there outdoes the alerted metric
+SLOW_BEFORE_S = 6 * 3600  # seconds for which a service may be slow before requests fail
 FAR_CLEARER, STILL_SEEN = 4.0, 0.6  # times a slow service's z from which a part of it dates it; part of its z that it has there
 # times the z of the volume from which the share of a value dates what came or went; where hours were seen but twice
 SHARE_CLEARER, SHARE_ENOUGH = 2.0, 0.75
@@ -112,6 +113,11 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         parts = [m for m in parts if m.fit.start <= start or calm_between(m, start, m.fit.start)]
         if parts:
             return max(parts, key=lambda m: (abs(m.fit.z), m.series.name))
+    elif anchor.series.name == "error_rate":  # few requests fail of those that take longer
+        slow = [m for m in moved if m.series.family == "service" and m.series.quantile is not None and m.fit.height > 0]
+        slow = [m for m in slow if abs(m.fit.z) >= FAR_CLEARER * z and m.fit.start <= anchor.reach()[1]]
+        slow = [m for m in slow if start - m.reach()[0] <= SLOW_BEFORE_S // anchor.series.grid.coarse_s]
+        return max(slow, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
     elif family in ("input", "mix", "volume"):
         able = [m for m in apart if m.series.family in OUTCOMES and abs(m.fit.z) >= min(z, OUTDOES)]
         if family == "volume" and not able:  # more requests of one kind show in its share, whatever the hour
