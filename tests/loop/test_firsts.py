@@ -23,9 +23,9 @@ HOUR = timedelta(hours=1)
 class Found:
     """What of a symptom is asked here."""
 
-    onset: datetime
-    onset_interval: tuple[datetime, datetime]
-    shape: str
+    onset: datetime | None
+    onset_interval: tuple[datetime, datetime] | None
+    shape: str | None
 
 
 @pytest.mark.parametrize(("seems", "shape", "probability", "moved"), [
@@ -51,3 +51,19 @@ def test_a_version_that_is_surely_at_fault_dates_it_by_its_first_request(
     assert isinstance(first, datetime)
     assert (abs(told.onset - first) <= timedelta(seconds=grid.width_s)) is moved  # type: ignore[operator]
     assert moved or told is found
+
+
+@pytest.mark.parametrize(("probability", "verdict", "dated"), [
+    (0.9, "incident", True), (0.5, "incident", False), (0.9, "benign_shift", False)])
+def test_a_version_dates_what_the_whole_does_not_show_when(probability: float, verdict: str, dated: bool) -> None:
+    grid, at = made.seen_grid(), made.ONSET
+    frame = made.log().with_columns(pl.when(pl.col("ts") >= at).then(pl.lit("v2")).otherwise(pl.lit("v1")).alias("version"))
+    prepared: Any = SimpleNamespace(frame=to_lazy(frame), columns=SimpleNamespace(time="ts"))
+    where = {"column": "version", "op": "in", "values": ["v2"]}
+    new = Clue("version", "model:v2", "version", "v2", 0.9, grid.index(at), where=where, facts={"share": 0.1})
+    leading: Any = SimpleNamespace(items=(SimpleNamespace(subject="model:v2", probability=probability),), verdict=verdict)
+    found: Any = Found(None, None, None)
+    picture: Any = SimpleNamespace(grid=grid, moves={})
+    told = first_of_version(prepared, picture, (Outcome("version", "t", "model", "free", (new,)),), found, leading)
+    assert (told is not found) is dated
+    assert not dated or (told.onset is not None and abs(told.onset - at) <= timedelta(minutes=30))

@@ -301,3 +301,13 @@ def test_an_error_that_names_a_supplier_is_none_of_our_own_parts(error: str, com
     fit = fits((entry,), (MONDAY, MONDAY), 10_000.0, ())[0]
     found = hypotheses([failed], [fit], Scene("service", 30, (), components=("review-queue",)))
     assert any(h.change_id == "c1" for h in found) is accused
+
+
+def test_who_comes_is_not_blamed_for_a_feature_where_labels_stayed() -> None:
+    clues = [Clue("drift", "feature:hue", "drift", "hue drifted", 0.6)]
+    chances = []
+    for stayed in (False, True):
+        accused = charges(hypotheses(clues, [], Scene("quality", 10, (), stayed=stayed)))
+        chances.append(sum(c.probability for c in accused if c.best is not None and c.best.category == "external"))
+    assert chances[0] > 0.2
+    assert chances[1] < chances[0] / 4

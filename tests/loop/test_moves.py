@@ -327,3 +327,23 @@ def test_a_calibration_error_is_dated_by_the_bias_that_makes_it() -> None:
     assert told_earlier(moves["calibration_error"], moves) is moves["bias"]
     faint = {**moves, "bias": replace(moves["bias"], moved=False)}
     assert told_earlier(moves["calibration_error"], faint) is moves["calibration_error"]
+
+
+def test_requests_that_take_far_longer_date_those_that_fail_and_no_others() -> None:
+    def told(name: str, start: int, z: float, reach: tuple[int, int], quantile: float | None = None, height: float = 1.0) -> Any:
+        s = SimpleNamespace(name=name, family="service", quantile=quantile, column=None, good="lower", log=False,
+                            grid=SimpleNamespace(n_coarse=300, coarse_s=600))
+        fit = SimpleNamespace(start=start, end=300, height=height, z=z)
+        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
+                               reach=lambda: reach, z_at=lambda _: 0.0)
+
+    failing = told("error_rate", 200, 7, (194, 200))
+    slow = told("latency_p50", 190, 38, (189, 191), 0.5)
+    assert told_earlier(failing, {"a": failing, "b": slow}) is slow
+    for other in (
+        told("latency_p50", 190, 20, (189, 191), 0.5),  # not so much clearer
+        told("latency_p50", 230, 38, (229, 231), 0.5),  # later
+        told("latency_p50", 90, 38, (89, 91), 0.5),  # hours before
+        told("latency_p50", 190, 38, (189, 191), 0.5, height=-1.0),
+    ):
+        assert told_earlier(failing, {"a": failing, "b": other}) is failing

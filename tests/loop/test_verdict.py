@@ -14,7 +14,16 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.checks.concept import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, borne_out, cut_along, idle, in_name_only, recalibrated, unheeded
+from rca_kit.loop.s4_suspects.harmless import (
+    STAYED_BEHIND,
+    borne_out,
+    cut_along,
+    idle,
+    in_name_only,
+    recalibrated,
+    truth_stayed,
+    unheeded,
+)
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
@@ -302,3 +311,12 @@ def test_outcomes_worse_since_a_version_that_scores_otherwise_took_over(
     verdict = decide(room, (Outcome("version", "t", "model", "free", (new, rows)),))
     assert verdict.verdict == expected
     assert expected != "incident" or "since v8" in verdict.because
+
+
+@pytest.mark.parametrize(("score", "bias", "surely"), [(-0.10, -0.10, True), (-0.05, -0.04, False), (-0.10, 0.0, False)])
+def test_labels_that_surely_stayed_tell_that_nobody_else_came_and_no_world_changed(
+    score: float, bias: float, surely: bool
+) -> None:
+    read = (reading("score_mean", score, True), reading("bias", bias, True))
+    room: Any = SimpleNamespace(readings={r.metric: r for r in read})
+    assert truth_stayed(room) is surely

@@ -254,3 +254,16 @@ def test_lone_outliers_are_pulled_in_wherever_they_lie() -> None:
         ok = np.isfinite(y)
         kept += in_bursts(y, np.ones(240), ok, 20, 236)
     assert kept <= 3
+
+
+def test_a_step_at_the_end_of_what_passed_is_a_step_where_it_tells_as_much() -> None:
+    """Little came before what passed: that the level rose at its end is as likely as that it had fallen at its start."""
+    rng = np.random.default_rng(21)
+    y = rng.normal(size=288) * 0.5
+    y[22:219] -= 0.8
+    shortly = step_scan(y, np.full(288, 0.5), first=20)
+    assert shortly.kind == "step"
+    assert shortly.best is not None and abs(shortly.best.start - 219) <= 1
+    y[:100] = rng.normal(size=100) * 0.5  # a third of the log at the level of afterwards: it passed
+    passed = step_scan(y, np.full(288, 0.5), first=20)
+    assert passed.kind == "box"
