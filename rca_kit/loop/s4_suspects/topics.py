@@ -36,6 +36,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:same|identical|equal) (?:values?|outputs?|results?|weights|answers|behaviou?r)", r"no-?op", r"report-only",
         r"answers (?:are |were )?dropped", r"flag (?:that |which )?is off", r"off by default", r"not promoted",
         r"small (?:audience|group)", r"neighbou?ring country", r"open for registration", r"analy[sz]ed and closed",
+        r"no action (?:needed|required)", r"never (?:been )?reached", r"pools? (?:was|were) never full",
+        r"no live (?:traffic|answers|requests)", r"receives? no (?:live )?\w+", r"clients? ignores?", r"not (?:yet )?activated",
+        r"(?:api|terms|prices?) unchanged", r"documented, unchanged", r"not used (?:for|in) (?:the )?(?:scoring|scores?|serving)",
+        r"other team",
         r"no treatment", r"none implemented", r"(?:for )?employees only", r"we have no \w+ there",
     ),
     "people": (
@@ -64,6 +68,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"fonts?", r"(?:button|ad|mail|banner|subject) copy", r"empty[-_ ]state", r"survey[-_ ]pop-?up", r"icons?", r"logo",
         r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
+        r"accessibility", r"(?:messages|texts?) (?:reworded|revised|renewed)", r"help texts?",
         r"dark[-_ ](?:mode|theme)", r"storybook", r"portal ui", r"back-?office", r"illustrations?",
         r"(?:help|about|maintenance|internal|admin) page", r"help articles?", r"subject line",
     ),
@@ -74,7 +79,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:structured|json) logging", r"metrics? (?:port|exported)", r"health(?:z| endpoint| check)", r"grafana",
         r"log sampling", r"audit retention",
         r"metrics? (?:prefix|names?|exporters?)", r"build id", r"monitoring agents?",
-        r"row counts", r"lineage",
+        r"row counts", r"lineage", r"internal metrics", r"trace ids?",
+        r"thresholds? of (?:two|three|some|the) alerts?", r"e-?mail list",
     ),
     "tests": (
         r"unit tests?(?! coverage)", r"(?:more|raised?|better) test coverage", r"refactor tests", r"sbom", r"flaky",
@@ -83,7 +89,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"of (?:the )?sandbox", r"ci (?:runners?|images?|cache)", r"\w+ runners", r"headers? for tracing",
         r"on (?:the|a) (?:copy|spare|follower|stand-?by)", r"of the (?:copy|spare|stand-?by)", r"spare (?:node|host)",
         r"(?:exercise|drill) (?:on|of|in) \w+", r"in (?:our|the|their) sandbox",
-        r"pentest", r"(?:to|in) staging", r"shadow arm", r"(?:test\w*|run) (?:\w+ )?passed",
+        r"dead code", r"pentest", r"(?:to|in) staging", r"shadow arm", r"(?:test\w*|run) (?:\w+ )?passed",
         r"a/a (?:check|tests?|started|sanity check)", r"shadow run",
     ),
     "inside": (  # for those who work there, not for requests
@@ -94,6 +100,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"unused (?:tables?|keys?|fields?)", r"stale flags",
         r"(?:to|into) (?:the )?archive", r"owner fields?",
         r"not served", r"staff only",
+        r"internal client", r"admin screen", r"internal test (?:accounts?|users?)", r"backups? moved", r"statistics recomputed",
+        r"wi-?fi", r"ledger (?:exports?|reports?)",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly|monthly) (?:backup|report|export)", r"backup window",
         r"(?:nightly|weekly|monthly) vacuum(?:ing)?", r"(?:parquet|old \w+) compaction", r"compaction of old \w+",
         r"retention of raw \w+", r"\w*archived",
@@ -106,7 +114,7 @@ _STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|
 # components that answer no request
 _BESIDE = re.compile(
     r"(?<![a-z])(?:staging|sandbox|ci(?:-(?:runners?|cd|images?|agents?))?(?![-a-z])|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|"
-    r"(?:data|offline)-lab|admin-ui|mailer|report-db|finance-(?:export|reports?))(?![a-z])"
+    r"(?:data|offline)-lab|admin-ui|mailer|report-db|finance-(?:export|reports?|mart)|bi-\w+|office-\w+)(?![a-z])"
 )
 
 
