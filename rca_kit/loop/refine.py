@@ -130,6 +130,8 @@ def by_rows(
         told = (clue.harm or 0.0) >= ALL_HARM or clue.subject == f"feature:{anchor.series.column}"
         found_again = by_birth(first, anchor, found_again, told) or found_again
     was = picture.onset
+    if was is not None and was.gradual and not found_again.gradual and found_again.low > was.high:
+        return None  # a step where it came on slowly lies in the middle of its rise
     if was is None or found_again.low > was.low or was.high > found_again.high:
         return found_again
     blurred = found_again.high - found_again.low > BLURRED * (was.high - was.low + 1)
