@@ -50,6 +50,7 @@ FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
 BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 OVERDUE_P = 5e-3  # chance of outcomes worse since data are older than ever
+MISSES = 1.5  # times by which scores of the same features must differ more than before where no version is named for it
 ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
@@ -225,7 +226,7 @@ def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
     The version tells when: each outcome is looked at once, and less has to be seen than where it may have begun at any time.
     """
     taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
-    all_odd = any(c.signature == "score_function" and not c.where and c.strength >= CORRUPTION_LEAST for c in clues)
+    all_odd = any(c.signature == "score_function" and not c.where and c.facts.get("ratio", 0.0) >= MISSES for c in clues)
     if not taken or not (room.moved("output") or all_odd or any(c.subject in odd for c in taken)):
         return ""
     worse = _worse_at_once(room, KNOWN_P)
