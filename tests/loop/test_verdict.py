@@ -307,7 +307,8 @@ def test_outcomes_worse_since_a_version_that_scores_otherwise_took_over(
     room.picture.matters = lambda *_: True
     room.moved = lambda *f: ["score_mean"] if "output" in f and scored and "mix" not in f else []
     new = Clue("version", "model:v8", "version", "version v8", 0.9, facts={"share": share})
-    rows = Clue("score_function", "model:", "score_function", "other scores", 0.9, facts={"ratio": 1.1 if scored is False else 2.0})
+    facts = {"ratio": 1.1 if scored is False else 2.0}
+    rows = Clue("score_function", "model:", "score_function", "other scores", 0.9, facts=facts)
     verdict = decide(room, (Outcome("version", "t", "model", "free", (new, rows)),))
     assert verdict.verdict == expected
     assert expected != "incident" or "since v8" in verdict.because
