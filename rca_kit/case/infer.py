@@ -90,7 +90,9 @@ def infer_roles(
 
     stages: tuple[str, ...] = given.stages or ()
     if "latency_ms" not in single or given.stages is None:
-        total, found, reason = latency_and_stages(free(), evidence, single.get("latency_ms"))
+        kind, _, asked = (incident.signal.metric or "").partition(":")  # of what drifts by its PSI the model is fed
+        timed = [n for n in free() if kind != "psi" or n != asked]
+        total, found, reason = latency_and_stages(timed, evidence, single.get("latency_ms"))
         if "latency_ms" not in single and total:
             single["latency_ms"], why["latency_ms"] = total, reason
         if given.stages is None and "stages" not in given.declined and found:

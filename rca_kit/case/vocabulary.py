@@ -115,7 +115,8 @@ WHOLE_REQUEST = words("total totale totaal totalt gesamt toplam celkem celkova c
 """Words of a duration, and those which say that it is the one of the whole request."""
 DURATION_HINTS = DURATIONS | words("time took seconds secs us")
 NOT_SERVING = words("dwell session age watch watched page gap since interval eta trip travel delivery wait drive ride listen "
-                    "play predicted actual playback view viewing airtime video clip song pay payment contract loan term lead")
+                    "play predicted actual playback view viewing airtime video clip song pay payment contract loan term lead "
+                    "typing scroll hover keystroke idle")
 """Durations that belong to the world, not to answering the request."""
 
 PREDICTED = (

@@ -30,7 +30,7 @@ from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import Drifted, drifted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
-from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_value, first_of_version, when_changed
+from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_newcomers, first_of_value, first_of_version, when_changed
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.narrow import scope_of
@@ -219,6 +219,9 @@ def work(
     earlier = first_of_version(prepared, picture, outcomes, found_symptom, found_suspects)
     if earlier is not found_symptom:
         found_symptom, found_suspects = earlier, suspects(room, outcomes, found_scope, earlier, verdict, said)
+    newly = first_of_newcomers(prepared, picture, found_symptom, found_scope, found_suspects)
+    if newly is not found_symptom and verdict.verdict == "incident" and not fixed:
+        found_symptom, found_suspects = newly, suspects(room, outcomes, found_scope, newly, verdict, said)
     if not fixed:
         found_symptom = when_changed(found_symptom, found_suspects, changes)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)

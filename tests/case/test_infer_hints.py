@@ -259,3 +259,14 @@ def test_durations_named_after_the_whole_are_its_stages(tmp_path):
                            "rt_offer": (d.rng.random(N) < 0.2).astype(int)})
     assert oc.roles.latency_ms == "rt"
     assert oc.roles.stages == ("rt_c", "rt_n")
+
+
+def test_a_duration_whose_drift_somebody_was_alerted_of_is_an_input(tmp_path):
+    d = Draw(42)
+    model, queue = d.rng.gamma(4, 6.0, N), d.rng.gamma(2, 3.0, N)
+    table = {"ts": times(), "score": d.p, "label": d.y, "model_ms": model, "queue_ms": queue, "pause_ms": d.rng.gamma(2, 4.0, N),
+             "total_ms": model + queue + 40.0, "typing_ms": d.rng.gamma(2, 6.0, N)}
+    oc = opened(tmp_path, table, "signal: {metric: 'psi:pause_ms'}\n")
+    assert oc.roles.latency_ms == "total_ms"
+    assert {"pause_ms", "typing_ms"} <= set(oc.roles.features)  # what a person does is no part of the answer either
+    assert not {"pause_ms", "typing_ms"} & set(oc.roles.stages)

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
-from rca_kit.loop.s3_scope.firsts import first_of_version
+from rca_kit.loop.reading.series import Series
+from rca_kit.loop.s3_scope.firsts import first_of_newcomers, first_of_version
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.sources import to_lazy
+from rca_kit.stats import metrics
 
 from . import made
 
@@ -65,5 +68,27 @@ def test_a_version_dates_what_the_whole_does_not_show_when(probability: float, v
     found: Any = Found(None, None, None)
     picture: Any = SimpleNamespace(grid=grid, moves={})
     told = first_of_version(prepared, picture, (Outcome("version", "t", "model", "free", (new,)),), found, leading)
+    assert (told is not found) is dated
+    assert not dated or (told.onset is not None and abs(told.onset - at) <= timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(("late", "probability", "subject", "dated"), [
+    (3.0, 0.9, "population", True), (30.0, 0.9, "population", False), (3.0, 0.5, "population", False),
+    (3.0, 0.9, "model:v2", False)])
+def test_who_was_not_there_before_dates_what_is_about_him(late: float, probability: float, subject: str, dated: bool) -> None:
+    grid, at = made.seen_grid(), made.ONSET
+    coarse = grid.index(at) // grid.coarse
+    frame = made.log().with_columns(pl.when((pl.col("ts") >= at) & (pl.col("u") < 0.2)).then(pl.lit("XK"))
+                                    .otherwise(pl.col("country")).alias("country"))
+    k = np.where(np.arange(grid.n_coarse) >= coarse, 10.0, 0.0)
+    share = Series("share:country=XK", "mix", None, grid, True, (k, np.full(grid.n_coarse, 50.0)), metrics.rate, column="country")
+    move: Any = SimpleNamespace(series=share, moved=True, fit=SimpleNamespace(start=coarse, height=0.2))
+    picture: Any = SimpleNamespace(grid=grid, moves={"share:country=XK": move})
+    prepared: Any = SimpleNamespace(frame=to_lazy(frame), columns=SimpleNamespace(time="ts"))
+    leading: Any = SimpleNamespace(items=(SimpleNamespace(subject=subject, probability=probability),))
+    scope: Any = SimpleNamespace(segments=(SimpleNamespace(where={"country": "XK"}),))
+    onset = at + late * HOUR
+    found: Any = Found(onset, (onset - HOUR / 2, onset + HOUR / 2), "step")
+    told = first_of_newcomers(prepared, picture, found, scope, leading)
     assert (told is not found) is dated
     assert not dated or (told.onset is not None and abs(told.onset - at) <= timedelta(minutes=30))

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.findings.scope import Scope
 from rca_kit.findings.suspects import Suspects
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.onset import appearance
@@ -23,6 +24,7 @@ from rca_kit.sources.collect import collect
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
 STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
+NEW_WITHIN = timedelta(days=1)  # for which who is new may be there before an outcome shows it
 RISEN = timedelta(hours=6)  # by which a rise may seem to begin before the version that brought it
 BLURRED_S, LIKELY = 4 * 3600, 0.5  # width of an onset's interval, and probability of a change, from which the change dates it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
@@ -125,6 +127,29 @@ def first_of_value(prepared: Prepared, picture: Picture, found: Symptom) -> Symp
     start = picture.grid.time(picture.grid.index(first))
     end = min(start + timedelta(seconds=picture.grid.coarse_s), picture.grid.time(picture.grid.n))
     return replace(found, onset=start, onset_interval=(start, end))
+
+
+def first_of_newcomers(
+    prepared: Prepared, picture: Picture, found: Symptom, scope: Scope, leading: Suspects
+) -> Symptom:
+    """Who was not there before, and is surely whom it is about, dates it by the first request: few come at first."""
+    if not leading.items or leading.items[0].subject != "population" or leading.items[0].probability < SURE_VERSION:
+        return found
+    dated = []
+    for column, value in (pair for s in scope.segments if len(s.where) == 1 for pair in s.where.items()):
+        move = picture.moves.get(f"share:{column}={value}")
+        bucket = appearance(move) if move is not None and move.moved else None
+        if bucket is None:
+            continue
+        first = _first_request(prepared, {"column": column, "values": [str(value)]}, picture.grid.time(bucket, coarse=True))
+        if first is not None and found.onset is not None and timedelta(0) < found.onset - first <= NEW_WITHIN:
+            dated.append(first)
+    if not dated:
+        return found
+    grid = picture.grid
+    start = grid.time(grid.index(max(dated)))  # who came last before it showed
+    end = min(start + timedelta(seconds=grid.coarse_s), grid.time(grid.n))
+    return replace(found, onset=start, onset_interval=(start, end), shape="ramp")
 
 
 def _brings_growth(picture: Picture, name: str) -> bool:

@@ -14,6 +14,7 @@ Found = tuple[Clue, NDArray[np.bool_], NDArray[np.bool_]]
 """A clue with the rows of before and of after that show it."""
 
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
+FEW_AFTER = 50  # rows after from which a share of them that never was so before is clear; its noise is counted
 UNIT_FACTORS = {
     1000.0: "x1000",
     100.0: "x100",
@@ -61,7 +62,7 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
     squares on the distribution functions, and what the mixture leaves unexplained must be small. `clump` rows count for one.
     """
     x, y = usable(b), usable(a)
-    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
+    if x.size < ROW_MIN or y.size < FEW_AFTER or np.unique(x).size < 20:
         return None
     x, y = np.sort(x), np.sort(y)
     noise = KS_95 * float(np.sqrt(clump / x.size + clump / y.size))

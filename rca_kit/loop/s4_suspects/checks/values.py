@@ -12,7 +12,7 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import Inside
 from rca_kit.loop.s4_suspects.mixed import before_like_after
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.units import ROW_MIN, Floats, Found, converted, transformed, usable
+from rca_kit.loop.s4_suspects.units import FEW_AFTER, ROW_MIN, Floats, Found, converted, transformed, usable
 from rca_kit.stats.rates import rate_z
 
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
@@ -204,7 +204,7 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
     So many rows as `clump` count for one: a person who asks often repeats her own values.
     """
     x, y = usable(b), usable(a)
-    if min(x.size, y.size) < ROW_MIN:
+    if x.size < ROW_MIN or y.size < FEW_AFTER:
         return None
     value, count = np.unique(y, return_counts=True)
     top = int(np.argmax(count - np.interp(value, *_counts(x), left=0, right=0) * y.size / x.size))
@@ -311,7 +311,7 @@ def _only_drifted(x: Floats, y: Floats, outside: NDArray[np.bool_]) -> bool:
 
 def _out_of_range(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
     x, y = usable(b), usable(a)
-    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 3:
+    if x.size < ROW_MIN or y.size < FEW_AFTER or np.unique(x).size < 3:
         return None
     low, high = float(x.min()), float(x.max())
     margin = 0.05 * (high - low)
