@@ -132,10 +132,11 @@ def by_rows(
     was = picture.onset
     if was is not None and was.gradual and not found_again.gradual and found_again.low > was.high:
         return None  # a step where it came on slowly lies in the middle of its rise
-    if was is None or found_again.low > was.low or was.high > found_again.high:
+    if was is None:
         return found_again
+    agree = found_again.low <= was.high + 1 and was.low <= found_again.high + 1
     blurred = found_again.high - found_again.low > BLURRED * (was.high - was.low + 1)
-    return None if blurred else found_again  # rows that are few, or come at other hours, know it less well than the whole
+    return None if agree and blurred else found_again  # few rows, or at other hours, know it less well than the whole
 
 
 def by_suspect(picture: Picture, leading: Hypothesis) -> JointOnset | None:

@@ -119,6 +119,10 @@ def test_other_names_harm_nobody_where_their_requests_score_as_before(unknown: f
     clue = Clue("renamed_categories", "feature:plan", "renamed", "premium -> premium-2026", 0.9)
     assert in_name_only(room, clue) is harmless
     assert not in_name_only(room, replace(clue, signature="permuted"))
+    fifth = pl.int_range(pl.len()) % 5 == 0  # that have not changed yet
+    room.after = after.with_columns(
+        pl.when(fifth & (pl.col("plan") == "premium-2026")).then(pl.lit("premium")).otherwise("plan").alias("plan"))
+    assert in_name_only(room, clue) is harmless
     nameless: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", features=("plan",)))
     assert not in_name_only(nameless, clue)
 

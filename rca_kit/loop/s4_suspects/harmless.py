@@ -15,7 +15,8 @@ from rca_kit.stats.rates import Z95
 BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
 AMONG = (0.05, 0.95)  # quantiles between which a value is like the others
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
-GONE = 0.1  # part of its share on the other side that a name may have and be gone: some hours lie on the edge
+# part of its share on the other side that a new name may have had, as some hours lie on the edge; that an old one may keep
+NEW, GONE = 0.1, 0.3
 SAME_SCORES = 0.15  # standard deviations by which the mean score of requests with a new name may differ, with 95 % confidence
 RECALIBRATED = 0.98  # share of requests from which another scale is one for all
 MOST_ROWS = 0.5  # ... and from which it may be on its way there: where no score heeds the input, no harm
@@ -64,11 +65,11 @@ def in_name_only(room: Room, clue: Clue) -> bool:
 def _renamed_rows(room: Room, column: str) -> list[NDArray[np.bool_]] | None:
     """Rows before with names that are gone, and rows after with names that were not there; None where most names are."""
     out = []
-    for frame, other in ((room.before, room.after), (room.after, room.before)):
+    for frame, other, most in ((room.before, room.after, GONE), (room.after, room.before, NEW)):
         own, else_ = frame[column].cast(pl.String), other[column].cast(pl.String)
         counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts().iter_rows()}
         there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts().iter_rows()}
-        names = [v for v, part in counts.items() if there.get(v, 0.0) <= GONE * part]
+        names = [v for v, part in counts.items() if there.get(v, 0.0) <= most * part]
         if len(names) > len(counts) / 2:
             return None
         out.append(own.is_in(names).fill_null(False).to_numpy())

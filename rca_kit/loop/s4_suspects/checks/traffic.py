@@ -18,7 +18,7 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.stats.rates import rate_z
 
-CALENDAR_BEFORE, CALENDAR_AFTER = timedelta(hours=18), timedelta(hours=3)  # an entry for the day may be of the evening before
+CALENDAR_BEFORE, CALENDAR_AFTER = timedelta(hours=18), timedelta(hours=8)  # a day is logged the evening before, or as it dawns
 # why people stay away: other entries of a calendar are the company's own meetings and deadlines
 _DAY_OFF = re.compile(
     r"holiday|vacation|day off|break|closed|closure|festiv|feast|long weekend|christmas|easter|new year|thanksgiving|ramadan|"
