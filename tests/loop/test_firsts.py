@@ -73,7 +73,8 @@ def test_a_version_dates_what_the_whole_does_not_show_when(probability: float, v
 
 
 @pytest.mark.parametrize(("late", "probability", "subject", "dated"), [
-    (3.0, 0.9, "population", True), (30.0, 0.9, "population", False), (3.0, 0.5, "population", False),
+    (3.0, 0.9, "population", True), (-3.0, 0.9, "population", True), (-9.0, 0.9, "population", False),
+    (30.0, 0.9, "population", False), (3.0, 0.5, "population", False),
     (3.0, 0.9, "model:v2", False)])
 def test_who_was_not_there_before_dates_what_is_about_him(late: float, probability: float, subject: str, dated: bool) -> None:
     grid, at = made.seen_grid(), made.ONSET
@@ -88,7 +89,7 @@ def test_who_was_not_there_before_dates_what_is_about_him(late: float, probabili
     leading: Any = SimpleNamespace(items=(SimpleNamespace(subject=subject, probability=probability),))
     scope: Any = SimpleNamespace(segments=(SimpleNamespace(where={"country": "XK"}),))
     onset = at + late * HOUR
-    found: Any = Found(onset, (onset - HOUR / 2, onset + HOUR / 2), "step")
+    found: Any = Found(onset, (onset - HOUR / 2, onset + HOUR / 2), "ramp")
     told = first_of_newcomers(prepared, picture, found, scope, leading)
     assert (told is not found) is dated
     assert not dated or (told.onset is not None and abs(told.onset - at) <= timedelta(minutes=30))

@@ -188,16 +188,25 @@ def test_a_refresh_that_did_not_come_is_dated_between_the_last_one_and_when_it_w
         assert refresh_onset(move, [other]) == alone  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize(("asked", "late", "expected"), [
-    (True, 0.3, True), (True, 0.995, False), (False, 0.3, True), (False, 0.97, False)])
-def test_data_that_were_not_refreshed_are_an_incident_though_nothing_shows_it(asked: bool, late: float, expected: bool) -> None:
-    """Refreshed every 18 buckets until a part of six days; somebody asks about their age, or about something else."""
+@pytest.mark.parametrize(("asked", "late", "expected", "worse"), [
+    (True, 0.3, True, True), (True, 0.995, False, False), (False, 0.3, True, True), (False, 0.97, False, True)])
+def test_data_that_were_not_refreshed_are_an_incident_though_nothing_shows_it(
+    asked: bool, late: float, expected: bool, worse: bool
+) -> None:
+    """Refreshed every 18 buckets until a part of six days; somebody asks about their age, or about something else.
+
+    `worse` is what is expected where an outcome is somewhat worse since then.
+    """
     over = TimeGrid.over(made.T0, made.T0 + timedelta(days=6))
     move = scan_all([ages(18, int(late * over.n), over)], over, made.T0 + timedelta(days=6), ())["service:job:feature_age_s"]
     moves = {move.series.name: replace(move, moved=True)}
     picture = SimpleNamespace(moves=moves, onset=object(), alert=move.series.name if asked else "auc")
-    said = _overdue(SimpleNamespace(picture=picture))  # type: ignore[arg-type]
+    room = SimpleNamespace(picture=picture, readings={})
+    said = _overdue(room)  # type: ignore[arg-type]
     assert bool(said) is expected
+    room.readings["auc"] = SimpleNamespace(worse=True, p_value=1e-4, before=0.8, after=0.7, change=-0.1)
+    picture.series, picture.matters = {"auc": SimpleNamespace(family="quality")}, lambda *_: True
+    assert bool(_overdue(room)) is worse  # type: ignore[arg-type]
     assert not expected or "data of job were not refreshed" in said
     assert not _overdue(SimpleNamespace(picture=SimpleNamespace(moves=moves, onset=None, alert="auc")))  # type: ignore[arg-type]
 

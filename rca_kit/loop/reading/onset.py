@@ -28,7 +28,8 @@ GRADUAL_PRIOR = 0.3  # changes that come on gradually; most faults are switched 
 # nats beyond one step, and an even rise, from which two stages are believed, as few changes come so; part of all evidence that
 # a first stage must add, or it is the load of the hours before; seconds between them at most
 STAGED_CLEAR, STAGED_PART, STAGES_S = 5.0, 0.03, 6 * 3600
-STAGED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "stage", "segment")  # families that a rollout stirs
+# families that a rollout stirs
+STAGED = ("quality", "service", "kpi", "nulls", "output_nulls", "output", "stage", "segment", "input")
 STAGE_LEAST = 2  # coarse buckets that a stage lasts; a shorter one is the bucket that a step lies in
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step

@@ -142,7 +142,10 @@ def first_of_newcomers(
         if bucket is None:
             continue
         first = _first_request(prepared, {"column": column, "values": [str(value)]}, picture.grid.time(bucket, coarse=True))
-        if first is not None and found.onset is not None and timedelta(0) < found.onset - first <= NEW_WITHIN:
+        if first is None or found.onset is None:
+            continue
+        before, risen = found.onset - first, found.shape == "ramp" and timedelta(0) < first - found.onset <= RISEN
+        if timedelta(0) < before <= NEW_WITHIN or risen:
             dated.append(first)
     if not dated:
         return found
