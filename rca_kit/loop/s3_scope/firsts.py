@@ -24,7 +24,7 @@ from rca_kit.sources.collect import collect
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
 STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
-NEW_WITHIN = timedelta(days=1)  # for which who is new may be there before an outcome shows it
+NEW_WITHIN = timedelta(hours=6)  # for which who is new may be there before an outcome shows it
 RISEN = timedelta(hours=6)  # by which a rise may seem to begin before the version that brought it
 BLURRED_S, LIKELY = 4 * 3600, 0.5  # width of an onset's interval, and probability of a change, from which the change dates it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
