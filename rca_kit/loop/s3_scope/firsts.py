@@ -24,7 +24,8 @@ from rca_kit.sources.collect import collect
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
 STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
-NEW_WITHIN = timedelta(hours=6)  # for which who is new may be there before an outcome shows it
+# for which who is new may be there before an outcome shows it; by which that may seem to rise before he came
+NEW_WITHIN, NEW_AFTER = timedelta(hours=6), timedelta(hours=12)
 RISEN = timedelta(hours=6)  # by which a rise may seem to begin before the version that brought it
 BLURRED_S, LIKELY = 4 * 3600, 0.5  # width of an onset's interval, and probability of a change, from which the change dates it
 VERSION_Z = 3.0  # standard errors by which a version must do worse than its neighbours at the same time
@@ -144,7 +145,7 @@ def first_of_newcomers(
         first = _first_request(prepared, {"column": column, "values": [str(value)]}, picture.grid.time(bucket, coarse=True))
         if first is None or found.onset is None:
             continue
-        before, risen = found.onset - first, found.shape == "ramp" and timedelta(0) < first - found.onset <= RISEN
+        before, risen = found.onset - first, found.shape == "ramp" and timedelta(0) < first - found.onset <= NEW_AFTER
         if timedelta(0) < before <= NEW_WITHIN or risen:
             dated.append(first)
     if not dated:
