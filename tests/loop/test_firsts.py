@@ -73,7 +73,8 @@ def test_a_version_dates_what_the_whole_does_not_show_when(probability: float, v
 
 
 @pytest.mark.parametrize(("late", "probability", "subject", "dated"), [
-    (3.0, 0.9, "population", True), (-3.0, 0.9, "population", True), (-9.0, 0.9, "population", True), (-15.0, 0.9, "population", False),
+    (3.0, 0.9, "population", True), (-3.0, 0.9, "population", True), (-9.0, 0.9, "population", True),
+    (-15.0, 0.9, "population", False),
     (30.0, 0.9, "population", False), (3.0, 0.5, "population", False),
     (3.0, 0.9, "model:v2", False)])
 def test_who_was_not_there_before_dates_what_is_about_him(late: float, probability: float, subject: str, dated: bool) -> None:

@@ -24,6 +24,7 @@ from rca_kit.sources.collect import collect
 GROWTH_PART = 0.5  # of the growth of traffic that a new value must bring to date it
 SURE_VERSION = 0.8  # probability from which a version that was rolled out until the symptom began dates it
 STAGES = timedelta(days=1)  # by which the first stage of a rollout may lead what shows of it
+SURE_NEW = 0.6  # probability from which who came surely is what it is about
 # for which who is new may be there before an outcome shows it; by which that may seem to rise before he came
 NEW_WITHIN, NEW_AFTER = timedelta(hours=6), timedelta(hours=12)
 RISEN = timedelta(hours=6)  # by which a rise may seem to begin before the version that brought it
@@ -134,7 +135,7 @@ def first_of_newcomers(
     prepared: Prepared, picture: Picture, found: Symptom, scope: Scope, leading: Suspects
 ) -> Symptom:
     """Who was not there before, and is surely whom it is about, dates it by the first request: few come at first."""
-    if not leading.items or leading.items[0].subject != "population" or leading.items[0].probability < SURE_VERSION:
+    if not leading.items or leading.items[0].subject != "population" or leading.items[0].probability < SURE_NEW:
         return found
     dated = []
     for column, value in (pair for s in scope.segments if len(s.where) == 1 for pair in s.where.items()):
