@@ -97,42 +97,69 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
     bias = moves.get("bias")  # a calibration error does not rise in proportion: small gaps are lost in its noise
     if anchor.series.name == "calibration_error" and bias is not None and bias.moved and abs(bias.fit.z) >= abs(anchor.fit.z):
         anchor = bias
-    start, family, z = anchor.reach()[0], anchor.series.family, abs(anchor.fit.z)
-    moved = [m for m in moves.values() if m.moved]
-    # worse, and not as well explained by a step that began with the anchor
-    apart = [
+    family, moved, able = anchor.series.family, [m for m in moves.values() if m.moved], []
+    if anchor.series.name == "error_rate":
+        return _clearest(_slow_before(anchor, moved), anchor)
+    if anchor.series.quantile is not None:
+        if parts := _slow_parts(anchor, moved):
+            return _clearest(parts, anchor)
+        able = _quantiles(anchor, moved)
+    elif family in ("input", "mix", "volume"):
+        able = [
+            m for m in _apart(anchor, moved)
+            if m.series.family in OUTCOMES and abs(m.fit.z) >= min(abs(anchor.fit.z), OUTDOES)
+        ]
+        if family == "volume" and not able:
+            return _clearest(_shares(anchor, moved), anchor)
+    elif family == "quality":  # of several measures of the same mistakes the one that stands out most
+        able = [m for m in _apart(anchor, moved) if m.series.family == family and abs(m.fit.z) >= CLEARER * abs(anchor.fit.z)]
+    if slow := _risen(anchor, moved):
+        return _clearest(slow, anchor)
+    first = EDGE * anchor.series.grid.n_coarse
+    return _clearest([m for m in able if first <= m.reach()[0] and m.reach()[1] < anchor.reach()[0]], anchor)
+
+
+def _clearest(moves: list[Move], anchor: Move) -> Move:
+    return max(moves, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
+
+
+def _apart(anchor: Move, moved: list[Move]) -> list[Move]:
+    """What got worse, and is not as well explained by a step that began with the anchor."""
+    return [
         m for m in moved
         if worse(m.series, m.fit.height) is True and m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP
     ]
-    if anchor.series.quantile is not None:
-        column, up = anchor.series.column, anchor.fit.height > 0
-        able = [m for m in moved if m.series.quantile is not None and m.series.column == column]
-        able = [m for m in able if (m.fit.height > 0) == up and abs(m.fit.z) > z]
-        parts = [m for m in moved if m.series.family == "stage" and up and m.fit.height > 0 and abs(m.fit.z) >= FAR_CLEARER * z]
-        parts = [m for m in parts if anchor.z_at(m.fit.start) >= STILL_SEEN * z]
-        parts = [m for m in parts if m.fit.start <= start or calm_between(m, start, m.fit.start)]
-        if parts:
-            return max(parts, key=lambda m: (abs(m.fit.z), m.series.name))
-    elif anchor.series.name == "error_rate":  # few requests fail of those that take longer
-        slow = [m for m in moved if m.series.family == "service" and m.series.quantile is not None and m.fit.height > 0]
-        slow = [m for m in slow if abs(m.fit.z) >= FAR_CLEARER * z and m.fit.start <= anchor.reach()[1]]
-        slow = [m for m in slow if start - m.reach()[0] <= SLOW_BEFORE_S // anchor.series.grid.coarse_s]
-        return max(slow, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
-    elif family in ("input", "mix", "volume"):
-        able = [m for m in apart if m.series.family in OUTCOMES and abs(m.fit.z) >= min(z, OUTDOES)]
-        if family == "volume" and not able:  # more requests of one kind show in its share, whatever the hour
-            grid = anchor.series.grid
-            least = z * (SHARE_CLEARER if grid.n_coarse * grid.coarse_s >= SEASON_KNOWN * DAY_S else SHARE_ENOUGH)
-            shares = [m for m in moved if m.series.family == "mix" and abs(m.fit.z) >= least]
-            return max(shares, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
-    elif family == "quality":  # of several measures of the same mistakes the one that stands out most
-        able = [m for m in apart if m.series.family == family and abs(m.fit.z) >= CLEARER * z]
-    else:
-        able = []
-    if slow := _risen(anchor, moved):
-        return max(slow, key=lambda m: (abs(m.fit.z), m.series.name))
-    earlier = [m for m in able if EDGE * anchor.series.grid.n_coarse <= m.reach()[0] and m.reach()[1] < start]
-    return max(earlier, key=lambda m: (abs(m.fit.z), m.series.name), default=anchor)
+
+
+def _quantiles(anchor: Move, moved: list[Move]) -> list[Move]:
+    """Other quantiles of the same time that moved the same way, and stand out more."""
+    same = [m for m in moved if m.series.quantile is not None and m.series.column == anchor.series.column]
+    return [m for m in same if (m.fit.height > 0) == (anchor.fit.height > 0) and abs(m.fit.z) > abs(anchor.fit.z)]
+
+
+def _slow_parts(anchor: Move, moved: list[Move]) -> list[Move]:
+    """Stages that got slower by far more clearly than the whole, which shows it too: it waits for the load."""
+    start, z = anchor.reach()[0], abs(anchor.fit.z)
+    if anchor.fit.height <= 0:
+        return []
+    parts = [m for m in moved if m.series.family == "stage" and m.fit.height > 0 and abs(m.fit.z) >= FAR_CLEARER * z]
+    parts = [m for m in parts if anchor.z_at(m.fit.start) >= STILL_SEEN * z]
+    return [m for m in parts if m.fit.start <= start or calm_between(m, start, m.fit.start)]
+
+
+def _slow_before(anchor: Move, moved: list[Move]) -> list[Move]:
+    """Times that grew by far more clearly than requests fail, within some hours before: few fail of those that take longer."""
+    start, end = anchor.reach()
+    slow = [m for m in moved if m.series.family == "service" and m.series.quantile is not None and m.fit.height > 0]
+    slow = [m for m in slow if abs(m.fit.z) >= FAR_CLEARER * abs(anchor.fit.z) and m.fit.start <= end]
+    return [m for m in slow if start - m.reach()[0] <= SLOW_BEFORE_S // anchor.series.grid.coarse_s]
+
+
+def _shares(anchor: Move, moved: list[Move]) -> list[Move]:
+    """Shares of values that moved clearly enough to date the traffic: more requests of one kind show there, whatever the hour."""
+    grid = anchor.series.grid
+    least = SHARE_CLEARER if grid.n_coarse * grid.coarse_s >= SEASON_KNOWN * DAY_S else SHARE_ENOUGH
+    return [m for m in moved if m.series.family == "mix" and abs(m.fit.z) >= least * abs(anchor.fit.z)]
 
 
 def _risen(anchor: Move, moved: list[Move]) -> list[Move]:
