@@ -20,6 +20,7 @@ from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
 
 from . import made
+from .made_series import quantile
 
 
 def busy_log(since: float, course: Any, seed: int, days: float = 5.0, rare: bool = False) -> tuple[TimeGrid, Series, Series]:
@@ -131,3 +132,17 @@ def test_a_component_that_works_for_the_load_as_ever_did_not_move(fault: float) 
 def test_no_load_has_no_course() -> None:
     assert courses(np.zeros(5)).shape == (0, 5)
     assert (courses(np.arange(1.0, 9.0)) <= 1.0 + 1e-12).all()
+
+
+@pytest.mark.parametrize(("days", "excused"), [(2.5, True), (3.5, False)])
+def test_a_season_that_was_seen_twice_is_no_rival_to_the_load(
+    monkeypatch: pytest.MonkeyPatch, days: float, excused: bool
+) -> None:
+    """With effects of hours a step tells a wait better than the load does, which without either tells it as well."""
+    grid = TimeGrid.over(made.T0, made.T0 + timedelta(days=days))
+    monkeypatch.setattr(detect, "as_ever", lambda value, error, scan, load, phase, day: phase is None)
+    at = np.arange(grid.n_coarse)
+    wait = quantile("latency_p95", 100 * np.exp(0.1 * (at > at.size // 2)), grid, 3)
+    volume = Series("volume", "volume", None, grid, False, (np.full(grid.n, 50.0),), _count, log=True)
+    told = scan_all([wait, volume], grid, grid.time(grid.n), ("latency_p95",))
+    assert told["latency_p95"].scan.best is not None and told["latency_p95"].excused is excused

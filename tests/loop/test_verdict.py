@@ -325,3 +325,14 @@ def test_labels_that_surely_stayed_tell_that_nobody_else_came_and_no_world_chang
     read = (reading("score_mean", score, True), reading("bias", bias, True))
     room: Any = SimpleNamespace(readings={r.metric: r for r in read})
     assert truth_stayed(room) is surely
+
+
+@pytest.mark.parametrize(("began", "verdict"), [(False, "no_change"), (True, "benign_shift")])
+def test_more_requests_are_a_shift_only_where_they_began_at_some_time(began: bool, verdict: str) -> None:
+    """Two windows differ, as a weekend's do, and no scan of the volume found a beginning."""
+    room = worse_room({})
+    room.readings["volume"] = MetricReading("volume", 30.0, 60.0, 30.0, None, 500, 50, 1e-9, True, None)
+    room.picture.series["volume"] = SimpleNamespace(family="volume", column=None, name="volume")
+    room.picture.alert, room.picture.grid, room.picture.moves = "volume", None, {"volume": SimpleNamespace(moved=began)}
+    room.picture.moves["volume"].series = room.picture.series["volume"]
+    assert decide(room, ()).verdict == verdict

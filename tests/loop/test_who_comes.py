@@ -50,7 +50,7 @@ def test_rows_that_a_job_wrote_are_data_unless_they_go_with_the_traffic() -> Non
 
 @pytest.mark.parametrize(("kind", "hours", "counted", "expected"), [
     ("calendar", -1.0, 0.5, True), ("calendar", -30.0, 0.5, False), ("code_deploy", -1.0, 0.5, False),
-    ("calendar", -1.0, 1.0, False)])
+    ("calendar", -1.0, 1.0, False), ("calendar", 6.0, 0.5, True), ("calendar", 10.0, 0.5, False)])
 def test_a_lull_is_announced_by_the_calendar_and_counted_by_the_service(
     kind: str, hours: float, counted: float, expected: bool
 ) -> None:
