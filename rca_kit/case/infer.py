@@ -117,9 +117,11 @@ def infer_roles(
         silent, reason = find_error_by_answers(free(), evidence, single["score"] or single["decision"])
         if silent:
             single["error"], why["error"] = silent, reason
+    watched = _watched(incident)
     for role, late_finder in (("label_time", find_label_time), ("request_id", find_request_id)):
         if role not in single:
-            single[role], reason = late_finder(free(), evidence, time, single["label"])
+            able = [n for n in free() if n not in watched]
+            single[role], reason = late_finder(able, evidence, time, single["label"])
             if single[role]:
                 why[role] = reason
     kpi, kpi_why = _kpis(incident, wanted, free(), single, evidence)
@@ -131,7 +133,8 @@ def infer_roles(
     if given.segments is None and "segments" not in given.declined:
         slices = segments(rest, evidence, rows)
     if given.features is None and "features" not in given.declined:
-        inputs = features(rest, evidence)
+        fed = features(rest, evidence)
+        inputs = tuple(n for n in rest if n in fed or n in watched)
     if given.segments is None and slices:
         why["segments"] = "few values, neither outcome nor identifier: " + ", ".join(slices)
     if given.features is None and inputs:
@@ -150,6 +153,12 @@ def infer_roles(
     others = {role: single.get(role) for role in SINGLE_ROLES if role != "time"}
     roles = Roles(time, **others, stages=stages, segments=slices, features=inputs, kpi=kpi, inferred=why)
     return Inferred(roles, task, positive, tuple(warnings))
+
+
+def _watched(incident: Incident) -> set[str]:
+    """Columns whose drift or nulls somebody watches: a model is fed them, whatever they look like."""
+    metrics = (m.partition(":") for m in (incident.signal.metric, *incident.slos) if m)
+    return {name for prefix, _, name in metrics if prefix in ("psi", "null_rate")}
 
 
 def _kpi_wanted(incident: Incident, columns: Sequence[ColumnSummary], file: str) -> dict[str, str]:

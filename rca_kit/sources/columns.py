@@ -98,9 +98,9 @@ def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> 
     if dtype.is_numeric():
         if _looks_like_epoch(name, known) or (near is not None and n_unique > 1 and _epochs_near(known, near)):
             return "time"
-        whole = dtype.is_integer()
         named_number = named_id and n_unique > MAX_LISTED_VALUES
-        return "id" if whole and (named_number or (identifies and _counts_up(known))) else "numeric"
+        runs = dtype.is_integer() and identifies and _counts_up(known)
+        return "id" if runs or (named_number and _whole(known)) else "numeric"
     if not len(known):
         return "category"
     # spread over the table: the first rows of a log may be odd
@@ -117,6 +117,11 @@ def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> 
     if named_id and n_unique > MAX_LISTED_VALUES:
         return "id"
     return "id" if n_unique > MAX_LISTED_VALUES and all(_HEX.match(v) for v in head.head(20)) else "category"
+
+
+def _whole(known: pl.Series) -> bool:
+    """Whether all numbers are whole, be they kept as floats: digits in text and columns with gaps are read as these."""
+    return known.dtype.is_integer() or bool((known.is_finite() & (known == known.floor())).all())
 
 
 def _counts_up(known: pl.Series) -> bool:

@@ -270,3 +270,11 @@ def test_a_duration_whose_drift_somebody_was_alerted_of_is_an_input(tmp_path):
     assert oc.roles.latency_ms == "total_ms"
     assert {"pause_ms", "typing_ms"} <= set(oc.roles.features)  # what a person does is no part of the answer either
     assert not {"pause_ms", "typing_ms"} & set(oc.roles.stages)
+
+
+@pytest.mark.parametrize(("metric", "fed"), [("psi:avatar_id", True), ("null_rate:avatar_id", True), ("auc", False)])
+def test_whose_drift_is_watched_is_an_input_whatever_it_looks_like(tmp_path, metric, fed):
+    d = Draw(33)
+    table = {"ts": times(), "score": d.p, "label": d.y, "avatar_id": d.rng.integers(0, 70, N), "x": d.z}
+    oc = opened(tmp_path, table, f"signal: {{metric: '{metric}'}}\n")
+    assert ("avatar_id" in oc.roles.features) is fed

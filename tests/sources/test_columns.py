@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -35,6 +36,19 @@ def test_epochs_about_the_incident_are_times_whatever_their_unit_and_name(per_se
 def test_small_numbers_with_one_epoch_among_them_are_numbers() -> None:
     frame = pl.DataFrame({"x": [*map(float, range(200)), NEAR.timestamp()]})
     assert summarise(frame, NEAR)[0].kind == "numeric"
+
+
+@pytest.mark.parametrize(("name", "value", "kind"), [
+    ("request_id", lambda i: 556_330_203.0 + 7 * i, "id"),  # digits in text, or whole numbers of which one was missing
+    ("request_id", lambda i: 0.5 + 7 * i, "numeric"),
+    ("distance", lambda i: 556_330_203.0 + 7 * i, "numeric"),
+    ("plan_id", lambda i: float(i % 12), "numeric")])
+def test_an_identifier_is_one_though_it_is_read_as_a_float(name: str, value: Callable[[int], float], kind: str) -> None:
+    frame = pl.DataFrame({name: [None, *map(value, range(300))]}, schema={name: pl.Float64})
+    assert summarise(frame)[0].kind == kind
+    texts = pl.DataFrame({name: [None, *(str(int(value(i))) for i in range(300))]})
+    if kind == "id":
+        assert summarise(texts)[0].kind == "id"
 
 
 @pytest.mark.parametrize(("text", "numbers"), [
