@@ -12,7 +12,7 @@ import pytest
 import rca_kit
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.prepare import picture_of, prepare
-from rca_kit.loop.reading.repeats import Repeats
+from rca_kit.loop.reading.repeats import Repeats, others_alike
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s4_suspects.changes import Fit
 from rca_kit.loop.s4_suspects.clue import Clue
@@ -60,6 +60,24 @@ def test_few_requests_that_are_told_again_tell_whose_they_are(tmp_path: Path) ->
     found = rca_kit.investigate(case(tmp_path, pl.concat([frame, later]), "volume"))
     assert found.verdict == "incident"
     assert [s.where for s in found.scope.segments] == [{"country": frame["country"].min()}]
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_requests_alike_of_which_other_things_came_are_others(tmp_path: Path, differ: bool) -> None:
+    """Twice as many come as before, and ask what others asked minutes before: one request that is told twice has one outcome."""
+    rng = np.random.default_rng(2)
+    frame = with_ids()
+    again = frame.filter(made.AFTER & (pl.col("u") < 0.6)).with_columns(
+        pl.col("ts") + pl.duration(minutes=4), id=pl.col("id") + "x")
+    if differ:
+        again = again.with_columns(label=pl.Series(rng.random(again.height) < again["score"].to_numpy()).cast(pl.Int64))
+    found = rca_kit.investigate(case(tmp_path, pl.concat([frame, again.cast(dict(frame.schema))]), "volume"))
+    assert found.verdict == ("benign_shift" if differ else "incident")
+
+
+def test_outcomes_that_are_not_known_yet_tell_nothing_of_requests_alike() -> None:
+    rows = pl.DataFrame({"k": [i // 2 for i in range(400)], "late": [None, 1] * 200, "few": [0] * 398 + [0, 1]})
+    assert not others_alike(rows, "k", ["late"]) and not others_alike(rows, "k", ["few"]) and not others_alike(rows, "k", [])
 
 
 @pytest.mark.parametrize(("again", "whose"), [

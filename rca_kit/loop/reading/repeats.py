@@ -17,7 +17,9 @@ Floats = NDArray[np.float64]
 
 MOST_ROWS = 3_000_000  # rows of which all are compared with all; a sample holds few of a pair
 SAME_LEAST, SAME_MOST = 4, 12  # columns that must agree for two requests to be one and the same; that are compared
-KEY, AGAIN = "rk_key", "rk_again"
+KEY, AGAIN, END = "rk_key", "rk_again", "rk_end"
+# part of the outcomes that chance would make differ, from which those of like requests do: they are others; of how many to tell
+OTHERS_DIFFER, DIFFER_LEAST = 0.4, 10.0
 # repeats that tell whose they are; part of them that the values hold, chance repeats aside; part of the requests that may be
 REPEATS_LEAST, HELD_LEAST, TRAFFIC_MOST = 30, 0.95, 0.6
 
@@ -67,11 +69,17 @@ def repeats(prepared: Prepared, picture: Picture) -> Repeats | None:
         return None
     wanted = dict.fromkeys(x for k in keys for x in k if x != c.time)
     segments = [p.column for p in picture.aggregates.plan.segments if not p.numeric and p.column != c.model_version]
-    read = dict.fromkeys((*wanted, *segments))
+    ends = [x for x in dict.fromkeys((c.label, *c.kpis)) if x is not None and x in schema and not schema[x].is_nested()]
+    read = dict.fromkeys((*wanted, *segments, *ends))
     both = prepared.frame.select(bucket(prepared.frame, picture.aggregates.plan), c.time, *read).to_native().collect()
     hashed = (pl.struct(k).hash().alias(f"{KEY}{i}") for i, k in enumerate(keys))
-    both = both.select(BUCKET, c.time, *hashed, *(pl.col(s).cast(pl.String).alias(f"{VALUE}{i}") for i, s in enumerate(segments)))
+    told_of = (pl.col(s).cast(pl.String).alias(f"{VALUE}{i}") for i, s in enumerate(segments))
+    both = both.select(BUCKET, c.time, *hashed, *told_of, *(pl.col(x).alias(f"{END}{i}") for i, x in enumerate(ends)))
     both = both.sort(c.time, maintain_order=True)
+    if same in keys and others_alike(both, f"{KEY}0", [f"{END}{i}" for i in range(len(ends))]):
+        keys, both = keys[1:], both.drop(f"{KEY}0").rename({f"{KEY}1": f"{KEY}0"} if len(keys) > 1 else {})
+    if not keys:
+        return None
     again = both.select(pl.any_horizontal(~pl.col(f"{KEY}{i}").is_first_distinct() for i in range(len(keys))).alias(AGAIN))[AGAIN]
     where = np.clip(both[BUCKET].fill_null(0).to_numpy(), 0, grid.n - 1)
     told = [
@@ -81,3 +89,29 @@ def repeats(prepared: Prepared, picture: Picture) -> Repeats | None:
     ] if again.any() else []
     counted, there = np.bincount(where, again.to_numpy(), grid.n), np.bincount(where, minlength=grid.n)
     return Repeats(counted.astype(float), there.astype(float), tuple(told))
+
+
+def others_alike(rows: pl.DataFrame, key: str, ends: list[str]) -> bool:
+    """Whether requests alike in all they ask are requests of others all the same: what came of them differs, as chance has it.
+
+    One request that is told twice has one outcome.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        In order of time, with the columns `key`, equal for requests alike, and `ends`, what came of them.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"k": [i // 2 for i in range(200)], "same": [i // 2 % 2 for i in range(200)], "other": [0, 1] * 100})
+    >>> others_alike(rows, "k", ["same"]), others_alike(rows, "k", ["other"])
+    (False, True)
+    """
+    differ = expected = 0.0
+    for end in ends:
+        known = rows.select(key, end).drop_nulls()
+        pairs = known.with_columns(pl.col(end).first().over(key).alias("first")).filter(~pl.col(key).is_first_distinct())
+        shares = known[end].value_counts(normalize=True)["proportion"]
+        differ += float((pairs[end] != pairs["first"]).sum())
+        expected += pairs.height * (1 - float((shares**2).sum()))
+    return expected >= DIFFER_LEAST and differ >= OTHERS_DIFFER * expected
