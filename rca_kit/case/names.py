@@ -93,4 +93,4 @@ class Vocabulary:
         return points + (AGAINST_POINTS if found & self.against else 0.0)
 
 
-ID_WORDS = words("id uuid guid ids key hash email phone iban nr kennung trace token")
+ID_WORDS = words("id uid uuid guid ids key hash email phone iban nr kennung trace token")

@@ -28,6 +28,8 @@ from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.loop.s4_suspects.verdict import decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
 
+from . import made_series as ms
+
 ERROR = 0.01
 
 
@@ -336,3 +338,18 @@ def test_more_requests_are_a_shift_only_where_they_began_at_some_time(began: boo
     room.picture.alert, room.picture.grid, room.picture.moves = "volume", None, {"volume": SimpleNamespace(moved=began)}
     room.picture.moves["volume"].series = room.picture.series["volume"]
     assert decide(room, ()).verdict == verdict
+
+
+@pytest.mark.parametrize(("alert", "days", "verdict"), [
+    ("latency_p99", 2.0, "no_change"), ("latency_p99", 5.0, "benign_shift"), ("volume", 2.0, "benign_shift")])
+@pytest.mark.parametrize("signature", ["surge", "lull"])
+def test_short_logs_do_not_tell_more_requests_from_other_hours_unless_somebody_asked(
+    alert: str, days: float, verdict: str, signature: str
+) -> None:
+    room, after = worse_room({}), 60.0 if signature == "surge" else 10.0
+    room.readings["volume"] = MetricReading("volume", 30.0, after, after - 30.0, None, 500, 50, 1e-9, signature == "surge", None)
+    room.picture.series["volume"] = SimpleNamespace(family="volume", column=None, name="volume")
+    room.picture.alert, room.picture.grid = alert, ms.grid(days)
+    room.picture.moves = {"volume": SimpleNamespace(moved=True, series=room.picture.series["volume"])}
+    clue = Clue("volume", "traffic", signature, "requests", 0.9)
+    assert decide(room, (Outcome("volume", "t", "external", "free", (clue,)),)).verdict == verdict

@@ -66,3 +66,23 @@ def test_clocks_that_go_forward_in_spring_are_right(day: datetime, hours: int, t
         before=side(day - timedelta(days=3), 1), after=side(day, 1 + hours), dates=(),
         columns=Columns("ts", "binary", features=("local_hour", "x")))
     assert bool(clock(room).clues) is told
+
+
+@pytest.mark.parametrize(("minutes", "wrong", "told"), [
+    (8, 0.0, False),  # half of the requests wait some minutes before they are logged
+    (8, 0.1, True), (0, 0.1, True), (40, 0.0, True)])
+def test_requests_that_wait_over_the_turn_of_the_hour_have_no_wrong_clock(minutes: int, wrong: float, told: bool) -> None:
+    """A clock that is wrong is so in the middle of the hour too."""
+    rng = np.random.default_rng(4)
+
+    def side(start: datetime, wait: int, off: float) -> pl.DataFrame:
+        asked = [start + timedelta(minutes=i) for i in range(3 * 1440)]
+        ts = [t + timedelta(minutes=float(rng.uniform(0, wait)) if i % 2 else 0.0) for i, t in enumerate(asked)]
+        hour = [(t.hour + 1 + (rng.random() < off)) % 24 for t in asked]
+        return pl.DataFrame({"ts": ts, "local_hour": hour, "x": np.arange(len(ts)) % 7})
+
+    day = datetime(2026, 5, 13, 1, tzinfo=UTC)
+    room: Any = SimpleNamespace(
+        before=side(day - timedelta(days=3), 0, 0.0), after=side(day, minutes, wrong), dates=(),
+        columns=Columns("ts", "binary", features=("local_hour", "x")))
+    assert bool(clock(room).clues) is told

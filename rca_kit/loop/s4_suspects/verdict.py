@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.scope import MixRate
+from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.reading.detect import SEASON_KNOWN
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import missed_refresh
 from rca_kit.loop.s4_suspects.ailing import ailing
@@ -93,7 +96,7 @@ def decide(
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
     began = room.picture.onset is not None or ("volume" in room.picture.moves and room.picture.moves["volume"].moved)
-    if volume is not None and volume.moved and began and (asked or (volume.after or 0.0) >= SURGE * (volume.before or np.inf)):
+    if volume is not None and volume.moved and began and (asked or _surged(room, volume)):
         shifted.append("volume")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
     # one input that moved alone may be the cause of it; not where labels moved too, and no bias came of it
@@ -137,6 +140,7 @@ def decide(
         return Verdict("incident", overdue)
     grew = ("segment_surge",) if room.picture.matched else ()  # else the hours themselves may differ, and a segment has its own
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
+    drifted = [c for c in drifted if c.signature != "lull" or asked or _hours_known(room)]
     drifted = [c for c in drifted if c.signature != "mix" or mix_index(room, str((c.where or {}).get("column"))) >= MIX_INDEX]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
@@ -146,6 +150,17 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _surged(room: Room, volume: MetricReading) -> bool:
+    """Whether so many more requests came that it matters though nobody asked about them."""
+    return (volume.after or 0.0) >= SURGE * (volume.before or np.inf) and _hours_known(room)
+
+
+def _hours_known(room: Room) -> bool:
+    """Whether the log is long enough to tell more or fewer requests from the hours of the day, where nobody asked about them."""
+    grid = room.picture.grid
+    return grid.n * grid.width_s >= SEASON_KNOWN * DAY_S
 
 
 def _slight(room: Room, worse: list[str]) -> bool:

@@ -16,6 +16,7 @@ DAY_HOURS = 24
 # zones whose clocks go forward and back on days of their own
 DAYLIGHT = ("Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Sydney", "Pacific/Auckland", "Asia/Jerusalem")
 SHIFT_LEAST = 0.02  # share of requests whose clock no longer fits the hour
+TURN_MINUTES = 15  # of the turn of the hour within which the next or last hour fits too: requests wait before they are logged
 
 
 def clock(room: Room) -> Outcome:
@@ -32,8 +33,9 @@ def clock(room: Room) -> Outcome:
         for frame in (room.before, room.after):
             pairs = _pairs(frame, name, room.columns.time, minutes)
             known = pairs.filter(pl.col("hour").is_in(list(usual)))
-            expected = known["hour"].replace_strict(usual, return_dtype=pl.Float64)
-            fits.append((float((known["value"] != expected).sum()), float(known.height)))
+            off = sum(((known[h].replace_strict(usual, default=None, return_dtype=pl.Float64) != known["value"]).fill_null(True)
+                       for h in ("hour", "near")), pl.repeat(0, known.height, dtype=pl.UInt32, eager=True))
+            fits.append((float((off == 2).sum()), float(known.height)))
         (kb, nb), (ka, na) = fits
         z = rate_z(kb, nb, ka, na)
         if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST and not _clocks_changed(room, name, usual, minutes):
@@ -79,9 +81,11 @@ def _where(name: str, time: str, usual: dict[int, float], minutes: int) -> dict[
 
 
 def _pairs(frame: pl.DataFrame, name: str, time: str, minutes: int) -> pl.DataFrame:
-    hour, value = pl.col(time).dt.offset_by(f"{minutes}m").dt.hour(), pl.col(name).cast(pl.Float64, strict=False).floor()
+    at, value = pl.col(time).dt.offset_by(f"{minutes}m"), pl.col(name).cast(pl.Float64, strict=False).floor()
+    early, late = at.dt.offset_by(f"-{TURN_MINUTES}m").dt.hour(), at.dt.offset_by(f"{TURN_MINUTES}m").dt.hour()
+    hour = at.dt.hour()
     return (
-        frame.select(hour=hour, value=value)
+        frame.select(hour=hour, near=pl.when(early != hour).then(early).otherwise(late), value=value)
         .drop_nulls()
         .filter(pl.col("value").is_finite())
     )
