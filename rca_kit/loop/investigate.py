@@ -30,9 +30,10 @@ from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import Drifted, drifted_inside
 from rca_kit.loop.s3_scope.explore import Explorer
-from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_newcomers, first_of_value, first_of_version, when_changed
+from rca_kit.loop.s3_scope.firsts import accuses_version, first_of_newcomers, first_of_value, first_of_version
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.levels import in_metric
+from rca_kit.loop.s3_scope.logged import since_logged, when_changed
 from rca_kit.loop.s3_scope.narrow import scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.room import rests_on_few
@@ -182,8 +183,9 @@ def work(
             return work(prepared, hidden, say, 0)
     if verdict.verdict == "incident" and not fixed and not named and doubts:
         astray = led_astray(picture, room)
-        if astray:
-            return work(prepared, without(picture, astray), say, doubts - 1)
+        straight = work(prepared, without(picture, astray), say, doubts - 1) if astray else None
+        if straight is not None and straight.suspects.verdict == "incident":
+            return straight
         spoilt = since_spoilt(prepared, picture, room, outcomes)
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)
@@ -224,6 +226,9 @@ def work(
         found_symptom, found_suspects = newly, suspects(room, outcomes, found_scope, newly, verdict, said)
     if not fixed:
         found_symptom = when_changed(found_symptom, found_suspects, changes)
+        grown = since_logged(found_symptom, picture, found_suspects, changes)
+        if grown is not found_symptom:
+            found_symptom, found_suspects = grown, suspects(room, outcomes, found_scope, grown, verdict, said)
     return Worked(prepared, picture, room, outcomes, changes, found_signal, found_symptom, found_scope, found_suspects)
 
 

@@ -12,6 +12,7 @@ from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, worse
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.heaps import heap_since
+from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import QUIET_LEAST, Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared
@@ -44,12 +45,13 @@ def at_version(picture: Picture) -> Picture | None:
 
 
 def led_astray(picture: Picture, room: Room) -> tuple[str, ...]:
-    """Inputs that moved beside the symptom, and date it, though no score depended on them: it began for another reason."""
+    """Inputs that date the symptom though no score depended on them, and nobody asked about them: it began for another reason."""
     lead = picture.onset.lead if picture.onset is not None else ""
-    beside = [m.series for m in picture.group if m is not picture.anchor and m.series.family in ("input", "nulls")]
-    if lead not in {s.name for s in beside} or not got_worse(room):
+    moved, asked = (m.series for m in picture.group), public(picture.alert)
+    inputs = [s for s in moved if s.family in ("input", "nulls") and public(s.name) != asked]
+    if lead not in {s.name for s in inputs} or not got_worse(room):
         return ()
-    return tuple(s.name for s in beside if s.column is not None and idle(room, s.column))
+    return tuple(s.name for s in inputs if s.column is not None and idle(room, s.column))
 
 
 def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome, ...]) -> Picture | None:

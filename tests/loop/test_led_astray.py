@@ -23,9 +23,13 @@ def test_only_inputs_that_no_score_heeds_and_that_date_the_fault_are_left_out(
     score = 0.5 + 0.1 * rng.normal(size=6000) + (0.1 * size if used else 0.0)
     anchor: Any = SimpleNamespace(series=SimpleNamespace(name="auc", family="quality", column=None))
     beside: Any = SimpleNamespace(series=SimpleNamespace(name="mean:size", family="input", column="size"))
-    picture: Any = SimpleNamespace(onset=SimpleNamespace(lead=lead), group=(anchor, beside), anchor=anchor)
+    picture: Any = SimpleNamespace(onset=SimpleNamespace(lead=lead), group=(anchor, beside), anchor=anchor, alert="auc")
     room: Any = SimpleNamespace(
         before=pl.DataFrame({"size": size, "score": score}), columns=SimpleNamespace(score="score", decision=None, task="binary"))
     monkeypatch.setattr("rca_kit.loop.relaid.got_worse", lambda _: ["auc"] if worse else [])
     assert led_astray(picture, room) == astray
-    assert led_astray(SimpleNamespace(onset=None, group=(anchor, beside), anchor=anchor), room) == ()  # type: ignore[arg-type]
+    alone: Any = SimpleNamespace(onset=SimpleNamespace(lead=lead), group=(beside,), anchor=beside, alert="auc")
+    assert led_astray(alone, room) == astray  # it hid the fault itself
+    alone.alert = "psi:size"  # unless it is what somebody asked about
+    assert led_astray(alone, room) == ()
+    assert led_astray(SimpleNamespace(onset=None, group=(anchor, beside), alert="auc"), room) == ()  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.anchor import CIRCUMSTANCES, MIN_EFFECT, choose_anchor, told_earlier
 from rca_kit.loop.reading.arrivals import as_known, known_until
 from rca_kit.loop.reading.believed import clumping
+from rca_kit.loop.reading.bursts import first_burst
 from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.detect import Move, observe, scan_all, season_of, together, worse
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
@@ -207,7 +208,7 @@ def _laid_out(
         hurt = choose_anchor(inside, (), grid, detected_at)
         if hurt is not None:
             moves, series, anchor = {**moves, hurt.series.name: hurt}, {**series, hurt.series.name: hurt.series}, hurt
-    anchor = told_earlier(anchor, moves) if anchor else None
+    anchor = first_burst(told_earlier(anchor, moves)) if anchor else None
     group = tuple(together(anchor, moves.values())) if anchor else ()
     onset = joint_onset(group, grid, moves.values()) if group and not given else None
     windows = given or lay_windows(grid, onset, anchor, detected_at)
