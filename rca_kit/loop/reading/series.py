@@ -58,6 +58,8 @@ class Reading(NamedTuple):
     error: float
     n: float
 
+LABELLED = {"binary": "label_n", "number": "gap_n", "class": "correct_n"}  # sums that count requests with a label, by its kind
+
 
 @dataclass(frozen=True)
 class Series:
@@ -202,7 +204,7 @@ def _all(a: Aggregates) -> Iterator[Series]:
     if plan.cut is not None:
         yield make("off_threshold", "cut", metrics.rate, col("off_cut_s"), col("off_cut_n"), counts=True, column=c.decision)
     if plan.label_kind != "none":
-        arrived = {"binary": "label_n", "number": "gap_n", "class": "correct_n"}[plan.label_kind]
+        arrived = LABELLED[plan.label_kind]
         if arrived in have:
             yield make("label_share", "labels", metrics.rate, col(arrived), n, counts=True, column=c.label)
     if plan.label_kind == "binary":

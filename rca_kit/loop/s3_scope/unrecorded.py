@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.reading.series import LABELLED
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +26,8 @@ def missing_since(picture: Picture, name: str) -> int | None:
     Each value's missing share is compared with that of all other rows of the same bucket, and that difference after a start
     with the one before it, over the buckets in which the others' records have come.
     """
-    measure = "label_n" if name == "label_share" else f"kpi:{name.partition(':')[2]}_n"
     a = picture.aggregates
+    measure = LABELLED.get(a.plan.label_kind, "") if name == "label_share" else f"kpi:{name.partition(':')[2]}_n"
     buckets = picture.grid.n_coarse
     best: tuple[float, int] | None = None
     for plan in a.plan.segments:
