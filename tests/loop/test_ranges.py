@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rca_kit.findings.base import Window
 from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.s3_scope.narrow import mix_and_rate
@@ -58,6 +61,19 @@ def test_a_number_that_nobody_gave_a_role_may_be_the_place() -> None:
     assert found is not None
     ((name, where),) = found.segments[0].where.items()
     assert name == "damp" and where["ge"] == pytest.approx(60, abs=5) and where["lt"] == pytest.approx(85, abs=5)
+
+
+def test_a_running_number_is_no_place() -> None:
+    """All of the damage lies in the rows that were numbered last: that is when, not where."""
+    late = pl.col("ts") >= made.ONSET + timedelta(hours=12)
+    damaged = pl.when(late).then(None).otherwise(pl.col("amount")).alias("amount")
+    frame = made.log().with_columns(damaged, (pl.int_range(pl.len()) * 7 + 556_330_203.0).alias("row"))
+    picture, lazy = look(*made.sums(frame), ("null_rate:amount",), made.ALERT, None), to_lazy(frame)
+    at = Window(made.ONSET, made.END)
+    picture = replace(picture, windows=(Window(made.T0, made.ONSET), at))
+    bad = badness_where({"column": "amount", "op": "null"}, dict(lazy.collect_schema()))
+    assert among_features(picture, lazy, bad, "null_rate:amount", ["device", "country"]) is None
+
 
 
 def test_what_everybody_lost_has_no_range() -> None:

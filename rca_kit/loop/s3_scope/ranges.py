@@ -33,6 +33,7 @@ STILL = math.log(0.05)  # log chance from which the rest stood still
 SURE_Q = 1e-4
 BINS = 20  # of a numeric feature: fine enough for a border, each with rows enough to move
 MOST_OTHERS = 12  # numbers without a role that are asked
+THERE_BEFORE = 30  # rows that a range must have had before: those of a running number are new, and tell the time
 BAND = math.sqrt(3.0)  # standard deviations from the middle of a uniform spread to its ends
 
 
@@ -68,7 +69,7 @@ def among_features(
             continue
         gain, (s,) = found
         most = WIDE_MOST if _still(table, measure, s) else TRAFFIC_MOST
-        narrow = (s.share_of_traffic or 1.0) <= most
+        narrow = (s.share_of_traffic or 1.0) <= most and (s.n_before or 0) >= THERE_BEFORE
         if narrow and _alone(table, measure, s, few) and (best is None or gain > best[0]):
             best = gain, s
     return Scope(is_global=False, segments=(best[1],), metric=public(metric)) if best else None
