@@ -13,13 +13,13 @@ import pytest
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading import anchor
 from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
-from rca_kit.loop.reading.believed import clumping, event_log_p
+from rca_kit.loop.reading.believed import binomial_log_p, clumping, event_log_p
 from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together, worse
 from rca_kit.loop.reading.onset import joint_onset
 from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
-from rca_kit.stats.stepscan import step_scan
+from rca_kit.stats.stepscan import Fit, StepScan, step_scan
 
 from . import made
 from .made_series import MONDAY, counted, grid, moves_of, quantile, series
@@ -210,6 +210,31 @@ def test_two_failed_searches_in_a_small_segment_are_no_change() -> None:
     k[at:] = 0.5 * n[at:]
     many = series("segment:error_rate|locale=es", "segment", k, n, over)
     assert scan_all([many], over, over.time(over.n), (), clumps={many.name: np.sqrt(8.0)})[many.name].moved
+
+
+@pytest.mark.parametrize(("failed", "believed"), [
+    ([0, 0, 0, 0, 1, 0], False),  # the only request of half an hour at night
+    ([0, 2, 3, 3, 3, 4], True)])
+def test_a_rise_of_few_events_rests_on_how_many_they_are(failed: list[int], believed: bool) -> None:
+    over = grid(4)
+    n, k = np.full(over.n_coarse, 30.0), np.zeros(over.n_coarse)
+    k[::40] = 1
+    n[-6:], k[-6:] = [6, 6, 5, 5, 4, 4] if believed else [3, 3, 3, 2, 1, 1], failed
+    s = series("segment:error_rate|kind=toy", "segment", k, n, over, coarse=True)
+    rise = Fit(over.n_coarse - 6, over.n_coarse, 0.6, 0.05, 12.0)
+    scan = StepScan(None, None, rise, "ramp", -58.0, np.zeros(over.n_coarse), 0.0, 1.0, np.zeros(over.n_coarse))
+    assert bool(binomial_log_p(s, scan, over.n_coarse) < np.log(1e-5)) is believed
+
+
+def test_few_failures_of_quiet_nights_are_no_rise_in_hundreds_of_logs() -> None:
+    """False alarms of rates of one in 300 among segments of a few requests in the last hours."""
+    over, told = grid(4), 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        n = np.where(np.arange(over.n_coarse) < over.n_coarse - 8, 30.0, rng.integers(1, 4, over.n_coarse))
+        s = series("segment:error_rate|kind=toy", "segment", rng.binomial(n.astype(int), 1 / 300), n, over, coarse=True)
+        told += next(iter(scan_all([s], over, over.time(over.n), ()).values())).moved
+    assert told == 0
 
 
 def test_a_change_in_a_gap_is_dated_by_the_first_bucket_that_shows_it() -> None:

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 SPELL_S, SPELLS_LEAST, SPELL_PART = 4 * 3600, 5, 0.2  # length of a spell; spells that tell of a spread; part of a median one
 WANDER_TIMES = 3.0  # standard deviations between spells by which a move must stand out
 RARE_EVENTS, CLUMPS_BUCKETS = 5.0, 20  # events a bucket below which their spread is taken from all of so many buckets
+FEW_EVENTS = 20  # events of a rise (or rows without one) from which its z is not skewed
 RARE = 0.3  # share of buckets with any event up to which a counter is one of rare events
 
 
@@ -116,14 +117,21 @@ def inside_of(scan: StepScan, size: int) -> NDArray[np.bool_]:
 
 
 def _deviance_log_p(k: Floats, n: Floats, scan: StepScan, looks: int, phi: float) -> float:
-    if scan.best is None or scan.kind == "ramp":
-        return scan.log_p
     inside = inside_of(scan, k.size)
-    parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
-    deviance = 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
+    if scan.best is None or (scan.kind == "ramp" and min(k[inside].sum(), (n - k)[inside].sum()) >= FEW_EVENTS):
+        return scan.log_p
+    # of few events a rise rests on those of its last buckets: it is believed if the best step within it is
+    starts = range(scan.best.start, scan.best.end) if scan.kind == "ramp" else [scan.best.start]
+    deviance = max(_deviance(k, n, inside & (np.arange(k.size) >= start)) for start in starts)
     z = math.sqrt(max(deviance, 0.0)) / max(phi, clumping(k, n, ~inside))
-    looked = max(looks, 1) * (BOX_LOOKS if scan.kind == "box" else 1.0)
+    looked = max(looks, 1) * (BOX_LOOKS if scan.kind == "box" else len(starts))
     return max(scan.log_p, min(math.log(2) + float(log_ndtr(-z)) + math.log(looked), 0.0))
+
+
+def _deviance(k: Floats, n: Floats, inside: NDArray[np.bool_]) -> float:
+    """Twice the gain in log-likelihood of two rates, inside and outside, over one."""
+    parts = [(float(k[m].sum()), float(n[m].sum())) for m in (inside, ~inside)]
+    return 2 * (sum(_entropy(a, b) for a, b in parts) - _entropy(sum(a for a, _ in parts), sum(b for _, b in parts)))
 
 
 def clumping(k: Floats, n: Floats, quiet: NDArray[np.bool_]) -> float:
