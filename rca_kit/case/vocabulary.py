@@ -5,6 +5,8 @@ from __future__ import annotations
 from rca_kit.case.names import Vocabulary, words
 
 COUNTS = words("aantal anzahl nombre nb cantidad sayisi liczba pocet antal antall maara conteggio quantidade")
+# what a number tells of something, be that an e-mail or a key: no identifier of it
+QUANTITIES = COUNTS | words("total sum count counts rate ratio share score age days hours len length size mean avg per presses")
 PAST = COUNTS | words("vorig vorige eerder afgelopen laatste gemiddeld gemiddelde sinds letzte letzter letzten seit vorher "
                       "durchschnitt precedent precedents precedente precedenti dernier derniers derniere moyenne taux depuis "
                       "anterior anteriores ultimo ultimos ultimi promedio tasa tasso storico onceki gecmis ortalama orani "

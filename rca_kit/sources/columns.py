@@ -12,6 +12,7 @@ import polars.selectors as cs
 from rca_kit.case.columns import MAX_LISTED_VALUES, ColumnSummary, Kind
 from rca_kit.case.names import ID_WORDS, tokens
 from rca_kit.case.times import EPOCH_UNITS, PER_SECOND, epoch_unit
+from rca_kit.case.vocabulary import QUANTITIES
 from rca_kit.sources.times import read_time
 
 EAGER_ROWS = 3_000_000  # up to here a log fits in memory many times over, and is read once
@@ -94,7 +95,8 @@ def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> 
     if dtype.is_temporal():
         return "time"
     identifies = len(known) >= MIN_ID_ROWS and n_unique >= ID_SHARE * len(known)
-    named_id = bool(ID_WORDS & set(tokens(name)))
+    parts = set(tokens(name))
+    named_id = bool(ID_WORDS & parts) and not parts & QUANTITIES
     if dtype.is_numeric():
         if _looks_like_epoch(name, known) or (near is not None and n_unique > 1 and _epochs_near(known, near)):
             return "time"

@@ -72,15 +72,14 @@ def repeats(prepared: Prepared, picture: Picture) -> Repeats | None:
     ends = [x for x in dict.fromkeys((c.label, *c.kpis)) if x is not None and x in schema and not schema[x].is_nested()]
     read = dict.fromkeys((*wanted, *segments, *ends))
     both = prepared.frame.select(bucket(prepared.frame, picture.aggregates.plan), c.time, *read).to_native().collect()
-    hashed = (pl.struct(k).hash().alias(f"{KEY}{i}") for i, k in enumerate(keys))
-    told_of = (pl.col(s).cast(pl.String).alias(f"{VALUE}{i}") for i, s in enumerate(segments))
-    both = both.select(BUCKET, c.time, *hashed, *told_of, *(pl.col(x).alias(f"{END}{i}") for i, x in enumerate(ends)))
-    both = both.sort(c.time, maintain_order=True)
-    if same in keys and others_alike(both, f"{KEY}0", [f"{END}{i}" for i in range(len(ends))]):
-        keys, both = keys[1:], both.drop(f"{KEY}0").rename({f"{KEY}1": f"{KEY}0"} if len(keys) > 1 else {})
-    if not keys:
+    hashed = {f"{KEY}{i}": pl.struct(k).hash() for i, k in enumerate(keys)}
+    told_of = {f"{VALUE}{i}": pl.col(s).cast(pl.String) for i, s in enumerate(segments)}
+    came = {f"{END}{i}": pl.col(x) for i, x in enumerate(ends)}
+    both = both.select(BUCKET, c.time, **hashed, **told_of, **came).sort(c.time, maintain_order=True)
+    able = [k for k, columns in zip(hashed, keys, strict=True) if columns != same or not others_alike(both, k, list(came))]
+    if not able:
         return None
-    again = both.select(pl.any_horizontal(~pl.col(f"{KEY}{i}").is_first_distinct() for i in range(len(keys))).alias(AGAIN))[AGAIN]
+    again = both.select(pl.any_horizontal(~pl.col(k).is_first_distinct() for k in able).alias(AGAIN))[AGAIN]
     where = np.clip(both[BUCKET].fill_null(0).to_numpy(), 0, grid.n - 1)
     told = [
         (s, pl.DataFrame({"value": both[f"{VALUE}{i}"], "again": again}).drop_nulls().group_by("value").agg(

@@ -26,12 +26,11 @@ def when_changed(found: Symptom, leading: Suspects, changes: tuple[ChangeRecord,
 
     Of 37 such incidents and shifts of six authors, 25 were dated within their tolerance by the data alone, 33 by the change.
     """
-    first = leading.items[0] if leading.items else None
-    if first is None or first.probability < LIKELY or found.onset is None or found.onset_interval is None:
+    logged = _likely(leading, changes)
+    if logged is None or found.onset_interval is None:
         return found
     low, high = found.onset_interval
-    logged = next((c.time for c in changes if c.id == first.change_id), None)
-    if logged is None or (high - low).total_seconds() < BLURRED_S or not low <= logged <= high:
+    if (high - low).total_seconds() < BLURRED_S or not low <= logged <= high:
         return found
     return replace(found, onset=logged)
 
@@ -42,17 +41,24 @@ def since_logged(found: Symptom, picture: Picture, leading: Suspects, changes: t
     What is stored, refreshed or rolled out in stages is spoilt little by little, and stands out hours later. An entry whose time
     is wrong leads a symptom too, but nothing had moved in between.
     """
-    first = leading.items[0] if leading.items else None
-    if first is None or first.probability < LIKELY or found.onset is None or found.onset_interval is None:
+    logged = _likely(leading, changes)
+    if logged is None or found.onset_interval is None:
         return found
     low, high = found.onset_interval
-    logged = next((c.time for c in changes if c.id == first.change_id), None)
-    if logged is None or not timedelta(0) < low - logged <= LED_BY:
+    if not timedelta(0) < low - logged <= LED_BY:
         return found
     able = [m for m in picture.moves.values() if m.moved and m.series.family in SPOILT]
     if not any(_partly(m, picture, logged, low) >= PARTLY_Z for m in able):
         return found
     return replace(found, onset=logged, onset_interval=(logged, high), shape="ramp")
+
+
+def _likely(leading: Suspects, changes: tuple[ChangeRecord, ...]) -> datetime | None:
+    """Time that was logged for the change which the first suspect likely is; None without one."""
+    first = leading.items[0] if leading.items else None
+    if first is None or first.probability < LIKELY:
+        return None
+    return next((c.time for c in changes if c.id == first.change_id), None)
 
 
 def _partly(move: Move, picture: Picture, since: datetime, until: datetime) -> float:

@@ -33,9 +33,9 @@ def clock(room: Room) -> Outcome:
         for frame in (room.before, room.after):
             pairs = _pairs(frame, name, room.columns.time, minutes)
             known = pairs.filter(pl.col("hour").is_in(list(usual)))
-            off = sum(((known[h].replace_strict(usual, default=None, return_dtype=pl.Float64) != known["value"]).fill_null(True)
-                       for h in ("hour", "near")), pl.repeat(0, known.height, dtype=pl.UInt32, eager=True))
-            fits.append((float((off == 2).sum()), float(known.height)))
+            own, next_to = (known[h].replace_strict(usual, default=None, return_dtype=pl.Float64) for h in ("hour", "near"))
+            off = known["value"].ne_missing(own) & known["value"].ne_missing(next_to)
+            fits.append((float(off.sum()), float(known.height)))
         (kb, nb), (ka, na) = fits
         z = rate_z(kb, nb, ka, na)
         if nb and na and z > 6 and ka / na - kb / nb > SHIFT_LEAST and not _clocks_changed(room, name, usual, minutes):
