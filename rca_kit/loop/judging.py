@@ -11,7 +11,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.relaid import at_heap, at_version, just_before, spoilt
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
-from rca_kit.loop.s3_scope.narrow import mix_and_rate
+from rca_kit.loop.s3_scope.mix_rate import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.verdict import Verdict, decide, got_worse, told_by

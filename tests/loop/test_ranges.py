@@ -12,9 +12,7 @@ import polars as pl
 import pytest
 
 from rca_kit.findings.base import Window
-from rca_kit.loop.reading.derived import segment_series
 from rca_kit.loop.reading.picture import look
-from rca_kit.loop.s3_scope.narrow import mix_and_rate
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import badness_of, badness_where
 from rca_kit.loop.s4_suspects.mixed import before_like_after
@@ -115,18 +113,3 @@ def test_two_populations_are_no_two_units() -> None:
     before, after = (x["price"].to_numpy() for x in (before_like_after(room), room.after))
     assert converted("price", before, after) is None
     assert converted("price", room.before["price"].to_numpy(), after) is None  # a price in thousands has no zero of its own
-
-
-def test_a_fall_inside_one_segment_is_split_over_the_other_columns() -> None:
-    frame = made.log(rows=30_000)
-    hard = pl.col("device") == "web"  # its answers are wrong more often, before and after; more of them come after
-    keep = pl.when(made.AFTER).then(hard | (pl.col("u") < 0.3)).otherwise(~hard | (pl.col("u") < 0.3))
-    frame = frame.filter(keep).with_columns(
-        decision=pl.when(hard & (pl.col("amount") > 20)).then(1 - pl.col("label")).otherwise(pl.col("label")))
-    sums, series = made.sums(frame)
-    series |= {s.name: s for s in segment_series(sums, series)}
-    picture = look(sums, series, ("accuracy",), made.ALERT, None)
-    prepared: Any = SimpleNamespace(frame=to_lazy(frame), aggregates=sums)
-    parts = {m.dimension: m for m in mix_and_rate(prepared, picture, "segment:accuracy|country=DE")}
-    assert set(parts) == {"device"}
-    assert parts["device"].mix / parts["device"].total > 0.9

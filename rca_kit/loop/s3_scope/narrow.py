@@ -1,14 +1,11 @@
-"""Whose rows tell the scope: the main metric's, or those that the leading suspect marks; and what mix alone explains."""
+"""Whose rows tell the scope: the main metric's, or those that the leading suspect marks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from rca_kit.aggregates.rows import as_text
-from rca_kit.findings.scope import MixRate, Scope, Segment
+from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
@@ -17,25 +14,20 @@ from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
-    MARK,
     WHOLE,
-    WINDOWS,
     Badness,
     badness_of,
     badness_where,
     dimensions,
     flow_scope,
-    leaves,
     scope,
 )
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
-from rca_kit.stats.mixrate import decompose
 
 BESIDE_LEAST = 1.5  # z at which a version does worse than its neighbours
-NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
 CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
@@ -199,47 +191,6 @@ def _where_it_moved(room: Room, subjects: set[str], schema: dict[str, Any], foun
         return found
     where = {k: in_own_type(v, schema[k]) for k, v in max(told, key=lambda i: (i.z, str(i))).where.items()}
     return replace(found, is_global=False, segments=(Segment(where=where),), because="")
-
-
-def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
-    """Split the change of a metric's row measure into mix and rate, over each segment column.
-
-    A metric inside one segment (`segment:accuracy|country=AT`) is split over the other columns, by that segment's rows.
-    """
-    frame, columns = prepared.frame, dimensions(prepared.aggregates.plan)
-    if metric.startswith("segment:"):
-        inside, value = picture.series[metric].column or "", metric.partition("|")[2].partition("=")[2]
-        metric = metric.removeprefix("segment:").partition("|")[0]
-        frame, columns = frame.filter(as_text(inside) == value), [c for c in columns if c != inside]
-    bad = badness_of(picture, metric, dict(frame.collect_schema()))
-    table = leaves(frame, picture, columns, bad) if bad is not None else None
-    if table is None:
-        return ()
-    sums = [table.sums[f"{MARK}{kind}_{w}"] for w in WINDOWS for kind in ("", "_n")]
-    squares = float(sum(table.sums[f"{MARK}_sq_{w}"].sum() for w in WINDOWS))
-    out = []
-    for i, column in enumerate(columns):
-        size = len(table.values[i])
-        b0, n0, b1, n1 = (np.bincount(table.codes[:, i], x, size).astype(float) for x in sums)
-        n = max(float(n0.sum() + n1.sum()), 1.0)
-        spread = squares / n - (float(b0.sum() + b1.sum()) / n) ** 2
-        d = decompose(b0, n0, b1, n1, variance=None if bad is not None and bad.binary else max(spread, 0.0))
-        novel = float(n1[n0 < NOVEL * n0.sum()].sum() / max(n1.sum(), 1.0))
-        if novel > NOVEL_SHARE:  # what was never seen before has no rate of its own to hold
-            continue
-        names = [str(v) for v in table.values[i]]
-        out.append(
-            MixRate(
-                column,
-                d.total,
-                d.mix,
-                d.rate,
-                d.simpson,
-                tuple((v, float(x), float(y)) for v, x, y in zip(names, d.mix_parts, d.rate_parts, strict=True)),
-                d.rate_interval,
-            )
-        )
-    return tuple(out)
 
 
 def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
