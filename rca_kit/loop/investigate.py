@@ -37,7 +37,7 @@ from rca_kit.loop.s3_scope.logged import since_logged, when_changed
 from rca_kit.loop.s3_scope.narrow import scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.room import rests_on_few
-from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.loop.s4_suspects.verdict import Verdict, got_worse, spoilt_by
 from rca_kit.sources import OpenCase, open_case
 from rca_kit.stats.threads import one_thread
 
@@ -177,15 +177,18 @@ def work(
         inner = drifted_inside(prepared, picture)
         if inner is not None:
             return work(prepared, inner.picture, say, 0, inner)
-    if verdict.verdict == "no_change" and picture.onset is None and not fixed:
+    if verdict.verdict != "incident" and picture.onset is None and drifted is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
-        if hidden is not None:
-            return work(prepared, hidden, say, 0)
-    if verdict.verdict == "incident" and not fixed and not named and doubts:
-        astray = led_astray(picture, room)
+        shown = work(prepared, hidden, say, 0) if hidden is not None else None
+        if shown is not None and (verdict.verdict == "no_change" or shown.suspects.verdict == "incident"):
+            return shown
+    if verdict.verdict != "no_change" and not fixed and not named and doubts:
+        # an input that no score heeds may hide what hurt, or date it: unless what was spoilt is all the harm there is
+        astray = led_astray(picture, room) if got_worse(room) or not spoilt_by(room, outcomes) else ()
         straight = work(prepared, without(picture, astray), say, doubts - 1) if astray else None
         if straight is not None and straight.suspects.verdict == "incident":
             return straight
+    if verdict.verdict == "incident" and not fixed and not named and doubts:
         spoilt = since_spoilt(prepared, picture, room, outcomes)
         if spoilt is not None:
             return work(prepared, spoilt, say, 0)

@@ -49,7 +49,7 @@ def led_astray(picture: Picture, room: Room) -> tuple[str, ...]:
     lead = picture.onset.lead if picture.onset is not None else ""
     moved, asked = (m.series for m in picture.group), public(picture.alert)
     inputs = [s for s in moved if s.family in ("input", "nulls") and public(s.name) != asked]
-    if lead not in {s.name for s in inputs} or not got_worse(room):
+    if lead not in {s.name for s in inputs}:
         return ()
     return tuple(s.name for s in inputs if s.column is not None and idle(room, s.column))
 
@@ -70,8 +70,12 @@ def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome,
     until = replace(aligned, windows=(aligned.windows[0], Window(aligned.windows[1].start, grid.time(picture.onset.low))))
     before, after, matched = weigh(grid, until.windows)
     between = make_room(prepared, replace(until, before=before, after=after, matched=matched), ())
-    other = [c for c in scoring(between).clues if c.signature == "score_function" and c.strength >= OTHER_SCORES / 2]
-    return aligned if other else None
+    return aligned if scores_otherwise(between, OTHER_SCORES / 2) else None
+
+
+def scores_otherwise(room: Room, least: float = OTHER_SCORES) -> bool:
+    """Whether the same features have other scores after than before."""
+    return any(c.signature == "score_function" and c.strength >= least for c in scoring(room).clues)
 
 
 def overlooked(picture: Picture) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,14 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+import rca_kit
 from rca_kit.loop.relaid import led_astray
 
+from . import made
+from .test_told_twice import case, with_ids
 
-@pytest.mark.parametrize(("lead", "used", "worse", "astray"), [
-    ("mean:size", False, True, ("mean:size",)), ("mean:size", True, True, ()),
-    ("auc", False, True, ()), ("mean:size", False, False, ())])
+
+@pytest.mark.parametrize(("lead", "used", "astray"), [
+    ("mean:size", False, ("mean:size",)), ("mean:size", True, ()), ("auc", False, ())])
 def test_only_inputs_that_no_score_heeds_and_that_date_the_fault_are_left_out(
-    monkeypatch: pytest.MonkeyPatch, lead: str, used: bool, worse: bool, astray: tuple[str, ...]
+    lead: str, used: bool, astray: tuple[str, ...]
 ) -> None:
     rng = np.random.default_rng(5)
     size = rng.normal(size=6000)
@@ -26,10 +31,31 @@ def test_only_inputs_that_no_score_heeds_and_that_date_the_fault_are_left_out(
     picture: Any = SimpleNamespace(onset=SimpleNamespace(lead=lead), group=(anchor, beside), anchor=anchor, alert="auc")
     room: Any = SimpleNamespace(
         before=pl.DataFrame({"size": size, "score": score}), columns=SimpleNamespace(score="score", decision=None, task="binary"))
-    monkeypatch.setattr("rca_kit.loop.relaid.got_worse", lambda _: ["auc"] if worse else [])
     assert led_astray(picture, room) == astray
     alone: Any = SimpleNamespace(onset=SimpleNamespace(lead=lead), group=(beside,), anchor=beside, alert="auc")
     assert led_astray(alone, room) == astray  # it hid the fault itself
     alone.alert = "psi:size"  # unless it is what somebody asked about
     assert led_astray(alone, room) == ()
     assert led_astray(SimpleNamespace(onset=None, group=(anchor, beside), alert="auc"), room) == ()  # type: ignore[arg-type]
+
+
+MOVED, FAULT = made.T0 + timedelta(days=2, hours=5), made.T0 + timedelta(days=3)
+
+
+@pytest.mark.parametrize("off", [0.3, 0.4, 0.0])
+def test_a_drift_that_hurts_nobody_does_not_hide_a_version_that_scores_otherwise(tmp_path: Path, off: float) -> None:
+    rng = np.random.default_rng(4)
+    frame = with_ids(rows=16_000)
+    new = pl.col("ts") >= FAULT
+    score = pl.col("score").clip(0.001, 0.999)
+    more = off * (pl.col("country") == "DE")  # so little that the whole hardly shows it
+    frame = frame.with_columns(
+        age=pl.Series(rng.normal(40, 10, frame.height)) + 15 * (pl.col("ts") >= MOVED),  # what no score and no label heeds
+        version=pl.when(new).then(pl.lit("v2")).otherwise(pl.lit("v1")),
+        score=pl.when(new).then(1 / (1 + (-(score / (1 - score)).log() - more).exp())).otherwise(score),
+    ).with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
+    found = rca_kit.investigate(case(tmp_path, frame, "kpi:clicked", alert=timedelta(hours=4)))
+    assert found.verdict == ("incident" if off else "benign_shift")
+    if off:
+        assert found.symptom.onset is not None and abs(found.symptom.onset - FAULT) < timedelta(hours=1)
+        assert found.suspects.items[0].subject == "model:v2"

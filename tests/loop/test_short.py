@@ -14,6 +14,7 @@ from rca_kit.loop.reading.detect import (
     season_of,
 )
 from rca_kit.loop.reading.series import Series, _count
+from rca_kit.loop.reading.short import beside_yesterday, comes_daily
 from rca_kit.stats.stepscan import nuisance
 
 from .made_series import MONDAY, counted, grid, moves_of, quantile
@@ -89,3 +90,48 @@ def test_a_busy_hour_of_a_short_log_is_no_slowness(days: float, value: Any, move
     hours = np.arange(over.n_coarse) * over.coarse_s / 3600
     told = [moves_of(quantile("latency_p50", value(hours), over, seed), over=over)["latency_p50"].moved for seed in range(10)]
     assert np.mean(told) >= 0.9 if moved else np.mean(told) <= 0.1
+
+
+def steep(h: Any) -> Any:
+    """Requests in five minutes: the morning's rise is as steep as a jump."""
+    return 60 * (0.25 + 1 / (1 + np.exp(-(h % 24 - 8) * 3)) - 1 / (1 + np.exp(-(h % 24 - 21))))
+
+
+def test_a_jump_as_traffic_falls_in_the_evening_shows_beside_the_evening_before() -> None:
+    over = grid(2.2)
+    hours = np.arange(over.n) * over.width_s / 3600
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for jumps, starts in found.items():
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            slow = np.exp(0.1 * np.convolve(rng.normal(size=over.n + 59), np.ones(60) / np.sqrt(60), "valid"))  # hours wander
+            more = np.where(jumps & (hours >= 45), 2.0, 1.0)
+            n = rng.poisson(steep(hours) * slow * more * over.width_s / 300)
+            s = Series("volume", "volume", None, over, False, (n.astype(float),), _count, log=True)
+            move = moves_of(s, over=over)["volume"]
+            starts += [move.fit.start * over.coarse_s / 3600] if move.moved else []
+    assert sum(abs(at - 45) <= 0.5 for at in found[True]) >= 53  # 39 where a jump is looked for in the day's own course only
+    assert len(found[False]) <= 5  # 10 where a steep morning may be a jump
+
+
+def test_what_is_of_another_kind_of_day_is_held_against_nothing() -> None:
+    value = np.log(np.r_[np.full(144, 100.0), np.full(60, 100.0), np.full(40, 220.0)])
+    working = np.zeros(value.size, bool)
+    assert beside_yesterday(value, working, 12, value.size - 1, 600) == 204
+    weekend = working.copy()
+    weekend[144:] = True
+    assert beside_yesterday(value, weekend, 12, value.size - 1, 600) is None
+    early = working.copy()
+    early[:10] = True  # what began on a weekend is left out
+    assert beside_yesterday(value, early, 12, value.size - 1, 600) == 204
+    assert beside_yesterday(value[:140], working[:140], 12, 139, 600) is None
+
+
+@pytest.mark.parametrize(("again", "daily"), [(0.0, False), (0.8, True), (-0.8, False)])
+def test_a_jump_that_comes_at_the_same_hour_of_another_day_is_the_hours(again: float, daily: bool) -> None:
+    value = np.zeros(2 * 144)
+    value[60:144] += again
+    value[204:] += 0.8
+    working = np.zeros(value.size, bool)
+    assert comes_daily(value, working, 204, 600) is daily
+    assert comes_daily(value, np.arange(value.size) < 144, 204, 600) is False  # of another kind of day

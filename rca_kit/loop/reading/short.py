@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats.stepscan import SEASON_DAYS, StepScan
 
@@ -14,6 +15,9 @@ WEEK, MILD = 7, 0.3  # days of log below which a change of traffic by less (in l
 FEW_DAYS = 3  # days of log below which a jump of traffic tells more than its season
 # log of a jump of traffic, times the usual difference of neighbouring half-hours, and their seconds
 SUDDEN_LEAST, SUDDEN_Z, SUDDEN_S = 0.2, 4.0, 1800
+# log of traffic beside that of the day before by which it must change for good, as days differ by a fifth; seconds of its jump
+BESIDE, BESIDE_S = 0.35, 3600
+DAILY = 0.5  # part of a jump that the hour of another day must show for it to be the hour's
 JUMP_BUCKETS = 3  # at least, on either side of a jump
 LOADED = ("service", "stage", "component")  # families that rise and fall with the requests
 
@@ -36,7 +40,11 @@ def judged_in_short(
     if fit is None:
         return False, None
     if series.name == "volume":
-        at = sudden(value, *able, width_s)
+        off = np.asarray(series.grid.weekend(coarse=True))
+        at = beside_yesterday(value, off, *able, width_s) if days < FEW_DAYS else None
+        if at is None:
+            at = sudden(value, *able, width_s)
+            at = None if at is not None and days < FEW_DAYS and comes_daily(value, off, at, width_s) else at
         if at is None:
             return days >= SEASON_DAYS and abs(fit.height) >= MILD, None
         return True, at if days < FEW_DAYS else None
@@ -48,13 +56,13 @@ def judged_in_short(
     return logs is None or sudden(logs, *able, width_s) is not None, None
 
 
-def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
+def sudden(value: Floats, first: int, last: int, width_s: int, over_s: int = SUDDEN_S) -> int | None:
     """Where a series jumps within a bucket or two, in its own noise: the course of a day takes hours. None where it nowhere does.
 
-    `value` are logs of counts by buckets of `width_s` seconds; the jump is that of the means of half an hour, at least three
-    buckets, on either side, its scale the median of all.
+    `value` are logs of counts by buckets of `width_s` seconds; the jump is that of the means of `over_s` seconds, at
+    least three buckets, on either side, its scale the median of all.
     """
-    w = max(JUMP_BUCKETS, SUDDEN_S // width_s)
+    w = max(JUMP_BUCKETS, over_s // width_s)
     if last < first or value.size < 4 * w:
         return None
     x = np.where(np.isfinite(value), value, np.nanmedian(value))
@@ -65,6 +73,37 @@ def sudden(value: Floats, first: int, last: int, width_s: int) -> int | None:
     able[max(first, w) : min(last, x.size - w) + 1] = True
     best = int(np.argmax(np.where(able, np.abs(jumps), -1.0)))
     return best if abs(jumps[best]) >= max(SUDDEN_LEAST, SUDDEN_Z * scale) else None
+
+
+def beside_yesterday(value: Floats, off: NDArray[np.bool_], first: int, last: int, width_s: int) -> int | None:
+    """Where traffic jumps beside that of the same hours of the day before, and stays there; None where it does not.
+
+    In a log of little more than a day the morning's rise hides a jump from `sudden`; beside the morning before it does not. Hours
+    of a weekend are held against those of a weekend only.
+    """
+    day = DAY_S // width_s
+    if last <= day or last >= value.size or off[last] != off[last - day]:
+        return None
+    unlike = np.flatnonzero(off[day : last + 1] != off[: last + 1 - day])
+    since = day + (int(unlike[-1]) + 1 if unlike.size else 0)
+    beside = value[since:] - value[since - day : value.size - day]
+    at = sudden(beside, max(first - since, 0), last - since, width_s, BESIDE_S)
+    if at is None or not (np.isfinite(beside[:at]).any() and np.isfinite(beside[at:]).any()):
+        return None
+    stays = float(np.nanmedian(beside[at : last + 1 - since]) - np.nanmedian(beside[:at]))
+    return at + since if abs(stays) >= BESIDE else None
+
+
+def comes_daily(value: Floats, off: NDArray[np.bool_], at: int, width_s: int) -> bool:
+    """Whether at least half of a jump comes at the same hour of the day before or after, of its kind: a steep morning."""
+    day, w = DAY_S // width_s, max(JUMP_BUCKETS, SUDDEN_S // width_s)
+
+    def jump(t: int) -> float:
+        sides = value[max(t - w, 0) : max(t, 0)], value[max(t, 0) : t + w]
+        known = all(np.isfinite(x).any() for x in sides) and 0 <= t < value.size and off[t] == off[at]
+        return float(np.nanmean(sides[1]) - np.nanmean(sides[0])) if known else 0.0
+
+    return any(jump(t) / jump(at) >= DAILY for t in (at - day, at + day))
 
 
 def _logs(value: Floats) -> Floats | None:
