@@ -147,7 +147,7 @@ def work(
         picture = replace(picture, anchor=None, onset=None, group=())
         room = replace(room, picture=picture)
     say("symptom")
-    main = series_for(metric, picture.series) or metric
+    main = named[0].metric if named else series_for(metric, picture.series) or metric
     logged = [(c.id, c.time) for c in changes]
     effects = deploy_effects(picture, room.main, logged)
     found_symptom = in_psi(symptom(picture, main, logged, effects), room)

@@ -41,7 +41,7 @@ def judge(
     verdict = decide(room, outcomes)
     worse = got_worse(room)
     if worse and room.moved("mix"):
-        told = {n: told_by(n, room) for n in worse}  # what recall lost, its row measure shows too
+        told = {n: told_by(n, picture.series) for n in worse}  # what recall lost, its row measure shows too
         splits = {n: mix_and_rate(prepared, picture, n) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
         known = {n: splits[t] for n, t in told.items() if t in splits}
         return Judged(decide(room, outcomes, known if len(known) == len(worse) else None), outcomes, known[worse[0]])

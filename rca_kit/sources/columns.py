@@ -101,7 +101,7 @@ def _kind(name: str, known: pl.Series, n_unique: int, near: datetime | None) -> 
         if _looks_like_epoch(name, known) or (near is not None and n_unique > 1 and _epochs_near(known, near)):
             return "time"
         named_number = named_id and n_unique > MAX_LISTED_VALUES
-        runs = dtype.is_integer() and identifies and _counts_up(known)
+        runs = identifies and _whole(known) and _counts_up(known)
         return "id" if runs or (named_number and _whole(known)) else "numeric"
     if not len(known):
         return "category"
@@ -127,9 +127,9 @@ def _whole(known: pl.Series) -> bool:
 
 
 def _counts_up(known: pl.Series) -> bool:
-    """Whether whole numbers are running numbers: no gaps worth mentioning, or steadily rising."""
+    """Whether whole numbers are running numbers: no gaps worth mentioning, steadily rising, or drawn from very many."""
     spread = float(known.max()) - float(known.min())  # type: ignore[arg-type]
-    return known.is_sorted() or spread <= 2.0 * len(known) or spread > 1e8
+    return known.is_sorted() or spread <= 2.0 * len(known) or (spread > 1e8 and known.dtype.is_integer())
 
 
 def _looks_like_epoch(name: str, known: pl.Series) -> bool:

@@ -120,6 +120,25 @@ def test_the_segment_that_an_alert_names_is_looked_at(tmp_path: Path) -> None:
         assert alerted_inside(prepared, picture, text) is None
 
 
+@pytest.mark.parametrize(("metric", "told"), [("calibration_error", "calibration_error"), ("volume", "log_loss")])
+def test_a_loss_bears_out_an_alert_about_how_many_requests_of_a_segment_came(tmp_path: Path, metric: str, told: str) -> None:
+    """A ring of fraud looks like other customers: more requests of one kind, and outcomes that no score foresaw."""
+    rng = np.random.default_rng(4)
+    frame = with_ids(30_000)
+    small = pl.Series(rng.random(frame.height) < 0.015)
+    wrong = small & pl.Series((frame["ts"] >= made.ONSET).to_numpy()) & pl.Series(rng.random(frame.height) < 0.6)
+    frame = frame.with_columns(
+        pl.when(small).then(pl.lit("XK")).otherwise("country").alias("country"),
+        pl.when(wrong).then((pl.col("score") < 0.5).cast(pl.Int64)).otherwise("label").alias("label"))
+    found = rca_kit.investigate(case(tmp_path, frame, metric, f"{metric} 0.10 -> 0.14 (monitor by country: XK)"))
+    assert found.verdict == "incident"
+    assert [s.where for s in found.scope.segments] == [{"country": "XK"}]
+    assert found.symptom.metric == told and found.symptom.direction == "up"
+    assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(hours=3)
+    quiet = case(tmp_path, with_ids(30_000), metric, f"{metric} 0.10 -> 0.14 (monitor by country: DE)")
+    assert rca_kit.investigate(quiet).verdict == "no_change"
+
+
 def test_an_alert_that_names_a_segment_which_is_as_ever_stays_without_an_incident(tmp_path: Path) -> None:
     told = [
         rca_kit.investigate(case(tmp_path, with_ids(seed=seed), "accuracy", "accuracy 0.75 -> 0.6 for device=ios")).verdict

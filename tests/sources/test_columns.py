@@ -34,15 +34,18 @@ def test_epochs_about_the_incident_are_times_whatever_their_unit_and_name(per_se
 
 
 def test_small_numbers_with_one_epoch_among_them_are_numbers() -> None:
-    frame = pl.DataFrame({"x": [*map(float, range(200)), NEAR.timestamp()]})
+    frame = pl.DataFrame({"x": [*map(float, reversed(range(200))), NEAR.timestamp()]})
     assert summarise(frame, NEAR)[0].kind == "numeric"
 
 
 @pytest.mark.parametrize(("name", "value", "kind"), [
     ("request_id", lambda i: 556_330_203.0 + 7 * i, "id"),  # digits in text, or whole numbers of which one was missing
     ("request_id", lambda i: 0.5 + 7 * i, "numeric"),
-    ("distance", lambda i: 556_330_203.0 + 7 * i, "numeric"),
-    ("token_count", lambda i: 7.0 * i, "numeric"), ("email.age days", lambda i: 7.0 * i, "numeric"),  # of what has one
+    ("distance", lambda i: 556_330_203.0 + 7 * (i * 7 % 300), "numeric"),
+    ("n° contact", lambda i: 16_339_714.0 + 3 * i, "id"),  # steadily rising
+    ("contact", lambda i: 16_339_714.0 + 1.5 * (i * 7 % 300), "numeric"),
+    ("token_count", lambda i: 7.0 * (i * 7 % 300), "numeric"),
+    ("email.age days", lambda i: 7.0 * (i * 7 % 300), "numeric"),  # of what has one
     ("plan_id", lambda i: float(i % 12), "numeric")])
 def test_an_identifier_is_one_though_it_is_read_as_a_float(name: str, value: Callable[[int], float], kind: str) -> None:
     frame = pl.DataFrame({name: [None, *map(value, range(300))]}, schema={name: pl.Float64})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import narwhals as nw
 import numpy as np
 
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.arrivals import as_known
-from rca_kit.loop.reading.detect import scan_all, worse
+from rca_kit.loop.reading.detect import Move, scan_all, worse
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import Picture
@@ -19,11 +19,13 @@ from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.conditions import where_expression
 from rca_kit.loop.s3_scope.hurt import Hurt
 from rca_kit.loop.s3_scope.levels import series_inside
+from rca_kit.loop.s4_suspects.verdict import told_by
 from rca_kit.sources.collect import collect
 
 ALERTED_P = 1e-4  # chance at which the alerted metric moved there: whoever wrote the alert has looked at many segments
 
 SLOWER = 1.3  # times as slow: less comes of a busy hour, and somewhere it always does
+LOSSES = ("log_loss", "mae", "accuracy")  # of each request, by task
 ROWS_LEAST = 30  # rows a side: where to look is known
 
 
@@ -45,12 +47,14 @@ def named_in(text: str, values: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 
 def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hurt, JointOnset] | None:
-    """The fall of the alerted metric inside the segment that the alert names, and when it began.
+    """The fall of an outcome inside the segment that the alert names, and when it began.
 
-    None where the alert names no segment, where the whole shows it anyway, or where the metric held still inside it.
+    The outcome is the alerted one, or the loss per request that stands for it; where more or fewer requests came, any loss.
+    None where the alert names no segment, where the whole shows it anyway, or where outcomes held still inside it.
     """
     name = series_for(picture.alert, picture.series) or picture.alert
-    if name not in picture.moves or picture.moves[name].moved:
+    told = [n for n in witnesses(name, picture.series) if n in picture.moves and not picture.moves[n].moved]
+    if not told:
         return None
     cubes, plan = prepared.aggregates.cubes, picture.aggregates.plan
     known = {
@@ -63,13 +67,9 @@ def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hur
         return None
     rows = prepared.frame.filter(where_expression(dict(where), dict(prepared.frame.collect_schema())))
     series = as_known(series_inside(rows, plan), picture.known)
-    if name not in series:
-        return None
-    moves = scan_all(series.values(), picture.grid, picture.detected_at, (name,))
-    move = moves[name]
-    if not move.moved or move.scan.log_p > math.log(ALERTED_P) or worse(move.series, move.fit.height) is not True:
-        return None
-    if move.series.log and abs(move.fit.height) < math.log(SLOWER):
+    moves = scan_all(series.values(), picture.grid, picture.detected_at, tuple(told))
+    move = next((moves[n] for n in told if n in moves and _worse_inside(moves[n])), None)
+    if move is None:
         return None
     seen, at = move.observed, np.arange(move.observed.n.size)
     levels, counts = [], []
@@ -86,4 +86,23 @@ def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hur
     here, all_of_them = (float(collect(f.filter(after).select(nw.len().alias("n")))["n"][0]) for f in (rows, prepared.frame))
     share, (before, now) = here / max(all_of_them, 1.0), levels
     segment = Segment(dict(where), share, before, now, 1.0, n_before=counts[0], n_after=counts[1], in_metric=True)
-    return Hurt(name, segment, onset.index), onset
+    return Hurt(move.series.name, segment, onset.index), onset
+
+
+def witnesses(name: str, known: Container[str]) -> tuple[str, ...]:
+    """The outcomes that bear out an alert about a metric, the metric itself first.
+
+    Examples
+    --------
+    >>> witnesses("calibration_error", {"log_loss"}), witnesses("volume", {"mae"}), witnesses("error_rate", {"log_loss"})
+    (('calibration_error', 'log_loss'), ('mae',), ('error_rate',))
+    """
+    if name == "volume":  # more requests, or fewer, are no harm by themselves
+        return tuple(n for n in LOSSES if n in known)
+    return tuple(dict.fromkeys((name, told_by(name, known))))
+
+
+def _worse_inside(move: Move) -> bool:
+    if not move.moved or move.scan.log_p > math.log(ALERTED_P) or worse(move.series, move.fit.height) is not True:
+        return False
+    return not move.series.log or abs(move.fit.height) >= math.log(SLOWER)

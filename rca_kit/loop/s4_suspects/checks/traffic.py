@@ -103,26 +103,31 @@ def _too_many(grown: float) -> float:
 
 
 def _announced(room: Room, grown: float) -> bool:
-    """Whether the calendar of the change log has an entry about when requests became fewer, and the services counted no more.
+    """Whether the calendar of the change log has an entry about when requests became fewer, and a service counted no more.
 
-    Requests that the services answered and the log lacks were lost, whatever day it is.
+    Requests that all services answered and the log lacks were lost, whatever day it is.
     """
-    onset = room.onset("volume")
-    if onset is None or not _counted_too(room, grown, least=0):
+    onset, counters = room.onset("volume"), _counters(room)
+    if onset is None or (counters and min(counters) > grown * COUNTED_MORE):
         return False
     at = room.picture.grid.time(onset)
     about = [c for c in room.changes if at - CALENDAR_BEFORE <= c.time <= at + CALENDAR_AFTER]
     return any(c.kind == "calendar" and _DAY_OFF.search(c.description.lower()) for c in about)
 
 
-def _counted_too(room: Room, grown: float, least: int = COUNTERS) -> bool:
-    """Whether the services, at least so many, counted as many fewer requests as the log: then they did not come."""
+def _counted_too(room: Room, grown: float) -> bool:
+    """Whether most services that count requests, at least so many, counted as many fewer as the log: then they did not come."""
+    counters = _counters(room)
+    return len(counters) >= COUNTERS and float(np.median(counters)) <= grown * COUNTED_MORE
+
+
+def _counters(room: Room) -> list[float]:
+    """Times as many requests that each service counted."""
     counted = [
         room.readings[n] for n, s in room.picture.series.items()
         if s.family == "component" and metric_kind(n.rpartition(":")[2]) == "requests" and n in room.readings
     ]
-    counters = [r.after / r.before for r in counted if r.before and r.after]
-    return len(counters) >= least and (not counters or float(np.median(counters)) <= grown * COUNTED_MORE)
+    return [r.after / r.before for r in counted if r.before and r.after]
 
 
 def _again(room: Room) -> Clue | None:
@@ -213,10 +218,12 @@ def segment_volume(room: Room) -> Outcome:
         volumes = _volumes(room, column, kind)
         for value, (b, a) in volumes.items():
             others = [(x, y) for v, (x, y) in volumes.items() if v != value and x >= LEAST_VOLUME]
-            if value is None or b < LEAST_VOLUME or not others or _gone_over(b - a, others, picture.noise.get("volume", 1.0)):
+            other_days = not same_days(picture)  # then all of them differ by the week, and each is held against the rest only
+            if len(others) <= other_days:  # one other value cannot tell what the week took from it and what it lost or gained
+                continue
+            if value is None or b < LEAST_VOLUME or _gone_over(b - a, others, picture.noise.get("volume", 1.0)):
                 continue
             own, rest = a / b, float(np.median([y / x for x, y in others]))
-            other_days = not same_days(picture)  # then all of them differ by the week, and each is held against the rest only
             if not REST[0] <= rest <= (REST_OTHER if other_days else REST[1]):
                 continue
             # a mix that moves takes from some values what others gain; a loss or a surge does not
@@ -297,7 +304,9 @@ def _handed_over(volumes: dict[str | None, tuple[float, float]], value: str, noi
         usual = after / before
         gained = y - x * usual
         error = np.sqrt(noise * (y + x * usual + x**2 * usual * (1 + usual) / before))
-        if gained >= HANDED_OVER * (b * usual - a) > 0 and gained >= HANDED_Z * error:
+        lost = b * usual - a  # little where the rest became as few: then the one that gained is odd, if it did gain
+        odd = lost >= (1 - LOST_CLEARLY) * b * usual or y >= GREW * x
+        if odd and gained >= HANDED_OVER * lost and gained >= HANDED_Z * error:
             return True
     return False
 
