@@ -135,3 +135,5 @@ def test_a_jump_that_comes_at_the_same_hour_of_another_day_is_the_hours(again: f
     working = np.zeros(value.size, bool)
     assert comes_daily(value, working, 204, 600) is daily
     assert comes_daily(value, np.arange(value.size) < 144, 204, 600) is False  # of another kind of day
+    stopped = np.where(np.arange(value.size) >= 204, np.nan, value)
+    assert comes_daily(stopped, working, 204, 600) is False  # no request came any more

@@ -103,7 +103,8 @@ def comes_daily(value: Floats, off: NDArray[np.bool_], at: int, width_s: int) ->
         known = all(np.isfinite(x).any() for x in sides) and 0 <= t < value.size and off[t] == off[at]
         return float(np.nanmean(sides[1]) - np.nanmean(sides[0])) if known else 0.0
 
-    return any(jump(t) / jump(at) >= DAILY for t in (at - day, at + day))
+    own = jump(at)  # 0 where no request came on one side: nothing to compare with
+    return own != 0 and any(jump(t) / own >= DAILY for t in (at - day, at + day))
 
 
 def _logs(value: Floats) -> Floats | None:
