@@ -36,6 +36,7 @@ from rca_kit.loop.s3_scope.levels import in_metric
 from rca_kit.loop.s3_scope.logged import since_logged, when_changed
 from rca_kit.loop.s3_scope.narrow import scope_of
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
+from rca_kit.loop.s4_suspects.first_week import mix_index
 from rca_kit.loop.s4_suspects.room import rests_on_few
 from rca_kit.loop.s4_suspects.verdict import Verdict, got_worse, spoilt_by
 from rca_kit.sources import OpenCase, open_case
@@ -180,7 +181,7 @@ def work(
     if verdict.verdict != "incident" and picture.onset is None and drifted is None and not fixed:
         hidden = hidden_moment(prepared, picture, changes)
         shown = work(prepared, hidden, say, 0) if hidden is not None else None
-        if shown is not None and (verdict.verdict == "no_change" or shown.suspects.verdict == "incident"):
+        if shown is not None and (verdict.verdict == "no_change" or shown.suspects.verdict != "no_change"):
             return shown
     if verdict.verdict != "no_change" and not fixed and not named and doubts:
         # an input that no score heeds may hide what hurt, or date it: unless what was spoilt is all the harm there is
@@ -250,10 +251,11 @@ def in_segment(found: Symptom, segment: Segment) -> Symptom:
 def in_psi(found: Symptom, room: Room) -> Symptom:
     """A drift is told by its PSI: zero before by definition, that of the comparison after."""
     head, _, column = found.metric.partition(":")
-    change = room.compared.get(column)
-    if head != "psi" or found.onset is None or change is None or change.psi is None:
+    if head != "psi" or found.onset is None:
         return found
-    return replace(found, before=0.0, after=change.psi, change=change.psi, change_interval=None, direction="up")
+    change = room.compared.get(column)
+    psi = change.psi if change is not None else mix_index(room, column)
+    return found if psi is None else replace(found, before=0.0, after=psi, change=psi, change_interval=None, direction="up")
 
 
 @one_thread

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
 from rca_kit.loop.reading.anchor import CIRCUMSTANCES
@@ -109,6 +111,26 @@ def at_heap(picture: Picture) -> Picture | None:
         return None
     c = picture.grid.coarse
     return laid(picture, JointOnset(at * c, max((at - 1) * c, 0), min((at + 1) * c, picture.grid.n) - 1, "heap"))
+
+
+def at_newcomer(picture: Picture) -> Picture | None:
+    """The picture laid around the first requests of a value that the alerted column never had before; None where none is new."""
+    column, grid = public(picture.alert).partition(":")[2], picture.grid
+    cubes = picture.aggregates.cubes
+    cube = cubes.get(f"segment:{column}") or cubes.get(f"feature:{column}")
+    if not column or cube is None or any(p.column == column and p.numeric for p in picture.aggregates.plan.features):
+        return None
+    rows, last = cubes["time"].dense("n", grid.n), grid.index(picture.detected_at) // grid.coarse
+    rows = np.add.reduceat(rows, np.arange(0, grid.n, grid.coarse))
+    new = [
+        (float(n.sum()), b) for v, n in cube.by_value("n", grid.n_coarse).items()
+        if v is not None and (b := birth(n, rows, grid.n_coarse // 2)) is not None and grid.n_coarse // 2 < b.index <= last
+    ]
+    if not new:
+        return None
+    _, born = max(new, key=lambda x: (x[0], -x[1].index))
+    c = grid.coarse
+    return laid(picture, JointOnset(born.index * c, born.low * c, (born.high + 1) * c - 1, picture.alert))
 
 
 def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Picture | None:
