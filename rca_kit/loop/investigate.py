@@ -25,7 +25,7 @@ from rca_kit.loop.reading.picture import Picture, without
 from rca_kit.loop.reading.prepare import Prepared, case_facts, picture_of, prepare
 from rca_kit.loop.refine import dated_again
 from rca_kit.loop.relaid import amiss, laid, led_astray, overlooked, same_turn, since_spoilt, since_version
-from rca_kit.loop.s1_signal import signal
+from rca_kit.loop.s1_signal import held_inside, signal
 from rca_kit.loop.s2_symptom import dated, symptom, with_turns
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import Drifted, drifted_inside
@@ -160,7 +160,7 @@ def work(
     ]
     found_symptom = with_turns(found_symptom, picture, turns)
     if named:
-        found_symptom = in_segment(found_symptom, named[0].segment)
+        found_signal, found_symptom = held_inside(found_signal, named[0]), in_segment(found_symptom, named[0].segment)
     if not fixed:
         found_symptom = first_of_value(prepared, picture, found_symptom)
     say("scope")

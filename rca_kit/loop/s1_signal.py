@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rca_kit.findings.signal import MetricReading, Signal
 from rca_kit.loop.reading.names import public, series_for
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.series import GOOD
+from rca_kit.loop.s3_scope.hurt import Hurt
 
 SHOWN = ("quality", "service", "kpi", "output", "cut", "output_nulls", "labels", "volume", "nulls", "stage")
 LABEL_DROP = 0.1  # share of labels that may be missing beyond before until quality is said to rest on fewer of them
@@ -38,6 +41,15 @@ def signal(picture: Picture, metric: str, drift: MetricReading | None = None) ->
         label_share_after=labels.get("after"),
         notes=notes,
     )
+
+
+def held_inside(found: Signal, hurt: Hurt) -> Signal:
+    """An alert about a segment holds where an outcome is worse there, whatever the whole shows."""
+    if found.holds or not hurt.segment.in_metric:
+        return found
+    s = hurt.segment
+    because = f"{hurt.metric} {s.before:.3g} -> {s.after:.3g} in {s}, beyond chance and season; over all traffic {found.because}"
+    return replace(found, holds=True, because=because)
 
 
 def _holds(metric: str, reading: MetricReading | None) -> tuple[bool, str]:

@@ -134,6 +134,7 @@ def test_a_loss_bears_out_an_alert_about_how_many_requests_of_a_segment_came(tmp
     assert found.verdict == "incident"
     assert [s.where for s in found.scope.segments] == [{"country": "XK"}]
     assert found.symptom.metric == told and found.symptom.direction == "up"
+    assert found.signal.holds and "country = XK" in found.signal.because
     assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(hours=3)
     quiet = case(tmp_path, with_ids(30_000), metric, f"{metric} 0.10 -> 0.14 (monitor by country: DE)")
     assert rca_kit.investigate(quiet).verdict == "no_change"
