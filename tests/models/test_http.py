@@ -33,16 +33,24 @@ class Handler(BaseHTTPRequestHandler):
             number = state["calls"]
             state["open"] += 1
             state["most_open"] = max(state["most_open"], state["open"])
+        self.answered = False
         try:
             rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["instances"]
             getattr(self, self.path.strip("/").split("?")[0])(rows, number)
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
-            with state["lock"]:
-                state["open"] -= 1
+            self.no_longer_open()
+
+    def no_longer_open(self):
+        """A request is open until its answer begins: who has read the answer may send the next before this thread goes on."""
+        if not self.answered:
+            self.answered = True
+            with self.server.state["lock"]:
+                self.server.state["open"] -= 1
 
     def reply(self, body, status=200, headers=()):
+        self.no_longer_open()
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for k, v in headers:
