@@ -116,9 +116,10 @@ def at_heap(picture: Picture) -> Picture | None:
 def at_newcomer(picture: Picture) -> Picture | None:
     """The picture laid around the first requests of a value that the alerted column never had before; None where none is new."""
     column, grid = public(picture.alert).partition(":")[2], picture.grid
-    cubes = picture.aggregates.cubes
+    cubes, plan = picture.aggregates.cubes, picture.aggregates.plan
+    numeric = {p.column for p in (*plan.features, *plan.segments) if p.numeric}
     cube = cubes.get(f"segment:{column}") or cubes.get(f"feature:{column}")
-    if not column or cube is None or any(p.column == column and p.numeric for p in picture.aggregates.plan.features):
+    if not column or cube is None or column in numeric:
         return None
     rows, last = cubes["time"].dense("n", grid.n), grid.index(picture.detected_at) // grid.coarse
     rows = np.add.reduceat(rows, np.arange(0, grid.n, grid.coarse))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 from typing import Any
 
@@ -125,6 +126,10 @@ def test_what_is_of_another_kind_of_day_is_held_against_nothing() -> None:
     early[:10] = True  # what began on a weekend is left out
     assert beside_yesterday(value, early, 12, value.size - 1, 600) == 204
     assert beside_yesterday(value[:140], working[:140], 12, 139, 600) is None
+    silent = np.where(np.arange(value.size) < 144, np.nan, value)  # the log begins a day after its first request
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert beside_yesterday(silent, working, 12, value.size - 1, 600) is None
 
 
 @pytest.mark.parametrize(("again", "daily"), [(0.0, False), (0.8, True), (-0.8, False)])

@@ -87,7 +87,7 @@ def beside_yesterday(value: Floats, off: NDArray[np.bool_], first: int, last: in
     unlike = np.flatnonzero(off[day : last + 1] != off[: last + 1 - day])
     since = day + (int(unlike[-1]) + 1 if unlike.size else 0)
     beside = value[since:] - value[since - day : value.size - day]
-    at = sudden(beside, max(first - since, 0), last - since, width_s, BESIDE_S)
+    at = sudden(beside, max(first - since, 0), last - since, width_s, BESIDE_S) if np.isfinite(beside).any() else None
     if at is None or not (np.isfinite(beside[:at]).any() and np.isfinite(beside[at:]).any()):
         return None
     stays = float(np.nanmedian(beside[at : last + 1 - since]) - np.nanmedian(beside[:at]))

@@ -37,9 +37,10 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
     bad = badness_of(picture, metric, dict(frame.collect_schema()))
     if bad is None or not columns:
         return ()
+    before, after = picture.windows
     table = leaves(
         frame, columns, measures=_weighted(frame, picture, bad), time=picture.aggregates.plan.columns.time,
-        windows=tuple((w.start, w.end) for w in picture.windows),  # type: ignore[arg-type]
+        windows=((before.start, before.end), (after.start, after.end)),
     )
     if not len(table.codes):
         return ()

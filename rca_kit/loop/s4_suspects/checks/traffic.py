@@ -219,7 +219,7 @@ def segment_volume(room: Room) -> Outcome:
         for value, (b, a) in volumes.items():
             others = [(x, y) for v, (x, y) in volumes.items() if v != value and x >= LEAST_VOLUME]
             other_days = not same_days(picture)  # then all of them differ by the week, and each is held against the rest only
-            if len(others) <= other_days:  # one other value cannot tell what the week took from it and what it lost or gained
+            if len(others) < (2 if other_days else 1):  # one other value cannot tell what the week took from it
                 continue
             if value is None or b < LEAST_VOLUME or _gone_over(b - a, others, picture.noise.get("volume", 1.0)):
                 continue
