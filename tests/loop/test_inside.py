@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s3_scope.search import badness_where
 from rca_kit.loop.s4_suspects.checks.permuted import permuted_inside
 from rca_kit.loop.s4_suspects.checks.values import _filled, _inside, _swapped, _whole_or_inside, imputed
@@ -74,7 +75,9 @@ def test_rows_of_one_search_count_for_one() -> None:
 def room(change: pl.Expr) -> Any:
     before, after = side(0), side(1).with_columns(change)
     inside = moved_inside(before, after, ["amount", "kind"], ["country", "device"])
-    return SimpleNamespace(before=before, after=after, inside=inside, clumps={}, readings={}, harm=lambda *_: None)
+    return SimpleNamespace(
+        before=before, after=after, inside=inside, clumps={}, readings={}, harm=lambda *_: None, columns=Columns("ts", "binary"),
+    )
 
 
 def test_a_unit_that_changed_in_one_segment_is_named_with_it() -> None:
@@ -101,6 +104,43 @@ def test_codes_that_changed_places_in_one_segment_are_no_new_mix() -> None:
     drift = pl.when(AUSTRIA & (pl.col("age") < 36)).then(pl.lit("cancel")).otherwise(pl.col("kind")).alias("kind")
     there = room(drift)
     assert "kind" in there.inside and permuted_inside(there, "kind") is None
+
+
+def labelled(frame: pl.DataFrame, seed: int, step: float = 0.0) -> pl.DataFrame:
+    """Labels that follow the true kind, and go up by a step for all."""
+    rates = dict(zip(KINDS, (0.1, 0.45, 0.2, 0.6, 0.25), strict=True))
+    rate = frame["kind"].replace_strict(rates, return_dtype=pl.Float64) + step
+    return frame.with_columns((pl.Series(np.random.default_rng(seed).random(frame.height)) < rate).cast(pl.Float64).alias("y"))
+
+
+def labels_room(after: pl.DataFrame, before: pl.DataFrame) -> Any:
+    inside = moved_inside(before, after, ["amount", "kind"], ["country", "device"])
+    return SimpleNamespace(
+        before=before, after=after, inside=inside, harm=lambda *_: None,
+        columns=Columns("ts", "binary", label="y", features=("amount", "kind")),
+    )
+
+
+def test_labels_tell_codes_of_another_dictionary_from_other_requests() -> None:
+    """Four of five requests of one segment have codes that changed places: their shares end nowhere near a permutation."""
+    turned = dict(zip(KINDS, (*KINDS[2:], *KINDS[:2]), strict=True))
+    found = []
+    for seed in range(6):
+        before, after = labelled(side(2 * seed), 50 + seed), labelled(side(2 * seed + 1), 90 + seed)
+        some = AUSTRIA & (pl.Series(np.random.default_rng(seed).random(ROWS)) < 0.7)
+        wrong = after.with_columns(pl.when(some).then(pl.col("kind").replace(turned)).otherwise(pl.col("kind")).alias("kind"))
+        clue = permuted_inside(labels_room(wrong, before), "kind")
+        found.append(clue is not None and clue.signature == "permuted" and "labels of others" in clue.says)
+        # other requests with the labels that theirs always had, also where all labels went up
+        kind = pl.when(AUSTRIA & (pl.col("age") < 38)).then(pl.lit("cancel")).otherwise(pl.col("kind")).alias("kind")
+        for step in (0.0, 0.15):
+            mixed = labels_room(labelled(side(2 * seed + 1).with_columns(kind), 90 + seed, step), before)
+            assert "kind" in mixed.inside and permuted_inside(mixed, "kind") is None
+        # a world in which one kind went beyond all that any had
+        beyond = pl.when(AUSTRIA & (pl.col("kind") == "cancel")).then(pl.lit(1.0)).otherwise(pl.col("y")).alias("y")
+        world = labels_room(labelled(side(2 * seed + 1).with_columns(kind), 90 + seed).with_columns(beyond), before)
+        assert permuted_inside(world, "kind") is None
+    assert sum(found) >= 5  # power with 1,500 requests of the segment a side
 
 
 def test_values_of_newcomers_are_no_fault_of_their_segment() -> None:

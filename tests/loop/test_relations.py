@@ -14,7 +14,7 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.concept import followed_less
 from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
-from rca_kit.loop.s4_suspects.checks.relations import relations, unfollowed, worst_segment
+from rca_kit.loop.s4_suspects.checks.relations import labels_for_values, relations, unfollowed, worst_segment
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
@@ -56,6 +56,37 @@ def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: boo
     assert not unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
     assert not unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
     assert not unfollowed(followed_room(aged, binary, quality=False), names)
+
+
+def kinds(x: Any) -> Any:
+    return np.array(["a", "b", "c", "d"])[np.digitize(x, [-0.8, 0.1, 0.9])]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_labels_that_follow_a_category_no_more_say_that_its_values_are_those_of_others(binary: bool) -> None:
+    names = ["f0", "f1", "f2", "f3"]
+
+    def served(change: Any) -> Any:
+        room = followed_room(change, binary)
+        for side in ("before", "after"):
+            frame = getattr(room, side)
+            setattr(room, side, frame.with_columns(f0=pl.Series(kinds(frame["f0"].to_numpy()))))
+        return room
+
+    (clue,) = unfollowed(served(aged), names)
+    assert clue.subject == "feature:f0" and clue.signature == "stale"
+    assert clue.facts["part"] == pytest.approx(0.0, abs=0.08)
+    assert not unfollowed(served(lambda x, y, r: (x, y)), names)
+    assert not unfollowed(served(lambda x, y, r: (x, np.where(r.random(4000) < 0.5, r.permutation(y), y))), names)
+
+
+def test_a_value_with_few_labels_and_a_name_tell_nothing() -> None:
+    rng = np.random.default_rng(4)
+    frame = pl.DataFrame({"kind": ["a"] * 100 + ["b"] * 100 + ["rare"] * 5, "who": [f"u{i}" for i in range(205)]})
+    y = np.concatenate([np.zeros(100), np.ones(100), rng.random(5)])
+    (before, after) = labels_for_values((frame, frame.head(1)), ["kind", "who"], y)
+    assert before["kind"].to_list() == [0.0] * 100 + [1.0] * 100 + [None] * 5
+    assert after["kind"].to_list() == [0.0] and before["who"].dtype == pl.String
 
 
 def classes_room(change: Any) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.inside import Inside
 from rca_kit.loop.s4_suspects.room import Room, numbers
 
 # of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
@@ -23,6 +24,9 @@ PARTLY_VALUES, PARTLY_CLEAR, PARTLY_LEAST, PARTLY_FITS, PARTLY_STRENGTH = (4, 6)
 # labels' movement that may be left when each value is held against the one whose place it took
 PERMUTED_VALUES, PERMUTED_ROUGHLY, WENT_ALONG = 3, 0.25, 0.25
 LABELS_STAYED = 4.0  # chi-square a value up to which its labels are its own still
+# of values with others' labels in one segment: labels each needs a side, values told apart, part of the differences between their
+# own labels that may be left, and features that may have moved there: who is new differs in most
+LABELS_OF_VALUE, MOST_VALUES, STILL_OWN, TOGETHER_MOST = 30, 30, 0.75, 3
 LABELS_KEPT = 10.0  # chi-square by which labels must fit the values' own rather than those whose place they took: e^5 to one
 
 
@@ -138,14 +142,48 @@ def permuted(column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None
     return None
 
 
+def others_labels(room: Room, column: str, here: Inside) -> Clue | None:
+    """Values that moved in one segment and have the labels of others there: whoever comes more often keeps the own ones.
+
+    Labels that went up or down for all values alike tell of the world; here they are compared about their common step. A mixture
+    of requests of other values has labels between theirs, and follows the old ones less, by weighted least squares.
+    """
+    c = room.columns
+    if c.label is None or sum(other.where == here.where for other in room.inside.values()) > TOGETHER_MOST:
+        return None
+    frames = room.before.filter(here.before), room.after.filter(here.after)
+    counts = [dict(f[column].drop_nulls().cast(pl.String).value_counts().iter_rows()) for f in frames]
+    values = sorted(v for v, n in counts[0].items() if min(n, counts[1].get(v, 0)) >= LABELS_OF_VALUE)
+    if not PERMUTED_VALUES <= len(values) <= MOST_VALUES:
+        return None
+    (mb, eb), (ma, ea) = (_means(f, column, values, numbers(f, c.label, c.positive.get(c.label))) for f in frames)
+    noise = ea + eb
+    if not (np.isfinite(noise).all() and (noise > 0).all()):
+        return None
+    weight = 1 / noise
+    step = float((weight * (ma - mb)).sum() / weight.sum())
+    apart = float((weight * (ma - mb - step) ** 2).sum())
+    about = mb - float((weight * mb).sum() / weight.sum())
+    part = float((weight * about * ma).sum() / max((weight * about**2).sum(), 1e-300))
+    between = (ma >= mb.min() - 3 * np.sqrt(ea)).all() and (ma <= mb.max() + 3 * np.sqrt(ea)).all()
+    if apart < PARTLY_CLEAR * len(values) or part > STILL_OWN or not between:
+        return None
+    i = int(np.argmax(np.abs(ma - mb - step) / np.sqrt(noise)))
+    own = f"of {values[i]!r} {mb[i]:.3g} -> {ma[i]:.3g} on average"
+    says = f"{column}: values have the labels of others ({own}), and other shares"
+    p, q = ({v: n / sum(k.values()) for v, n in k.items()} for k in counts)
+    moved = 0.5 * sum(abs(p.get(v, 0.0) - q.get(v, 0.0)) for v in {*p, *q})
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, moved)
+
+
 def permuted_inside(room: Room, column: str) -> Clue | None:
-    """Whether the values changed places in the rows of the one segment that a feature moved in."""
+    """Whether the values changed places in the one segment that a feature moved in: by their shares or their labels."""
     here = room.inside.get(column)
     if here is None:
         return None
     sides = room.before[column].filter(here.before), room.after[column].filter(here.after)
     nb, na = ({str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()} for s in sides)
-    clue = permuted(column, nb, na)
+    clue = permuted(column, nb, na) or others_labels(room, column, here)
     if clue is None:
         return None
     share = (clue.share or 0.0) * float(here.after.mean())

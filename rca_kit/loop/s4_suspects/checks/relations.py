@@ -23,6 +23,7 @@ OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
 WORLD = 0.5  # log odds from which the world changed and not the values of a feature, which is half as common again
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
+LABELS_LEAST, CODES_MOST = 30, 30  # labels of a value that make a mean; values of a category that are told apart
 WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
 
 
@@ -62,14 +63,16 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
         return []
     moved = {n for n, change in room.compared.items() if change.changed and abs(change.effect) >= INPUT_MOVED}
     moved |= {n for n, inside in room.inside.items() if here is not None and inside.where == here.where}
-    quiet = [n for n in names if room.before.schema[n].is_numeric() and n not in moved]
-    if len(quiet) < 3:
-        return []
     keep = no_guests(room)
     after = room.after.filter(pl.Series(keep if here is None else keep & here.after))
     frames = (room.before if here is None else room.before.filter(here.before), after)
-    xb, xa = (np.column_stack([numbers(f, n) for n in quiet]) for f in frames)
     yb, ya = labels_told(room, frames)
+    if yb.shape[1] == 1:
+        frames = labels_for_values(frames, [n for n in names if n not in moved], yb[:, 0])
+    quiet = [n for n in names if frames[0].schema[n].is_numeric() and n not in moved]
+    if len(quiet) < 3:
+        return []
+    xb, xa = (np.column_stack([numbers(f, n) for n in quiet]) for f in frames)
     rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
     if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
         return []
@@ -100,6 +103,25 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
             own = where and where | {"column": name}
             out.append(Clue("relation", f"feature:{name}", "stale", says, strength, where=own, facts=facts))
     return out
+
+
+def labels_for_values(
+    frames: tuple[pl.DataFrame, pl.DataFrame], names: list[str], y: Floats
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Put the mean label before in the place of each value of the categories among the columns, so that labels can follow them.
+
+    A value with too few labels tells nothing and becomes missing; a column of names that hardly repeat stays as it is.
+    """
+    out = list(frames)
+    for name in (n for n in names if not frames[0].schema[n].is_numeric() and not frames[0].schema[n].is_temporal()):
+        told = pl.DataFrame({"value": frames[0][name].cast(pl.String), "y": y}).filter(pl.col("y").is_finite()).drop_nulls()
+        means = told.group_by("value").agg(m=pl.col("y").mean(), n=pl.len()).filter(pl.col("n") >= LABELS_LEAST)
+        if not 2 <= means.height <= CODES_MOST:
+            continue
+        known = dict(means.select("value", "m").iter_rows())
+        code = pl.col(name).cast(pl.String).replace_strict(known, default=None, return_dtype=pl.Float64)
+        out = [f.with_columns(code.alias(name)) for f in out]
+    return out[0], out[1]
 
 
 def _asked(room: Room) -> bool:
