@@ -199,6 +199,22 @@ def test_values_that_labels_bear_out_are_no_corruption(wrong: float, signature: 
     assert borne_out(room, clue) is harmless
 
 
+@pytest.mark.parametrize(("wrong", "harmless"), [(0.0, True), (2.0, False)])
+def test_labels_are_asked_too_where_another_unit_leaves_values_among_those_of_before(wrong: float, harmless: bool) -> None:
+    rng = np.random.default_rng(10)
+    def side(times: float, error: float) -> pl.DataFrame:
+        x = times * rng.lognormal(2.0, 0.6, 4000)
+        return pl.DataFrame({"x": x, "minutes": 2 * x, "truth": 2 * x + rng.normal(size=4000) * (1 + error)})
+    plan = SimpleNamespace(label_kind="number", score_is_probability=False)
+    room: Any = SimpleNamespace(
+        before=side(1.0, 0.0), after=side(1 / 1.609, wrong), columns=Columns("ts", "regression", score="minutes", label="truth"),
+        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)))
+    low, high = np.quantile(room.before["x"], [0.001, 0.999])
+    where = {"column": "x", "op": "outside", "low": float(low), "high": float(high)}
+    clue = Clue("unit_factor", "feature:x", "unit", "1/1.609 of", 0.9, share=1.0, where=where, facts={"odd": 1.0})
+    assert borne_out(room, clue) is harmless
+
+
 @pytest.mark.parametrize(("onset", "strength", "verdict"), [
     (None, 0.27, "no_change"), (None, 0.5, "benign_shift"), (100, 0.27, "benign_shift")])
 def test_a_faint_drift_that_began_nowhere_is_none(onset: int | None, strength: float, verdict: str) -> None:

@@ -34,6 +34,7 @@ STAGE_LEAST = 2  # coarse buckets that a stage lasts; a shorter one is the bucke
 GRADUAL_LEAST = 3  # coarse buckets of rise; a shorter one cannot be told from a step
 # nats beyond even odds from which the others tell a rise that the anchor leaves open, and by which it may speak for a step
 GRADUAL_CLEAR, GRADUAL_DOUBT = 3.0, 2.0
+CLEARER, VALUES = 2.0, ("input", "nulls", "output", "output_nulls")  # times the anchor's evidence, and families, to tell it alone
 GRADUAL_SHARP = 0.05  # part of the log within which they must then know its start
 AT_ONCE = 3  # coarse buckets within which a start is known for it to have been a step
 AGREES = 4.0  # nats below its own best that a series may lose by taking part in the anchor's change
@@ -131,7 +132,7 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
 
     Every pair of start and end of the rise is weighed: a flat prior on starts, one on lengths that favours the short, and
     `GRADUAL_PRIOR` on there being a rise at all; the anchor alone must tell it too. Series join whose own best rise is hardly
-    better than the anchor's.
+    better than the anchor's. What the model is given or answers may tell by itself, and far more clearly than an outcome.
     """
     anchor = group[0]
     if anchor.scan.kind == "box" or anchor.series.family == "version":
@@ -148,7 +149,7 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
     own = profile(anchor)
     own[~able] = 0.0
     sight = own >= own.max() - IN_SIGHT
-    total, members = own.copy(), 1
+    total, members, clearest = own.copy(), 1, own
     for m in {m.series.name: m for m in (*group[1:], *others)}.values():
         if m is anchor or not m.moved or m.scan.kind == "box" or m.series.family in ("mix", "version", "helper", "labels"):
             continue
@@ -157,6 +158,7 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
         p = profile(m)
         if p[sight].max() >= p[able].max() - AGREES:
             total, members = total + p, members + 1
+            clearest = p if m in group and m.series.family in VALUES and p.max() > clearest.max() else clearest
     total /= math.sqrt(members)
     n = total.shape[0]
     length = np.arange(n + 1)[None, :] - np.arange(n)[:, None]
@@ -165,13 +167,19 @@ def gradual_onset(group: Sequence[Move], others: Iterable[Move], grid: TimeGrid)
         return None
     lengths = np.arange(GRADUAL_LEAST, n + 1)
     log_length = -np.log(np.maximum(length, 1)) - math.log(float((1 / lengths).sum()))
-    slow = np.where(rise, total + log_length, -np.inf)
-    together_says = log_sum(slow[rise]) - log_sum(total[step])
-    anchor_says = log_sum((own + log_length)[rise]) - log_sum(own[step])
-    odds = math.log(1 / GRADUAL_PRIOR - 1)
+
+    def says(p: Floats) -> float:
+        return log_sum((p + log_length)[rise]) - log_sum(p[step])
+
+    odds, anchor_says, together_says = math.log(1 / GRADUAL_PRIOR - 1), says(own), says(total)
     told = min(together_says, anchor_says) > odds
-    if not told and not (together_says > odds + GRADUAL_CLEAR and anchor_says > -GRADUAL_DOUBT):
+    if not told and anchor_says <= -GRADUAL_DOUBT:
         return None
+    if not told and together_says <= odds + GRADUAL_CLEAR:
+        if clearest.max() < CLEARER * own.max() or says(clearest) <= odds + GRADUAL_CLEAR:
+            return None
+        total = clearest
+    slow = np.where(rise, total + log_length, -np.inf)
     low, middle, high = middle_of(np.exp(slow - slow[rise].max()).sum(1))
     if not told and high - low > GRADUAL_SHARP * n:
         return None

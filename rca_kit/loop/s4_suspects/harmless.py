@@ -12,6 +12,7 @@ from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers, row_loss
 from rca_kit.stats.rates import Z95
 
+APART = 0.5  # part of the requests with another unit whose values must be unheard of, for these to stand for them
 BORNE_ROWS, BORNE_OUT = 100, 0.25  # labelled rows a side; deviations by which their losses may be larger, with 95 % confidence
 AMONG = (0.05, 0.95)  # quantiles between which a value is like the others
 KNOWN_VALUE = 0.01  # share before from which a value is one of the column's own
@@ -135,7 +136,9 @@ def borne_out(room: Room, clue: Clue) -> bool:
         if frame is room.after:
             x = numbers(frame, where["column"])
             outside = (x < where["low"]) | (x > where["high"])
-            inside &= outside if clue.signature == "range" or not where.get("segment") else np.isfinite(x)
+            # who has less than before lies among the others
+            apart = clue.signature == "range" or (not where.get("segment") and outside.mean() >= APART * (clue.share or 0.0))
+            inside &= outside if apart else np.isfinite(x)
         rows.append(inside)
     return _no_worse(room, rows)
 
