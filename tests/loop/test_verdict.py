@@ -129,6 +129,22 @@ def test_other_names_harm_nobody_where_their_requests_score_as_before(unknown: f
     assert not in_name_only(nameless, clue)
 
 
+@pytest.mark.parametrize(("off", "harmless"), [(0.0, True), (0.12, False)])
+def test_a_name_is_no_mere_name_where_the_scores_of_its_requests_are_off(off: float, harmless: bool) -> None:
+    """A loss that is a little larger says less than scores that all lie on one side of the truth."""
+    rng = np.random.default_rng(15)
+    def side(south: str, shift: float) -> pl.DataFrame:
+        clinic = rng.choice([south, "Nord", "Hafen"], 9000)
+        p = np.where(clinic == south, 0.18, 0.35) + rng.normal(0, 0.08, 9000)
+        y = (rng.random(9000) < p).astype(float)
+        return pl.DataFrame({"clinic": clinic, "risk": np.clip(p + shift * (clinic == south), 0.01, 0.99), "y": y})
+    plan = SimpleNamespace(label_kind="binary", score_is_probability=True)
+    room: Any = SimpleNamespace(
+        before=side("Süd", 0.0), after=side("SÃ¼d", off), picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
+        columns=Columns("ts", "binary", score="risk", label="y", features=("clinic",), positive={"y": 1}))
+    assert in_name_only(room, Clue("renamed_categories", "feature:clinic", "renamed", "Süd -> SÃ¼d", 0.9)) is harmless
+
+
 def test_all_values_written_otherwise_are_no_mere_names() -> None:
     rng = np.random.default_rng(4)
     before, after = (

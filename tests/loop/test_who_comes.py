@@ -13,13 +13,14 @@ import pytest
 from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks import traffic
-from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place, same_under_mapping
+from rca_kit.loop.s4_suspects.checks.categories import _category, _took_place
 from rca_kit.loop.s4_suspects.checks.service import components, metric_kind
 from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _kept_whole, _too_many
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import abrupt, first_weekend
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
 from rca_kit.loop.s4_suspects.verdict import _who_comes, decide
+from rca_kit.stats.drift.spelling import same_under_mapping
 
 from . import made
 
@@ -248,3 +249,25 @@ def test_a_new_arm_is_a_matter_of_routing_and_a_next_version_is_no_other_name() 
     assert written is not None and written.signature == "renamed" and "red -> RED" in written.says
     assert told("colour", late[::-1], ["RED"] * 9 + ["red"]) is None, "some always wrote it so"
     assert told("colour", ["red"] * 9 + ["RED"], ["RED"] * 9 + ["red"]) is None
+
+
+@pytest.mark.parametrize("new", ["SÃ¼d", "S?d", "S\ufffdd", "S%C3%BCd", "S&uuml;d", "Sud", " SÜD"])
+def test_text_that_was_decoded_wrongly_is_another_spelling(new: str) -> None:
+    assert same_under_mapping(("Nord", "Süd"), (new, "Ost")) == [("Süd", new)]
+
+
+def test_a_longer_name_is_another_spelling_only_where_the_shorter_one_is_missed() -> None:
+    rng = np.random.default_rng(5)
+
+    def told(after: list[str]) -> str:
+        frames = [pl.DataFrame({"clinic": rng.choice(v, 3000)}) for v in (["Hafen", "Nord"], after)]
+        room: Any = SimpleNamespace(
+            before=frames[0], after=frames[1], harm=lambda *_: None, inside={}, picture=SimpleNamespace(onset=None),
+            columns=Columns("ts", "binary", segments=("clinic",)))
+        clue = _category(room, "clinic")
+        assert clue is not None
+        return clue.signature
+
+    assert told(["Hafen", "Nord", "Flughafen"]) == "new_category", "another place"
+    assert told(["Flughafen", "Nord"]) == "renamed"
+    assert told(["Hafen", "Flughafen", "Flughafen", "Nord", "Nord", "Nord"]) == "renamed", "for most of its requests"

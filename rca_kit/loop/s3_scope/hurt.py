@@ -25,6 +25,7 @@ from rca_kit.loop.s3_scope.search import (
     segments_of,
 )
 from rca_kit.loop.s3_scope.unrecorded import missing_since
+from rca_kit.loop.s4_suspects.verdict import told_by
 from rca_kit.stats.segments.counts import Counts
 
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
@@ -80,13 +81,15 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
 
 
 def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str) -> bool:
-    """Whether the segment's own series of the metric got worse beyond how it wanders from hour to hour."""
+    """Whether the segment's own series of the metric got worse beyond how it wanders from hour to hour.
+
+    Or that of its loss, request by request, which tells it more surely where few come in an hour.
+    """
     rows = prepared.frame.filter(where_expression(segment.where, dict(prepared.frame.collect_schema())))
-    own = as_known(series_inside(rows, picture.aggregates.plan), picture.known).get(name)
-    if own is None:
-        return True
-    move = scan_all([own], picture.grid, picture.detected_at, (name,))[name]
-    return move.moved and worse(own, move.fit.height) is not False
+    inside = as_known(series_inside(rows, picture.aggregates.plan), picture.known)
+    own = [inside[n] for n in dict.fromkeys((name, told_by(name, inside))) if n in inside]
+    moves = [scan_all([s], picture.grid, picture.detected_at, (s.name,))[s.name] for s in own]
+    return not own or any(m.moved and worse(m.series, m.fit.height) is not False for m in moves)
 
 
 def records(picture: Picture, name: str) -> bool:

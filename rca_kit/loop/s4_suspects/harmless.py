@@ -152,10 +152,25 @@ def _no_worse(room: Room, rows: list[NDArray[np.bool_]]) -> bool:
             return False
         sides.append(loss[inside & np.isfinite(loss)])
     b, a = sides
-    if min(a.size, b.size) < BORNE_ROWS or not b.std() > 0:
+    if min(a.size, b.size) < BORNE_ROWS or not b.std() > 0 or _off(room, rows):
         return False
     worse = (float(a.mean() - b.mean()) + Z95 * float(np.sqrt(a.var() / a.size + b.var() / b.size))) / float(b.std())
     return worse <= BORNE_OUT
+
+
+def _off(room: Room, rows: list[NDArray[np.bool_]]) -> bool:
+    """Whether scores of rows after surely lie off the truth by more than `SAME_SCORES` deviations, counted from rows before."""
+    c, plan = room.columns, room.picture.aggregates.plan
+    if c.score is None or c.label is None or not (plan.score_is_probability or plan.label_kind == "number"):
+        return False
+    gaps = []
+    for frame, inside in zip((room.before, room.after), rows, strict=True):
+        gap = numbers(frame, c.score) - numbers(frame, c.label, c.positive.get(c.label))
+        gaps.append(gap[inside & np.isfinite(gap)])
+    b, a = gaps
+    spread = float(np.nanstd(numbers(room.before, c.score)))
+    error = float(np.sqrt(a.var() / max(a.size, 1) + b.var() / max(b.size, 1)))
+    return abs(float(a.mean() - b.mean())) - Z95 * error > SAME_SCORES * spread if min(a.size, b.size) else False
 
 
 def alone_or_along(room: Room) -> float | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable
 
 import numpy as np
 
 from rca_kit.stats.drift.distances import chi_square
+from rca_kit.stats.drift.spelling import blotted, plain_form, readings
 from rca_kit.stats.drift.types import OTHER, ColumnStats, Floats, cell_middles
 
 # Factors that appear when a unit changes; each is tried both ways.
@@ -67,18 +66,6 @@ def _fits(mean: float, spread: float, found_mean: float, found_spread: float) ->
     return spread > 0 and abs(found_mean - mean) <= CLOSE * spread and abs(np.log(found_spread / spread)) <= CLOSE
 
 
-def plain_form(label: str) -> str:
-    """Reduce a category to what it means: no case, accents, spaces, punctuation or quotes.
-
-    Examples
-    --------
-    >>> plain_form(" São-Paulo ") == plain_form("SAO_PAULO")
-    True
-    """
-    bare = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", "", bare.casefold()) or label
-
-
 def renamed(labels: tuple[str, ...], before: Floats, after: Floats) -> tuple[tuple[str, str], ...]:
     """Find values that vanished and came back under another spelling ("iOS" -> "ios").
 
@@ -92,6 +79,8 @@ def renamed(labels: tuple[str, ...], before: Floats, after: Floats) -> tuple[tup
     --------
     >>> renamed(("iOS", "android", "ios"), np.array([50.0, 50.0, 0.0]), np.array([0.0, 48.0, 52.0]))
     (('iOS', 'ios'),)
+    >>> renamed(("Süd", "SÃ¼d"), np.array([50.0, 0.0]), np.array([0.0, 52.0]))
+    (('Süd', 'SÃ¼d'),)
     """
     gone, new = _turned_over(labels, before, after)
     forms: dict[str, list[str]] = {}
@@ -99,9 +88,11 @@ def renamed(labels: tuple[str, ...], before: Floats, after: Floats) -> tuple[tup
         forms.setdefault(plain_form(labels[i]), []).append(labels[i])
     pairs = []
     for i in new[:MANY_LABELS]:
-        old = forms.get(plain_form(labels[i]), [])
+        label = labels[i]
+        old = [name for form in dict.fromkeys(map(plain_form, readings(label))) for name in forms.get(form, ())]
+        old = old or [labels[j] for j in gone if blotted(labels[j], label)]
         if len(old) == 1:
-            pairs.append((old[0], labels[i]))
+            pairs.append((old[0], label))
     return tuple(pairs)
 
 

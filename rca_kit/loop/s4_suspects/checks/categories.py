@@ -18,6 +18,7 @@ from rca_kit.loop.s4_suspects.checks.values import imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.signatures import is_arm
+from rca_kit.stats.drift.spelling import part_of_name, same_under_mapping
 from rca_kit.stats.rates import rate_z
 
 MAX_CODES = 20  # whole numbers with more values than this are quantities
@@ -27,6 +28,7 @@ USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer 
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
 # share before, and part of that after, up to which a value is new that the first part of the rows before do not show
 SEEN_BEFORE, SEEN_PART, EARLY = 0.005, 0.05, 0.75
+PLACE_LEAST = 0.5  # part of a longer or shorter name's share that the old name must have lost: else both are names
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
@@ -70,7 +72,11 @@ def _category(room: Room, column: str) -> Clue | None:
     gone_share = sum(gone.values()) / b.len()
     z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
     if fresh_share > 0.005 and z > 5:
-        pairs = same_under_mapping(tuple(v for v in nb if v not in fresh), tuple(fresh))
+        missed = {v: n / b.len() - na.get(v, 0) / a.len() for v, n in nb.items()}
+        pairs = [
+            (o, n) for o, n in same_under_mapping(tuple(v for v in nb if v not in fresh), tuple(fresh))
+            if not part_of_name(o, n) or missed[o] >= PLACE_LEAST * fresh[n] / a.len()
+        ]
         listed = list(fresh)
         bad = room.after[column].cast(pl.String).is_in(listed).fill_null(False).to_numpy()
         harm = room.harm(np.zeros(room.before.height, bool), bad)
@@ -213,31 +219,6 @@ def _looks_default(name: str) -> bool:
         "0",
         "?",
     )
-
-
-def same_under_mapping(old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Pairs of an old and a new spelling of one value: case, blanks, punctuation, prefixes.
-
-    Examples
-    --------
-    >>> same_under_mapping(("iOS", "Android"), ("ios", "web"))
-    [('iOS', 'ios')]
-    """
-
-    def key(v: str) -> str:
-        return "".join(ch for ch in v.casefold() if ch.isalnum())
-
-    known = {key(v): v for v in old if key(v)}
-    pairs = [(known[key(n)], n) for n in new if key(n) in known]
-    if pairs:
-        return pairs
-    return [
-        (o, n)
-        for n in new
-        for o in old
-        if len(key(o)) >= 2 and key(o) != key(n) and (key(n).endswith(key(o)) or key(n).startswith(key(o)))
-        and not key(n).replace(key(o), "", 1).isdigit()  # the next version of something is no other spelling of it
-    ]
 
 
 def _reshuffled(room: Room, column: str, nb: dict[str, int], na: dict[str, int]) -> Clue | None:
