@@ -44,3 +44,17 @@ def test_a_segment_that_wanders_does_not_stand_out(wrong: Any, expected: int) ->
         told.append(stands_out(prepared, picture, Segment({"device": "android"}), "accuracy"))
     assert abs(sum(told) - expected) <= 1
     assert stands_out(prepared, picture, Segment({"device": "android"}), "no such metric")
+
+
+@pytest.mark.parametrize(("off", "expected"), [(0.5, 8), (0.0, 0)])
+def test_scores_off_the_truth_stand_out_where_a_ranking_hardly_shows_it(off: float, expected: int) -> None:
+    told = []
+    for seed in range(8):
+        rows = made.log(seed=seed)
+        hit = ((rows["device"] == "android") & (rows["ts"] >= made.ONSET)).to_numpy()
+        low = rows["score"].to_numpy() * (1 - off * hit)  # in the same order
+        frame = rows.with_columns(score=pl.Series(low))
+        picture = made.look(*made.sums(frame), ("auc",), made.ALERT)
+        prepared: Any = SimpleNamespace(frame=to_lazy(frame))
+        told.append(stands_out(prepared, picture, Segment({"device": "android"}), "auc"))
+    assert abs(sum(told) - expected) <= 1

@@ -83,11 +83,12 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
 def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str) -> bool:
     """Whether the segment's own series of the metric got worse beyond how it wanders from hour to hour.
 
-    Or that of its loss, request by request, which tells it more surely where few come in an hour.
+    Or that of its loss, request by request, or of its bias: they tell it more surely where few come in an hour.
     """
     rows = prepared.frame.filter(where_expression(segment.where, dict(prepared.frame.collect_schema())))
     inside = as_known(series_inside(rows, picture.aggregates.plan), picture.known)
-    own = [inside[n] for n in dict.fromkeys((name, told_by(name, inside))) if n in inside]
+    also = ("bias",) if name in picture.series and picture.series[name].family == "quality" else ()
+    own = [inside[n] for n in dict.fromkeys((name, told_by(name, inside), *also)) if n in inside]
     moves = [scan_all([s], picture.grid, picture.detected_at, (s.name,))[s.name] for s in own]
     return not own or any(m.moved and worse(m.series, m.fit.height) is not False for m in moves)
 
