@@ -56,6 +56,26 @@ def test_a_version_that_is_surely_at_fault_dates_it_by_its_first_request(
     assert moved or told is found
 
 
+@pytest.mark.parametrize(("subject", "served_since", "dated"), [
+    ("model:v2", 30.0, True), ("model:v2", 0.0, False), ("routing", 0.0, False)])
+def test_a_version_that_served_all_along_dates_nothing(subject: str, served_since: float, dated: bool) -> None:
+    """It is worse than the others at any time: what is new is who is sent to it."""
+    grid, at = made.seen_grid(), made.ONSET
+    since = pl.col("ts") >= made.T0 + served_since * HOUR
+    frame = made.log().with_columns(pl.when(since & (pl.int_range(pl.len()) % 5 == 0)).then(pl.lit("v2")).otherwise(pl.lit("v1")))
+    prepared: Any = SimpleNamespace(
+        frame=to_lazy(frame.with_columns(pl.col("literal").alias("version"))), columns=SimpleNamespace(time="ts"))
+    where = {"column": "version", "op": "in", "values": ["v2"]}
+    born = grid.index(made.T0 + served_since * HOUR)
+    clues = (Clue("version", "model:v2", "version", "v2", 0.9, born, where=where, facts={"share": 0.2, "side_by_side_z": 9.0}),
+             Clue("routing", "routing", "rerouted", "v2 stands in", 0.9, where=where))
+    leading: Any = SimpleNamespace(items=(SimpleNamespace(subject=subject, probability=0.9),), verdict="incident")
+    found: Any = Found(at, (at, at + HOUR / 2), "step")
+    picture: Any = SimpleNamespace(grid=grid, moves={})
+    told = first_of_version(prepared, picture, (Outcome("version", "t", "model", "free", clues),), found, leading)
+    assert (told is not found) is dated
+
+
 @pytest.mark.parametrize(("probability", "verdict", "dated"), [
     (0.9, "incident", True), (0.5, "incident", False), (0.9, "benign_shift", False)])
 def test_a_version_dates_what_the_whole_does_not_show_when(probability: float, verdict: str, dated: bool) -> None:

@@ -52,9 +52,9 @@ def first_of_version(
         clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
-    if clue is None or clue.onset is None or clue.where is None:
-        return found
     grid = picture.grid
+    if clue is None or clue.onset is None or clue.where is None or clue.onset < grid.coarse:
+        return found  # one that served all along is no rollout: what changed is who is sent to it
     at, coarse = grid.time(came_to_stay(picture, clue)), timedelta(seconds=grid.coarse_s)
     if found.onset is None or found.onset_interval is None:  # too few of all requests for the whole to show when
         sure = leading.verdict == "incident" and leading.items[0].probability >= SURE_VERSION
