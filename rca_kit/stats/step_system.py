@@ -24,6 +24,7 @@ class StepSystem:
     at : int array, shape (n,)
         The first measured bucket from each on, as a row; the number of rows where there is none.
     enter, stay : array, shape (rows,)
+        Rows are those of what is shrunk, if anything is, and the measured buckets.
     basis : array, shape (rows, k)
         Orthonormal basis of what is not a change.
     onto : array, shape (n, k)
@@ -45,8 +46,14 @@ class StepSystem:
     power: Floats
 
     @classmethod
-    def of(cls, values: Floats, design: Floats, errors: Floats, ok: NDArray[np.bool_], rho: float) -> StepSystem:
-        """Scale by the errors, then remove AR(1) between neighbours; rows that were not measured are dropped."""
+    def of(
+        cls, values: Floats, design: Floats, errors: Floats, ok: NDArray[np.bool_], rho: float, usual: Floats | None = None
+    ) -> StepSystem:
+        """Scale by the errors, then remove AR(1) between neighbours; rows that were not measured are dropped.
+
+        `usual` of shape (k,) are sizes that the coefficients of the design's last k columns have as a rule: each is shrunk
+        towards zero, as by a measurement of zero with this error.
+        """
         rows = np.flatnonzero(ok)
         weight = 1.0 / errors[rows]
         y, z, enter, stay = values[rows] * weight, design[rows] * weight[:, None], weight, weight
@@ -56,9 +63,13 @@ class StepSystem:
             y, stay = (np.concatenate([a[:1], (a[1:] - power * a[:-1]) / scale]) for a in (y, weight))
             z = np.concatenate([z[:1], (z[1:] - power[:, None] * z[:-1]) / scale[:, None]])
             enter = np.concatenate([weight[:1], weight[1:] / scale])
+        if usual is not None and (k := usual.size):
+            shrunk = np.hstack([np.zeros((k, z.shape[1] - k)), np.diag(1 / usual)])
+            z, none = np.concatenate([shrunk, z]), np.zeros(k)
+            y, enter, stay = (np.concatenate([none, a]) for a in (y, enter, stay))
         basis, _ = np.linalg.qr(z)
         residual = y - basis @ (basis.T @ y)
-        at = np.searchsorted(rows, np.arange(values.size))
+        at = np.searchsorted(rows, np.arange(values.size)) + y.size - rows.size
 
         def product(a: Floats) -> Floats:
             """Of each step with the columns of a."""

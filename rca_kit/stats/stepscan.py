@@ -26,6 +26,7 @@ SPARSE = 0.5  # counters that are mostly zero have no median deviation; their no
 MAX_RHO = 0.8  # beyond this AR(1) and a level shift cannot be told apart in a few hundred buckets
 SEASON_DAYS = 2.0  # a daily season needs two days to be seen at all
 WEEK_DAYS = 14.0  # a weekly one two weeks
+DAYS_USUAL = 2.0  # standard deviations of all values that an effect of days is taken to have: more than any has
 WINSOR = 3.0  # robust sigmas from the running median beyond which a lone bucket is pulled in
 # outliers, times as far out as is pulled in, and chance that they lie behind one bucket as they do, from which they are bursts
 BURSTS_LEAST, FAR_OUT, BURSTS_P = 4, 2.0, 1e-3
@@ -105,6 +106,18 @@ def nuisance(n: int, phase: Season | None, day: NDArray[np.int64] | None, usable
     return np.column_stack(columns)
 
 
+def usual_days(values: Floats, day: NDArray[np.int64] | None, design: Floats, ok: NDArray[np.bool_]) -> Floats | None:
+    """Sizes that effects of days have as a rule, shape (columns of days,); None without any.
+
+    Where all days of one kind came after a change, or before it, an effect of these days undoes it and nothing tells the two
+    apart; a small effect is the likelier. Of effects that data show this takes nothing: they are part of the spread.
+    """
+    if day is None or design.shape[1] == 1:
+        return None
+    counts = np.unique(day[ok], return_counts=True)[1]
+    return np.full(int((counts[1:] > 1).sum()), DAYS_USUAL * float(values[ok].std()))
+
+
 def step_scan(
     values: Floats,
     errors: Floats,
@@ -147,22 +160,24 @@ def step_scan(
     design = nuisance(n, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
-    found = _scanned(winsorised(values, errors, ok), errors, ok, design, first, last)
+    usual = usual_days(values, day, design, ok)
+    found = _scanned(winsorised(values, errors, ok), errors, ok, design, first, last, usual)
     if in_bursts(values, errors, ok, first, last):
-        raw = replace(_scanned(values, errors, ok, design, first, last, boxes=False), raw=True)
+        raw = replace(_scanned(values, errors, ok, design, first, last, usual, boxes=False), raw=True)
         if BURSTS_TELL * raw.log_p < found.log_p:
             return raw
     return found
 
 
 def _scanned(
-    values: Floats, errors: Floats, ok: NDArray[np.bool_], design: Floats, first: int, last: int, boxes: bool = True
+    values: Floats, errors: Floats, ok: NDArray[np.bool_], design: Floats, first: int, last: int, usual: Floats | None,
+    boxes: bool = True,
 ) -> StepScan:
     """The scan of values as they are given; `boxes` are left out where no single burst is what began."""
     starts = np.arange(values.size)
     rho, phi = 0.0, 1.0
     for _ in range(2):
-        system = StepSystem.of(values, design, errors, ok, rho)
+        system = StepSystem.of(values, design, errors, ok, rho, usual)
         fits = _best(system, first, last)
         left = system.residual - _explained(fits, system)
         freedom = max(ok.sum() - design.shape[1] - 2, 3)

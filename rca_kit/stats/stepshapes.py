@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.stats.step_system import StepSystem
-from rca_kit.stats.stepscan import MIN_POINTS, Season, StepScan, lengths, nuisance, winsorised
+from rca_kit.stats.stepscan import MIN_POINTS, Season, StepScan, lengths, nuisance, usual_days, winsorised
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,8 @@ def system_of(
     design = nuisance(values.size, phase, day, ok)
     if design.shape[1] > ok.sum() // 2:
         design = design[:, :1]
-    return StepSystem.of(values if scan.raw else winsorised(values, errors, ok), design, errors, ok, scan.rho)
+    usual = usual_days(values, day, design, ok)
+    return StepSystem.of(values if scan.raw else winsorised(values, errors, ok), design, errors, ok, scan.rho, usual)
 
 
 def gradual_profile(

@@ -267,3 +267,48 @@ def test_a_step_at_the_end_of_what_passed_is_a_step_where_it_tells_as_much() -> 
     y[:100] = rng.normal(size=100) * 0.5  # a third of the log at the level of afterwards: it passed
     passed = step_scan(y, np.full(288, 0.5), first=20)
     assert passed.kind == "box"
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.4])
+def test_effects_of_days_are_shrunk_as_by_a_measurement_of_zero(rho: float) -> None:
+    """Oracle: generalised least squares with one row more for each effect that is shrunk."""
+    rng = np.random.default_rng(21)
+    n, usual = 60, np.array([0.7, 1.3])
+    y, errors = rng.normal(size=n), rng.uniform(0.5, 1.5, n)
+    design = np.column_stack([np.ones(n), np.arange(n) % 3 == 1, np.arange(n) % 3 == 2]).astype(float)
+    ok = rng.random(n) < 0.9
+    system = StepSystem.of(y, design, errors, ok, rho, usual)
+    rows = np.flatnonzero(ok)
+    covariance = np.zeros((rows.size + 2, rows.size + 2))
+    covariance[2:, 2:] = rho ** np.abs(np.subtract.outer(rows, rows)) * np.outer(errors[rows], errors[rows])
+    covariance[:2, :2] = np.diag(usual**2)
+    inverse = np.linalg.inv(covariance)
+    known = np.vstack([np.hstack([np.zeros((2, 1)), np.eye(2)]), design[rows]])
+    for start in (5, 20, 44):
+        full = np.column_stack([known, np.concatenate([np.zeros(2), rows >= start])])
+        seen = np.concatenate([np.zeros(2), y[rows]])
+        spread = np.linalg.inv(full.T @ inverse @ full)
+        height = (spread @ full.T @ inverse @ seen)[-1]
+        assert system.power[start] / system.gram[start, start] == pytest.approx(height)
+        assert system.gram[start, start] == pytest.approx(1 / spread[-1, -1])
+
+
+def test_what_begins_with_the_second_weekend_did_not_begin_with_the_working_days_between() -> None:
+    """A log from Saturday to Saturday: an effect of working days that undoes the change for five days tells it as well."""
+    off = np.isin(np.arange(7 * 24 + 12) // 24, [0, 1, 7])
+    hour = np.arange(off.size) % 24
+    for seed in range(20):
+        y = np.random.default_rng(seed).normal(size=off.size) + 0.8 * off
+        late = step_scan(y + 6 * (np.arange(off.size) >= 168), np.ones(off.size), phase=hour, day=off.astype(int), first=24)
+        assert late.kind == "step" and late.best is not None and abs(late.best.start - 168) <= 1
+        early = step_scan(y + 6 * (np.arange(off.size) >= 60), np.ones(off.size), phase=hour, day=off.astype(int), first=24)
+        assert early.best is not None and abs(early.best.start - 60) <= 2
+
+
+def test_a_weekend_as_large_as_any_is_still_no_change() -> None:
+    off = np.isin(np.arange(10 * 24) // 24, [2, 3, 9])
+    found = [
+        step_scan(np.random.default_rng(seed).normal(size=off.size) + 12 * off, np.ones(off.size), phase=np.arange(off.size) % 24,
+                  day=off.astype(int), first=24).log_p < np.log(0.01)
+        for seed in range(100)]
+    assert sum(found) <= 4
