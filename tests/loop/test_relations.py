@@ -14,11 +14,12 @@ from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.concept import followed_less
 from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
-from rca_kit.loop.s4_suspects.checks.relations import labels_for_values, relations, unfollowed, worst_segment
+from rca_kit.loop.s4_suspects.checks.relations import labels_for_values, relations, unfollowed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import explained_away
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 from rca_kit.loop.s4_suspects.verdict import decide
+from rca_kit.loop.s4_suspects.worst import odds_moved, worst_segment
 
 
 def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
@@ -339,3 +340,26 @@ def test_labels_that_changed_nothing_are_seldom_thinned_out() -> None:
         room.before, room.after, room.clocks, room.moved = frames[0], frames[1], (), lambda *_: []
         told += followed_less(room) is not None
     assert told == 0
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(("kind", "world"), [("odds", True), ("lost", False), ("turned", False), ("same", False)])
+def test_odds_that_moved_alike_for_all_scores_tell_of_the_world(kind: str, world: bool, inside: bool) -> None:
+    """In all requests, or in those of one segment, of which the whole is a mixture."""
+    rng = np.random.default_rng(11)
+
+    def side(after: bool) -> pl.DataFrame:
+        x, where = rng.normal(0, 1.5, 6000), rng.choice(["n", "s", "w"], 6000)
+        p = 1 / (1 + np.exp(-(x - 0.8)))
+        hit = after & ((where == "s") | (not inside))
+        moved = {"odds": 1 / (1 + np.exp(-(x + 0.7))), "lost": 0.45 * p, "turned": 0.25 + 0.5 * p, "same": p}[kind]
+        y = (rng.random(6000) < np.where(hit, moved, p)).astype(float)
+        return pl.DataFrame({"score": p, "y": y, "where": where})
+
+    room: Any = SimpleNamespace(
+        before=side(False), after=side(True), loss=lambda f: (f["score"] - f["y"]).to_numpy() ** 2,
+        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        columns=Columns("ts", "binary", score="score", label="y", segments=("where",), positive={"y": 1}))
+    assert odds_moved(room) is world
+    room.columns = replace(room.columns, score=None)
+    assert odds_moved(room) is False

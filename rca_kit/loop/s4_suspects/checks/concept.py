@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,12 +15,13 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import truth_stayed
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
+from rca_kit.loop.s4_suspects.worst import FOLLOW_ROWS, odds_moved
 
 Floats = NDArray[np.float64]
 
 RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
-FOLLOWED, FOLLOW_ROWS = 6.0, 500  # z from which labels follow a feature; labelled rows a side that tell it
+FOLLOWED = 6.0  # z from which labels follow a feature
 # features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
 THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
 
@@ -52,7 +55,9 @@ def concept(room: Room) -> Outcome:
         clues = [Clue("concept", "label", "labels_moved", says, gap.strength, facts=facts | {"part": less})]
         return Outcome("concept", title, "data", "seconds", tuple(clues))
     clues = [Clue("concept", "population", "concept", text, gap.strength, facts=facts)]
-    if room.business_calm and not room.moved("output") and not inputs_moved(room) and not _few_more(room, gap.z):
+    if odds_moved(room):
+        clues = [replace(clues[0], says=f"{text}; the odds of a positive moved alike for all scores")]
+    elif room.business_calm and not room.moved("output") and not inputs_moved(room) and not _few_more(room, gap.z):
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))

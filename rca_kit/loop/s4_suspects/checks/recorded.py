@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
+from rca_kit.loop.s4_suspects.worst import odds_moved
 from rca_kit.stats.rates import rate_z
 
 Floats = NDArray[np.float64]
@@ -76,11 +77,13 @@ def labels(room: Room) -> Outcome:
         calm = room.business_calm is not False and not room.inside  # people who changed have other labels, rightly
         text = f"positive labels {rate.before:.2%} -> {rate.after:.2%}"
         text += ", while scores" + (" and KPIs" if kpis else "") + " stayed" if steady and calm else ""
+        world = odds_moved(room)
+        text += "; the odds of a positive moved alike for all scores: the world changed" if world else ""
         clues.append(
             Clue(
                 "label_rate",
-                "label",
-                "labels_moved" if steady and calm and kpis else "label_rate",
+                "population" if world else "label",
+                "concept" if world else "labels_moved" if steady and calm and kpis else "label_rate",
                 text,
                 room.strength("label_rate") * (1.0 if steady and calm else 0.5),
                 room.onset("label_rate"),

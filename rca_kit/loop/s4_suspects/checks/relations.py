@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.concept import FOLLOW_ROWS, FOLLOWED, SAME_LABELS, labels_told, no_guests
+from rca_kit.loop.s4_suspects.checks.concept import FOLLOWED, SAME_LABELS, labels_told, no_guests
 from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
 from rca_kit.loop.s4_suspects.checks.own_values import world_odds
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.inside import MOST_VALUES, Inside
+from rca_kit.loop.s4_suspects.inside import Inside
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.surrogate import LINK_Z, Encoder, Link, broken_links, followed
+from rca_kit.loop.s4_suspects.worst import FOLLOW_ROWS, worst_segment
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,6 @@ WORLD = 0.5  # log odds from which the world changed and not the values of a fea
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 LABELS_LEAST, CODES_MOST = 30, 30  # labels of a value that make a mean; values of a category that are told apart
-WORST_Z = 6.0  # by which a segment must have got worse than all: every value of every segment is looked at
 
 
 def relations(room: Room) -> Outcome:
@@ -127,27 +127,6 @@ def labels_for_values(
 def _asked(room: Room) -> bool:
     """Whether quality moved, of all or in one segment."""
     return bool(room.moved("quality", "segment"))
-
-
-def worst_segment(room: Room) -> Inside | None:
-    """The segment whose requests got worse by the main metric far beyond all others; None without one."""
-    before, after = room.loss(room.before), room.loss(room.after)
-    if before is None or after is None:
-        return None
-    whole = float(np.nanmean(after) - np.nanmean(before)) if np.isfinite(before).any() and np.isfinite(after).any() else 0.0
-    best: Inside | None = None
-    for column in (s for s in room.columns.segments if s != room.columns.model_version):
-        was, now = (f[column].cast(pl.String) for f in (room.before, room.after))
-        for value in now.drop_nulls().value_counts(sort=True)[column].head(MOST_VALUES).to_list():
-            masks = [(t == value).fill_null(False).to_numpy() for t in (was, now)]
-            x, y = before[masks[0] & np.isfinite(before)], after[masks[1] & np.isfinite(after)]
-            if min(x.size, y.size) < FOLLOW_ROWS:
-                continue
-            error = float(np.sqrt(x.var() / x.size + y.var() / y.size))
-            z = float(y.mean() - x.mean() - whole) / max(error, 1e-12)
-            if z >= WORST_Z and (best is None or z > best.z):
-                best = Inside({column: value}, masks[0], masks[1], z)
-    return best
 
 
 def _partner_moved(room: Room, partner: str) -> bool:
