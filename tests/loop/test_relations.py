@@ -259,6 +259,23 @@ def test_rows_of_somebody_else_in_one_segment_are_stale_there_and_no_changed_wor
         assert all(c.says.startswith("in region = south") for c in found)
 
 
+def test_a_relation_that_turned_round_in_one_segment_is_the_worlds_though_the_whole_seems_to_lose_some_of_it() -> None:
+    region = np.random.default_rng(3).choice(["north", "south", "east", "west"], 4000)
+    slopes, names = np.array([1.0, 0.8, -0.7, 0.5]), ["f0", "f1", "f2", "f3"]
+
+    def world(x: Any, y: Any, rng: Any) -> Any:
+        return x, y - np.where(region == "south", 1.75 * x[:, 0], 0.0)
+
+    room = followed_room(world, binary=False)
+    room.before, room.after = (f.with_columns(region=pl.Series(region)) for f in (room.before, room.after))
+    room.columns = replace(room.columns, segments=("region",))
+    room.loss = lambda f: np.abs(f["y"].to_numpy() - f.select(names).to_numpy() @ slopes)
+    room.clocks, room.clumps, room.picture.moves = (), {}, {}
+    assert [(c.subject, c.signature) for c in unfollowed(room, names)] == [("feature:f0", "stale")], "what the whole seems to say"
+    (clue,) = relations(room).clues
+    assert (clue.subject, clue.signature) == ("population", "concept") and clue.says.startswith("in region = south")
+
+
 @pytest.mark.parametrize(("stale", "psi", "told"), [(True, 0.0, True), (False, 0.0, True), (False, 0.5, False)])
 def test_a_category_whose_mix_moved_brought_others_and_is_not_stale(stale: bool, psi: float, told: bool) -> None:
     rng = np.random.default_rng(3)

@@ -168,9 +168,10 @@ def _off(room: Room, rows: list[NDArray[np.bool_]]) -> bool:
         gap = numbers(frame, c.score) - numbers(frame, c.label, c.positive.get(c.label))
         gaps.append(gap[inside & np.isfinite(gap)])
     b, a = gaps
-    spread = float(np.nanstd(numbers(room.before, c.score)))
-    error = float(np.sqrt(a.var() / max(a.size, 1) + b.var() / max(b.size, 1)))
-    return abs(float(a.mean() - b.mean())) - Z95 * error > SAME_SCORES * spread if min(a.size, b.size) else False
+    if min(a.size, b.size) < BORNE_ROWS:
+        return False
+    spread, error = float(np.nanstd(numbers(room.before, c.score))), float(np.sqrt(a.var() / a.size + b.var() / b.size))
+    return abs(float(a.mean() - b.mean())) - Z95 * error > SAME_SCORES * spread
 
 
 def alone_or_along(room: Room) -> float | None:

@@ -22,6 +22,7 @@ LOST_Z, STILL_FOLLOWED, HOLD = 5.0, 0.75, (0.75, 1.35)
 # where labels say how good an answer was, they fall with it: then z of what is lost, and part left at most
 OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
 WORLD = 0.5  # log odds from which the world changed and not the values of a feature, which is half as common again
+TURNED = 0.5  # part of a relation that is there the other way round, from which it is no chance
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
 MIX_PSI = 0.1  # population stability index of a category from which its mix has moved
 LABELS_LEAST, CODES_MOST = 30, 30  # labels of a value that make a mean; values of a category that are told apart
@@ -46,9 +47,8 @@ def relations(room: Room) -> Outcome:
         and link.z >= LINK_Z * np.sqrt(max(room.clumps.get(link.column, 1.0), room.clumps.get(link.partner, 1.0)))
     ]
     known = {clue.subject for clue in clues}
-    aged = unfollowed(room, names)
-    if not aged and _asked(room) and (here := worst_segment(room)) is not None:
-        aged = unfollowed(room, names, here)
+    here = worst_segment(room) if _asked(room) else None
+    aged = (unfollowed(room, names, here) if here is not None else []) or unfollowed(room, names)  # undiluted first
     clues += [c for c in aged if c.subject not in known]
     return Outcome("relation", title, "data", "seconds", as_clues(clues), "features go together as before")
 
@@ -83,7 +83,7 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     slopes = followed(xb, yb, xa, ya)
     told = slopes.z >= FOLLOWED
     least, most = (LOST_Z, STILL_FOLLOWED) if stayed else CLEARLY_LOST
-    less = told & (slopes.lost >= least) & (slopes.part <= most) & (slopes.part >= -0.5)
+    less = told & (slopes.lost >= least) & (slopes.part <= most)
     rest = told & ~less
     if not less.any() or less.sum() > rest.sum() or not HOLD[0] <= float(np.median(slopes.part[rest])) <= HOLD[1]:
         return []
@@ -92,6 +92,10 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     where = None if here is None else {"op": "segment", "segment": here.where}
     for i in np.flatnonzero(less):
         name, part, strength = quiet[i], float(slopes.part[i]), float(slopes.lost[i] / (slopes.lost[i] + 3))
+        if part < -TURNED:
+            says = f"{start}labels follow {name} the other way round, as no values of other requests do: the world changed"
+            out.append(Clue("concept", "population", "concept", says, strength, where=where, facts={"labels": 1.0, "part": part}))
+            continue
         says = f"{start}labels follow {name} {max(part, 0):.0%} as much as before, the other features as before"
         facts = {"labels": 1.0, "part": part}
         error = (1 - part) / float(slopes.lost[i])
