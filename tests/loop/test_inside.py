@@ -198,3 +198,11 @@ def test_a_default_in_the_place_of_nulls_is_told_so(nulls: float, signature: str
     clue = imputed(SimpleNamespace(before=before, after=after), found[0])  # type: ignore[arg-type]
     assert clue.signature == signature
     assert ("used to be missing" in clue.says) == (signature == "imputed")
+
+
+@pytest.mark.parametrize(("rows", "alike", "told"), [(65, 2, False), (65, 3, False), (65, 20, True), (2000, 100, True)])
+def test_two_rows_of_one_value_are_no_default(rows: int, alike: int, told: bool) -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(60, 12, 12_000).round(1), rng.normal(60, 12, rows).round(3)
+    y[:alike] = 61.234
+    assert (_filled("humidity", x, y) is not None) is told

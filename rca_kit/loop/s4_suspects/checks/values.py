@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import bdtrc
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import Inside
@@ -23,6 +24,7 @@ COARSE_BEFORE, COARSE_HEAPS, COARSE_EACH = 200, 3, 0.015
 # of a common value that took from all others alike: its least gain, values of the others, and their distance in units of chance
 MIXED_LEAST, MIXED_VALUES, MIXED_NOISE = 0.08, 8, 1.2
 BESIDE = 3  # values on either side that show how common a value would be without a default
+SPIKE_CHANCE = 1e-7  # of so many rows with one value where it is as frequent as before; dozens of columns and values are tried
 SPIKE_RARE = 0.2  # ... when it held less than this part of its new share before
 SWAP_LEAST, SWAP_APART, SWAP_FIT = 0.3, 0.3, 0.15  # sigmas moved; distance of the two before; part of it left after the swap
 MOST_SWAPS = 12
@@ -214,7 +216,10 @@ def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | No
     gain = share_after - usual
     z = rate_z(usual * x.size, x.size, share_after * y.size, y.size) / np.sqrt(clump)
     common = share_before > SPIKE_RARE * share_after
-    if gain < SPIKE_SHARE or z < 6 or (common and not _mixed_in(x[x != value[top]], y[y != value[top]], gain)):
+    chance = bdtrc(float(count[top] // clump - 1), int(y.size // clump), max(usual, 1 / x.size))  # no z tells of a handful
+    if gain < SPIKE_SHARE or z < 6 or chance > SPIKE_CHANCE:
+        return None
+    if common and not _mixed_in(x[x != value[top]], y[y != value[top]], gain):
         return None
     known = np.unique(x)
     others = y[y != value[top]]
