@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
+from rca_kit.findings.scope import MixRate
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.s4_suspects.checks.concept import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -25,7 +26,7 @@ from rca_kit.loop.s4_suspects.harmless import (
     unheeded,
 )
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import decide, mix_index, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import _only_mix, decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
 
 from . import made_series as ms
@@ -385,3 +386,20 @@ def test_short_logs_do_not_tell_more_requests_from_other_hours_unless_somebody_a
     room.picture.moves = {"volume": SimpleNamespace(moved=True, series=room.picture.series["volume"])}
     clue = Clue("volume", "traffic", signature, "requests", 0.9)
     assert decide(room, (Outcome("volume", "t", "external", "free", (clue,)),)).verdict == verdict
+
+
+@pytest.mark.parametrize(("mix", "rate", "error", "others", "only"), [
+    (0.9, 0.1, 0.05, 10, True),
+    (0.56, 0.44, 0.2, 10, True),  # by chance: one of eleven outcomes differs by 2.2 standard errors
+    (0.56, 0.44, 0.1, 10, False), (0.4, 0.6, 0.3, 10, False),
+    (0.6, 0.4, 0.19, 0, False)])  # the only outcome, and mix is not most of it
+def test_of_many_outcomes_one_differs_by_chance_where_mix_explains_all(
+    mix: float, rate: float, error: float, others: int, only: bool
+) -> None:
+    def split(m: float, r: float, e: float) -> tuple[MixRate, ...]:
+        return (MixRate("language", m + r, m, r, True, (), (r - Z95 * e, r + Z95 * e)),)
+
+    worse = [f"kpi:{i}" for i in range(others)] + ["kpi:last"]
+    known = {n: split(0.95, 0.05, 0.05) for n in worse} | {"kpi:last": split(mix, rate, error)}
+    assert _only_mix(worse, known) is only
+    assert _only_mix(worse, {}) is False

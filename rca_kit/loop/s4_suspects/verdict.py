@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.scope import MixRate
@@ -19,6 +20,7 @@ from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.stats.rates import Z95
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -66,7 +68,9 @@ OVERDUE, LONG_OVERDUE = 2.0, 4.0
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
 MIX_INDEX, MIX_ASKED = 0.04, 0.01  # population stability index up to which a mix wanders by itself; where somebody asked for it
 SURGE = 1.6  # growth of traffic that no ordinary weekday explains
-MIX_SHARE = 0.7  # part of an outcome's change that mix alone must explain for the change to be called a change of mix
+# part of the strongest outcome's change that mix alone must explain for the change to be called a change of mix; of all others'
+MIX_SHARE, MIX_HALF = 0.7, 0.5
+LEVEL_95 = 0.95
 
 
 STANDS_FOR = {
@@ -279,14 +283,22 @@ def _first(clues: list[Clue]) -> str:
 
 
 def _only_mix(worse: list[str], mix: dict[str, tuple[MixRate, ...]]) -> bool:
-    """Whether, for every outcome that got worse, mix over some dimension explains it and inside the segments it held."""
+    """Whether, for every outcome that got worse, mix over some dimension explains it and inside the segments it held.
 
-    def held(m: MixRate) -> bool:
-        if m.total == 0 or m.rate_interval is None or m.mix / m.total < MIX_SHARE:
+    Of many outcomes one differs by chance: the intervals hold for all together (Bonferroni), and only of the strongest must mix
+    be most of it.
+    """
+    wider = float(ndtri(1 - (1 - LEVEL_95) / (2 * max(len(worse), 1)))) / Z95
+
+    def held(m: MixRate, least: float) -> bool:
+        if m.total == 0 or m.rate_interval is None or m.mix / m.total < least:
             return False
-        return m.rate_interval[0] <= 0 if m.total > 0 else m.rate_interval[1] >= 0
+        low, high = (m.rate + wider * (edge - m.rate) for edge in m.rate_interval)
+        return low <= 0 if m.total > 0 else high >= 0
 
-    return bool(mix) and all(any(held(m) for m in mix.get(n, ())) for n in worse)
+    return bool(mix) and all(
+        any(held(m, MIX_HALF if i else MIX_SHARE) for m in mix.get(n, ())) for i, n in enumerate(worse)
+    )
 
 
 def got_worse(room: Room) -> list[str]:
