@@ -344,3 +344,13 @@ def test_values_made_coarse_are_told_from_a_default_and_from_a_drift(part: float
         assert _coarsened("score", before, quiet) is None
     grades = np.round(before)
     assert _coarsened("grade", grades, np.round(moved)) is None, "they were few before"
+
+
+@pytest.mark.parametrize(("times", "odd"), [(1.609, 1.0), (9.6, 0.0), (6.5, 1.0), (9633.0, 0.0), (1000.0, 0.0)])
+def test_no_drift_makes_values_thousands_of_times_larger(times: float, odd: float) -> None:
+    rng = np.random.default_rng(8)
+    before, after = rng.lognormal(0.0, 0.25, 4000), rng.lognormal(0.0, 0.25, 4000)
+    some = rng.random(4000) < (0.6 if times > 100 else 1.0)
+    found = transformed("similarity", before, np.where(some, after * times, after), told=True)
+    assert found is not None and found[0].signature == "unit"
+    assert found[0].facts["odd"] == odd

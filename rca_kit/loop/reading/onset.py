@@ -74,7 +74,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     if slow is not None and not (busy is not None and _at_once(anchor, busy)):
         return _first_failures(anchor, slow) or slow
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
-    low, high = _range(group if sharp else [anchor])
+    if anchor in sharp:  # what follows it later says nothing of when it began
+        sharp = [m for m in sharp if _meet(anchor.reach(), m.reach())]
+    low, high = _range(sharp or [anchor])
     if anchor.series.coarse and anchor.scan.kind == "step":
         near = anchor.reach()
         low, high = min(low, near[0]), max(high, near[1])
@@ -280,6 +282,11 @@ def appearance(move: Move) -> int | None:
             quiet = k[:i].sum() <= UNSEEN * n[:i].sum()
             return int(i) if quiet and i > 0 and move.fit.start - int(i) <= k.size // 4 else None
     return None
+
+
+def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether two ranges of buckets, both ends included, have one in common."""
+    return a[0] <= b[1] and b[0] <= a[1]
 
 
 def _range(group: Sequence[Move]) -> tuple[int, int]:

@@ -41,6 +41,7 @@ THERMAL = re.compile(r"(?<![^\W_\d])temp(?:erat\w*)?(?![^\W_\d])|°|celsius|fahr
 NOT_STANDARD = 0.5  # mean, or distance of the standard deviation from 1, from which values are not standardised yet
 ZERO_LEAST = 0.1  # spreads by which the zero of such a scale must lie elsewhere: 32 more is nothing to a price in thousands
 POWERS = (10.0, 12.0, 24.0, 60.0, 100.0, 1000.0, 1024.0, 3600.0, 1e6)  # far enough apart that no drift passes for one
+FAR_OUT = 30.0  # times from which no drift makes values larger or smaller, whatever the factor: decimals that are read as digits
 ROUND = 0.05  # log by which a fitted factor may differ from a power that units differ by
 KS_95 = 1.36  # critical value of the two-sample Kolmogorov-Smirnov distance at 5 %, for large samples
 MOVED_LEAST = 2.5  # times that value, from which the distance is worth a look: dozens of columns and units are tried
@@ -185,7 +186,7 @@ def transformed(column: str, b: Floats, a: Floats, told: bool) -> Found | None:
             None,
             float(said),
             where={"column": column, "op": "outside", "low": float(low), "high": float(high)},
-            facts={"factor": factor, "odd": float(factor > 0 and not _round(factor))},
+            facts={"factor": factor, "odd": float(factor > 0 and not _round(factor) and abs(np.log(factor)) < np.log(FAR_OUT))},
         ),
         np.zeros(b.size, bool),
         marked,
