@@ -62,6 +62,32 @@ def test_a_ramp_that_the_outcome_leaves_open_is_told_by_what_moved_with_it() -> 
         assert abs(onset.index / GRID.coarse - START) <= 4
 
 
+def test_a_rise_that_an_input_tells_clearly_is_believed_of_outcomes_that_leave_it_open() -> None:
+    told = []
+    for seed in range(8):
+        found = moves(np.clip((np.arange(N) - START) / 8, 0, 1), (2.0,) * 9 + (12.0,), seed)
+        anchor = found["mean:x0"]
+        onset = joint_onset([anchor, *(m for m in found.values() if m.moved and m is not anchor)], GRID)
+        told.append(onset.gradual and abs(onset.index / GRID.coarse - START) <= 2)
+    assert sum(told) >= 7
+
+
+@pytest.mark.parametrize(("late", "clear", "dated_by"), [(5, 0.8, "anchor"), (5, 3.0, "other")])
+def test_what_follows_later_and_less_clearly_does_not_date_it(late: int, clear: float, dated_by: str) -> None:
+    off = []
+    for seed in range(6):
+        rng, n, fine = np.random.default_rng(seed), np.full(GRID.n, 50.0), np.arange(GRID.n) // GRID.coarse
+        series = []
+        for name, height, start in (("mean:x", 0.9, START), ("mean:y", 0.9 * clear, START + late)):
+            value = rng.normal(size=GRID.n) + height * (fine >= start)
+            series.append(Series(name, "input", None, GRID, False, (value * n, n * value**2 + n * 50.0, n), metrics.mean))
+        found = scan_all(series, GRID, GRID.time(N - 1, coarse=True), ())
+        onset = joint_onset([found["mean:x"], found["mean:y"]], GRID)
+        off.append(onset.index / GRID.coarse - START)
+    expected = 0 if dated_by == "anchor" else late
+    assert max(abs(x - expected) for x in off) <= 1.5, off
+
+
 def test_a_step_is_no_ramp_wherever_in_its_bucket_it_begins() -> None:
     for part in (0.0, 0.3, 0.5, 0.8):
         shape = np.where(np.arange(N) > START, 1.0, 0.0)

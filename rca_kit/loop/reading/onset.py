@@ -74,8 +74,8 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     if slow is not None and not (busy is not None and _at_once(anchor, busy)):
         return _first_failures(anchor, slow) or slow
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
-    if anchor in sharp:  # what follows it later says nothing of when it began
-        sharp = [m for m in sharp if _meet(anchor.reach(), m.reach())]
+    if anchor in sharp:
+        sharp = [m for m in sharp if not _follows(m, anchor)]
     low, high = _range(sharp or [anchor])
     if anchor.series.coarse and anchor.scan.kind == "step":
         near = anchor.reach()
@@ -284,9 +284,9 @@ def appearance(move: Move) -> int | None:
     return None
 
 
-def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
-    """Whether two ranges of buckets, both ends included, have one in common."""
-    return a[0] <= b[1] and b[0] <= a[1]
+def _follows(move: Move, anchor: Move) -> bool:
+    """Whether a series moved surely later than the anchor, and less clearly: it says nothing of when it began."""
+    return move.reach()[0] > anchor.reach()[1] and abs(move.fit.z) < abs(anchor.fit.z)
 
 
 def _range(group: Sequence[Move]) -> tuple[int, int]:
