@@ -73,10 +73,9 @@ def joint_onset(group: Sequence[Move], grid: TimeGrid, others: Iterable[Move] = 
     slow = busy or staged_onset(anchor, grid) or gradual_onset(group, others, grid)
     if slow is not None and not (busy is not None and _at_once(anchor, busy)):
         return _first_failures(anchor, slow) or slow
+    group = [m for m in group if not _follows(m, anchor)]
     sharp = [m for m in group if m.scan.kind in ("step", "box") and not m.series.coarse]
-    if anchor in sharp:
-        sharp = [m for m in sharp if not _follows(m, anchor)]
-    low, high = _range(sharp or [anchor])
+    low, high = _range(group if sharp else [anchor])
     if anchor.series.coarse and anchor.scan.kind == "step":
         near = anchor.reach()
         low, high = min(low, near[0]), max(high, near[1])
@@ -285,8 +284,9 @@ def appearance(move: Move) -> int | None:
 
 
 def _follows(move: Move, anchor: Move) -> bool:
-    """Whether a series moved surely later than the anchor, and less clearly: it says nothing of when it began."""
-    return move.reach()[0] > anchor.reach()[1] and abs(move.fit.z) < abs(anchor.fit.z)
+    """Whether a series moved surely later than an anchor that knows its own moment, and less clearly."""
+    known = anchor.scan.kind in ("step", "box") and not anchor.series.coarse
+    return known and move.reach()[0] > anchor.reach()[1] and abs(move.fit.z) < abs(anchor.fit.z)
 
 
 def _range(group: Sequence[Move]) -> tuple[int, int]:
