@@ -70,7 +70,7 @@ def compare(
     by : str, optional
         Also compare inside each of the frequent values of this column: drift inside segments.
     level : float, optional
-        Chance of any flag when nothing changed, and share of false flags otherwise; 0.005 when absent.
+        Chance of any flag when nothing changed, and share of false flags otherwise; 0.008 when absent.
     negligible : float, optional
         Smallest effect that counts as changed, in standard deviations (Cohen's d, or h for shares); 0.05 when absent.
     multivariate : bool

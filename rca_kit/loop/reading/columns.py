@@ -13,6 +13,7 @@ from rca_kit.stats.drift import OTHER, ColumnChange, ColumnStats, compare_column
 
 Floats = NDArray[np.float64]
 DAY_S = 86400
+LEVEL = 0.005  # stricter than for a table alone: much else is looked at beside the columns
 
 
 def compare_columns(picture: Picture) -> dict[str, ColumnChange]:
@@ -31,7 +32,7 @@ def compare_columns(picture: Picture) -> dict[str, ColumnChange]:
         sides = [_stats(picture, plan, b, phase) for b in (blocks_b, blocks_a)]
         if min(s.rows for s in sides) > 0:
             out.append(compare_column(*sides, judge=False))
-    return {c.column: c for c in decide(out)}
+    return {c.column: c for c in decide(out, level=LEVEL)}
 
 
 def _blocks(picture: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
