@@ -169,8 +169,8 @@ def others_labels(room: Room, column: str, here: Inside) -> Clue | None:
     if apart < PARTLY_CLEAR * len(values) or part > STILL_OWN or not between:
         return None
     i = int(np.argmax(np.abs(ma - mb - step) / np.sqrt(noise)))
-    own = f"of {values[i]!r} {mb[i]:.3g} -> {ma[i]:.3g} on average"
-    says = f"{column}: values have the labels of others ({own}), and other shares"
+    own = f"mean label of {values[i]!r} {mb[i]:.3g} -> {ma[i]:.3g}"
+    says = f"{column}: its values have the labels of others ({own}), and other shares"
     p, q = ({v: n / sum(k.values()) for v, n in k.items()} for k in counts)
     moved = 0.5 * sum(abs(p.get(v, 0.0) - q.get(v, 0.0)) for v in {*p, *q})
     return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, moved)
