@@ -1,4 +1,4 @@
-"""Series that are made up: a grid of days, counts, and quantiles."""
+"""Series and readings that are made up: a grid of days, counts, quantiles, and what a metric changed by."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rca_kit.aggregates.grid import TimeGrid
+from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.detect import (
     Move,
     scan_all,
@@ -15,8 +16,10 @@ from rca_kit.loop.reading.detect import (
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
+from rca_kit.stats.rates import Z95
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+ERROR = 0.01  # of a reading
 
 
 def grid(days: float) -> TimeGrid:
@@ -45,3 +48,8 @@ def quantile(name: str, value: Any, over: TimeGrid, seed: int) -> Series:
     ms = value * np.exp(rng.normal(0, 0.05, value.size))
     return Series(name, "service", "lower", over, True, (ms, np.full(ms.size, 40.0)),
                   lambda x, n: Estimate(x, np.full(x.shape, 0.05) * x, n), log=True)
+
+
+def reading(metric: str, change: float, moved: bool) -> MetricReading:
+    interval = (change - Z95 * ERROR, change + Z95 * ERROR)
+    return MetricReading(metric, 0.3, 0.3 + change, change, interval, 5000, 900, 0.01, moved, None)

@@ -53,7 +53,6 @@ def readings(value: str) -> list[str]:
 
 
 def blotted(old: str, new: str) -> bool:
-    """Whether a value is another with a mark for every letter that could not be written."""
-    if len(old) != len(new) or old == new or old.isascii():
-        return False
-    return all(a == b or (not a.isascii() and b in "?\ufffd") for a, b in zip(old, new, strict=True))
+    """Whether a value is another with marks for every letter that could not be written, one for each of its bytes at most."""
+    marked = "".join(re.escape(ch) if ch.isascii() else "[?\ufffd]{1,4}" for ch in old)
+    return not old.isascii() and re.fullmatch(marked, new) is not None
