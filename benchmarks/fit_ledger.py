@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from rca_kit.findings.suspects import CATEGORIES
-from rca_kit.loop.investigate import work
 from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.loop.s4_suspects import weigh_up
 from rca_kit.loop.s4_suspects.prior import prior_weight
+from rca_kit.loop.work import work
 from rca_kit.sources import open_case
 from rca_kit.stats.logit import Choice, fit, softmax
 from rca_kit.training import Key, make_incident

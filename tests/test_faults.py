@@ -224,8 +224,8 @@ main()
 """
 PHASES = {  # what is replaced, where each step does its work
     "reading": "rca_kit.sources.open:sample_rows", "the scan": "rca_kit.loop.reading.prepare:scan",
-    "change points": "rca_kit.loop.reading.prepare:look", "segments": "rca_kit.loop.investigate:scope_of",
-    "trees": "rca_kit.stats.trees:_grow", "suspects": "rca_kit.loop.investigate:suspects",
+    "change points": "rca_kit.loop.reading.prepare:look", "segments": "rca_kit.loop.work:scope_of",
+    "trees": "rca_kit.stats.trees:_grow", "suspects": "rca_kit.loop.work:suspects",
     "samples": "rca_kit.loop.s5_samples.pull:pull_samples", "simulation": "rca_kit.loop.s6_simulate.simulate:simulate_case",
     "settling": "rca_kit.loop.s7_settle:settle", "the file, half written": "os:fsync",
 }

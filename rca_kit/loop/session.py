@@ -24,7 +24,7 @@ from rca_kit.findings.signal import MetricReading
 from rca_kit.findings.slices import Slices
 from rca_kit.findings.suspects import Suspects
 from rca_kit.loop.decided import decided, tagged
-from rca_kit.loop.investigate import Worked, finish, work
+from rca_kit.loop.investigate import finish
 from rca_kit.loop.reading.names import public
 from rca_kit.loop.reading.picture import Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared, picture_of, prepare
@@ -33,6 +33,8 @@ from rca_kit.loop.s3_scope.cells import Cells, Within, cells_over_time, narrowed
 from rca_kit.loop.s3_scope.search import badness_of
 from rca_kit.loop.s4_suspects import suspects
 from rca_kit.loop.s4_suspects.verdict import decide as decide_verdict
+from rca_kit.loop.work import work
+from rca_kit.loop.worked import Worked
 from rca_kit.sources import OpenCase, open_case
 
 Say = Callable[[str], None]

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from rca_kit.case.decisions import NOTHING
 from rca_kit.findings.investigation import Investigation
-from rca_kit.loop.investigate import Worked, finish, work
+from rca_kit.loop.investigate import finish
 from rca_kit.loop.reading.prepare import picture_of, prepare
+from rca_kit.loop.work import work
+from rca_kit.loop.worked import Worked
 from rca_kit.sources import OpenCase
 
 

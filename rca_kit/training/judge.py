@@ -11,7 +11,7 @@ import polars as pl
 from rca_kit.findings.base import iso
 from rca_kit.findings.drill import Judged
 from rca_kit.findings.investigation import Investigation
-from rca_kit.loop.investigate import Worked
+from rca_kit.loop.worked import Worked
 from rca_kit.training.answers import Answers
 from rca_kit.training.keys import Key
 from rca_kit.training.questions import questions
