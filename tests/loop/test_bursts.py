@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rca_kit.loop.reading.bursts import _highest, first_burst
+from rca_kit.loop.reading.bursts import first_burst
 from rca_kit.loop.s3_scope.logged import since_logged
+from rca_kit.stats.bursts import highest
 
 from . import made_series as ms
 
@@ -77,7 +78,7 @@ def test_the_highest_stretch_agrees_with_trying_all() -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):
         gains = rng.normal(-0.2, 1, 30)
-        total, a, b = _highest(gains)
+        total, a, b = highest(gains)
         best = max(float(gains[i:j].sum()) for i in range(30) for j in range(i + 1, 31))
         assert total == pytest.approx(max(best, 0.0)) and gains[a:b].sum() == pytest.approx(total)
 
@@ -114,3 +115,23 @@ def test_what_a_likely_change_had_begun_to_spoil_began_with_it(level: float, mor
 def test_an_entry_before_which_nothing_moved_dates_nothing_in_hundreds_of_logs() -> None:
     told = [partly(0.0, seed) for seed in range(200)]
     assert sum(found.onset != at for found, at in told) == 0
+
+
+def test_failures_that_come_and_go_are_no_change_that_has_passed() -> None:
+    """On for an hour in four since hour 60: the burst that stands out most was over long before the alert."""
+    def rate(hours: Any) -> Any:
+        return np.where((hours >= 60) & (hours < 84) & ((hours - 60) % 4 < 1.5), 0.15, 0.004)
+
+    over = ms.grid(3.5)
+    for seed in range(5):
+        move = ms.moves_of(ms.counted("error_rate", "service", rate, over, seed, per=30), over=over)["error_rate"]
+        assert move.moved
+        assert abs(move.fit.start * over.coarse_s / 3600 - 60) <= 1.0
+        assert move.fit.end * over.coarse_s / 3600 >= 80
+
+
+def test_one_burst_that_has_passed_is_no_change_still() -> None:
+    over = ms.grid(3.5)
+    for seed in range(5):
+        made = ms.counted("error_rate", "service", lambda h: np.where((h >= 40) & (h < 42), 0.15, 0.004), over, seed, per=30)
+        assert not ms.moves_of(made, over=over)["error_rate"].moved

@@ -13,11 +13,12 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading import detect
 from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, scan_all
-from rca_kit.loop.reading.load import MOST_BUSY_TAIL, courses, smooth
+from rca_kit.loop.reading.load import MOST_BUSY_TAIL, busy_since, courses, smooth
 from rca_kit.loop.reading.onset import joint_onset, loaded_onset
 from rca_kit.loop.reading.series import Series, _count
 from rca_kit.stats import metrics
 from rca_kit.stats.metrics import Estimate
+from rca_kit.stats.stepscan import step_scan
 
 from . import made
 from .made_series import quantile
@@ -146,3 +147,14 @@ def test_a_season_that_was_seen_twice_is_no_rival_to_the_load(
     volume = Series("volume", "volume", None, grid, False, (np.full(grid.n, 50.0),), _count, log=True)
     told = scan_all([wait, volume], grid, grid.time(grid.n), ("latency_p95",))
     assert told["latency_p95"].scan.best is not None and told["latency_p95"].excused is excused
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_bursts_that_meet_a_busy_moment_do_not_follow_the_load(seed: int) -> None:
+    """Ten minutes of failures in each seventy since the evening, while traffic wanders down to a trickle."""
+    rng, at = np.random.default_rng(seed), np.arange(300)
+    wander = np.exp(np.convolve(rng.normal(0, 1, 305), np.ones(6) / 6**0.5, "valid") * 0.3)
+    load = np.maximum((np.where(at < 228, 100 + 350 * np.sin(np.pi * at / 216).clip(0), 70) * wander).round(), 5)
+    value = rng.binomial(load.astype(int), np.where((at >= 232) & (at % 14 < 2), 0.35, 0.01)) / load
+    error = np.sqrt(0.02 / load)
+    assert busy_since(value, error, step_scan(value, error, first=30), load, None, None) is None

@@ -24,6 +24,7 @@ from rca_kit.loop.reading.load import MOST_BUSY, MOST_BUSY_TAIL, as_ever
 from rca_kit.loop.reading.series import Series
 from rca_kit.loop.reading.short import WEEK, judged_in_short
 from rca_kit.stats import metrics
+from rca_kit.stats.bursts import from_first_to_last
 from rca_kit.stats.metrics import Estimate
 from rca_kit.stats.rarestep import rare_step
 from rca_kit.stats.stepscan import SEASON_DAYS, WEEK_DAYS, Fit, Season, StepScan, step_scan
@@ -245,6 +246,8 @@ def scan_all(
         if alerts and s.name in alerts:
             alpha = ALPHA_ALERT / len(alerts)
         moved = found.best is not None and found.log_p < math.log(alpha)
+        if moved:
+            found = from_first_to_last(value, error, np.nan_to_num(seen.n), found, grid.n_coarse, DAY_S // grid.coarse_s)
         if moved and s.counts:
             moved = binomial_log_p(s, found, last - first + 1, (clumps or {}).get(s.name, 1.0)) < math.log(alpha)
         if moved and s.formula is metrics.mean and float(np.nanmedian(seen.n)) < FEW_ROWS:

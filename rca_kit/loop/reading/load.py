@@ -64,7 +64,7 @@ def busy_since(
     In quiet hours such a change does not show: of the moments that are as likely, the first busy one.
     """
     shapes = courses(load)
-    if not shapes.size:
+    if not shapes.size or scan.raw:  # of what comes in bursts by itself one may well meet a busy quarter of an hour
         return None
     busy = shaped_profile(value, error, scan, shapes, phase=phase, day=day) / 2
     slow = gradual_profile(value, error, scan, phase=phase, day=day) / 2
