@@ -146,3 +146,15 @@ def test_a_loss_shortly_before_the_log_ends_is_seen_and_the_thin_labels_of_the_l
         found.append(move.moved and abs(move.fit.start * over.coarse_s / 3600 - 91) <= 1)
         assert moved or not move.moved
     assert sum(found) >= 16 if moved else not any(found)
+
+
+def test_labels_that_got_fewer_all_along_are_on_their_way() -> None:
+    """A day's log of which few labels have come: of each three hours a third of those of the three before, and none at last."""
+    hour = np.arange(300) / 12.5
+    for part in (0.06, 0.3):
+        for seed in range(6):
+            seen = np.random.default_rng(seed).binomial(170, part * np.exp(-hour / 3) * (hour < 15)) / 170
+            scan = step_scan(seen, np.full(300, 0.015), first=20, last=290)
+            assert scan.best is not None and still_arriving(seen, scan)
+    held = np.where(np.arange(300) < 90, 0.08, 0.0) + np.random.default_rng(0).normal(0, 0.005, 300)
+    assert not still_arriving(held, step_scan(held, np.full(300, 0.005), first=20, last=290)), "lost at once"

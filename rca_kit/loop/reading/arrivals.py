@@ -17,6 +17,7 @@ from rca_kit.stats.stepscan import StepScan
 Floats = NDArray[np.float64]
 
 STILL_FALLING = 0.25  # part of the whole fall of labels that comes after its first third: above this they are on their way
+NEARLY_NONE = 0.1  # part of the usual share that is left at the end, where labels that fell all along are on their way too
 DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; errors by which those that came first differ
 GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall from the first half of the open ones to the second
 # rows with a delay that tell how labels come; how many of the first make a mean; standard deviations by which it may differ
@@ -41,7 +42,10 @@ def still_arriving(share: Floats, scan: StepScan) -> bool:
     third = max(tail.size // 3, 1)
     early, late = tail[:third].mean(), tail[-third:].mean()
     usual = head.mean() if head.size else early
-    return bool(scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late))
+    if scan.kind == "ramp" or early - late > STILL_FALLING * (usual - late):
+        return True
+    first, *_, before = (x.mean() for x in np.array_split(head, 3)) if head.size >= 3 else (usual, usual)
+    return bool(late <= NEARLY_NONE * usual and first - before > STILL_FALLING * (first - late))
 
 
 def settled(share: Floats, scan: StepScan) -> NDArray[np.bool_]:
