@@ -67,8 +67,8 @@ def _ranks(prepared: Prepared, picture: Picture, column: str) -> Iterator[Series
     edges = next((p.edges for p in plan.features if p.column == column), ())
     rank = bin_index(as_number(column, dict(frame.collect_schema())[column]), edges)
     for segment in plan.segments:
-        if segment.keep is not None or segment.column == column or not edges:
-            continue
+        if segment.keep is not None or segment.column in (column, plan.columns.model_version) or not edges:
+            continue  # what a request holds is no matter of which version answers it
         rows = frame.select(
             (bucket(frame, plan) // grid.coarse).cast(nw.Int64).alias(BUCKET), as_text(segment.column).alias(VALUE),
             rank.alias("x"), (rank * rank).alias("xx"), (~rank.is_null()).cast(nw.Int64).alias("n"))

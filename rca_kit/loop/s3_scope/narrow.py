@@ -24,8 +24,10 @@ from rca_kit.loop.s3_scope.search import (
 )
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.judged import judge
+from rca_kit.loop.s4_suspects.room import numbers
 from rca_kit.loop.s4_suspects.signatures import GROUP
 from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.stats.crowding import crowded
 
 BESIDE_LEAST = 1.5  # z at which a version does worse than its neighbours
 CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
@@ -50,7 +52,8 @@ def scope_of(
         shifted = grown(picture, outcomes, main)
         drifted = {c.subject for o in outcomes for c in o.clues if c.signature == "drift"}
         drifted.add(f"feature:{_column(picture, room.main)}")
-        return _where_it_moved(room, drifted, schema, shifted)
+        asked = _column(picture, room.main)
+        return _crowded_range(room, drifted, asked, _where_it_moved(room, drifted, schema, shifted))
     hypotheses = weigh_up(room, outcomes, main, found)
     accused, _ = judge(hypotheses, prepared.decisions)
     best = next((j.best for j in accused if j.best is not None and not j.excluded), None)
@@ -191,6 +194,24 @@ def _where_it_moved(room: Room, subjects: set[str], schema: dict[str, Any], foun
         return found
     where = {k: in_own_type(v, schema[k]) for k, v in max(told, key=lambda i: (i.z, str(i))).where.items()}
     return replace(found, is_global=False, segments=(Segment(where=where),), because="")
+
+
+def _crowded_range(room: Room, subjects: set[str], asked: str, found: Scope) -> Scope:
+    """A global scope, or one of something else than was asked about, becomes the range of a number that alone became frequent."""
+    if not found.is_global and (f"feature:{asked}" not in subjects or any(asked in s.where for s in found.segments)):
+        return found
+    names = [asked] if not found.is_global else sorted(s.partition(":")[2] for s in subjects)
+    told = []
+    for name in names:
+        if name in room.columns.features and room.before.schema[name].is_numeric() and name not in room.clocks:
+            more = crowded(numbers(room.before, name), numbers(room.after, name), room.clumps.get(name, 1.0))
+            told += [(more.after - more.before, name, more)] if more is not None else []
+    if not told:
+        return found
+    _, name, more = max(told, key=lambda t: (t[0], t[1]))
+    bounds = {op: x for op, x in (("ge", more.low), ("lt", more.high)) if x is not None}
+    segment = Segment(where={name: bounds}, before=more.before, after=more.after)
+    return replace(found, is_global=False, segments=(segment,), because="")
 
 
 def grown(picture: Picture, outcomes: tuple[Outcome, ...], main: Scope) -> Scope:
