@@ -213,3 +213,12 @@ def test_each_logged_change_gets_its_interrupted_time_series() -> None:
     assert one.level_interval[1] < 0
     assert one.slope_interval[0] <= 0 <= one.slope_interval[1]
     assert one.p_value < 1e-3
+
+
+def test_what_grows_by_itself_owes_a_rollout_nothing() -> None:
+    """A version comes in stages since hour 66; clicks fall little by little, from hour 74 on and without regard to it."""
+    fall = 0.6 - 0.02 * np.clip(H - 74, 0, None)
+    found = told(clicks(versions((66, 0.2), (78, 0.6), (90, 1.0)), in_hours(fall)), "kpi:clicked", at=made.END)
+    assert found.staged == ""
+    assert found.onset is not None
+    assert abs(found.onset - (made.T0 + 74 * HOUR)) <= timedelta(hours=4)

@@ -50,7 +50,10 @@ def rollout_behind(picture: Picture, move: Move) -> Rollout | None:
 
 
 def _gain(move: Move, version: Series) -> float:
-    """Nats by which the share of a version tells a series better than its best step; noise as wide as the scan found it."""
+    """Nats by which the share of a version tells a series better than its best step; noise as wide as the scan found it.
+
+    Nothing where a rise that began at a time of its own tells it better still: what grows by itself owes a rollout nothing.
+    """
     if move.fit is None or move.scan.step is None:
         return 0.0
     value, error, _ = observe(move.series)
@@ -60,8 +63,13 @@ def _gain(move: Move, version: Series) -> float:
         return 0.0
     y, weight = (value - move.scan.season)[ok], 1 / error[ok] ** 2
     step = (np.arange(value.size) >= move.scan.step.start).astype(np.float64)[ok]
+    told = _left(y, share[ok], weight)
+    if move.scan.ramp is not None:
+        rise = np.maximum(np.arange(value.size) - move.scan.ramp.start + 1.0, 0.0)[ok]
+        if _left(y, rise, weight) < told:
+            return 0.0
     inflation = max(move.scan.phi, 1.0) ** 2 * (1 + move.scan.rho) / (1 - move.scan.rho)
-    return (_left(y, step, weight) - _left(y, share[ok], weight)) / 2 / inflation
+    return (_left(y, step, weight) - told) / 2 / inflation
 
 
 def _left(y: Floats, x: Floats, weight: Floats) -> float:
