@@ -114,3 +114,21 @@ def test_who_was_not_there_before_dates_what_is_about_him(late: float, probabili
     told = first_of_newcomers(prepared, picture, found, scope, leading)
     assert (told is not found) is dated
     assert not dated or (told.onset is not None and abs(told.onset - at) <= timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(("days", "known", "dated"), [(2.0, True, False), (0.5, True, True), (2.0, False, True)])
+def test_a_stand_in_that_some_were_sent_to_for_days_dates_nothing(days: float, known: bool, dated: bool) -> None:
+    grid, at = made.seen_grid(), made.ONSET
+    first = at - 24 * days * HOUR
+    some = (pl.int_range(pl.len()) % 20 == 0) & (pl.col("ts") >= first)
+    frame = made.log().with_columns(pl.when(some | made.AFTER).then(pl.lit("v0")).otherwise(pl.lit("v1")).alias("version"))
+    prepared: Any = SimpleNamespace(frame=to_lazy(frame), columns=SimpleNamespace(time="ts"))
+    where, facts = {"column": "version", "op": "in", "values": ["v0"]}, {"share": 0.4, "side_by_side_z": 9.0}
+    clues = (Clue("version", "model:v0", "version", "v0", 0.9, grid.index(first), where=where,
+                  facts=facts | ({"known": 0.05} if known else {})),
+             Clue("routing", "routing", "rerouted", "v0 stands in", 0.9, where=where))
+    leading: Any = SimpleNamespace(items=(SimpleNamespace(subject="routing", probability=0.9),), verdict="incident")
+    found: Any = Found(at, (at, at + HOUR / 2), "step")
+    picture: Any = SimpleNamespace(grid=grid, moves={})
+    told = first_of_version(prepared, picture, (Outcome("version", "t", "model", "free", clues),), found, leading)
+    assert (told is not found) is dated

@@ -59,6 +59,8 @@ def first_of_version(
     if found.onset is None or found.onset_interval is None:  # too few of all requests for the whole to show when
         sure = leading.verdict == "incident" and leading.items[0].probability >= SURE_VERSION
         return _since_first(prepared, picture, clue, at, found, "step") if sure else found
+    if name == "routing" and "known" in clue.facts and found.onset - at > STAGES:
+        return found  # some were sent to it for days
     z = clue.facts.get("side_by_side_z")
     rolling = clue.facts.get("alone_since", 0.0) >= grid.index(found.onset) - grid.coarse  # other versions served until then
     sure = leading.items[0].probability >= SURE_VERSION and rolling
