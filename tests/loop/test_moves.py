@@ -372,3 +372,18 @@ def test_requests_that_take_far_longer_date_those_that_fail_and_no_others() -> N
         told("latency_p50", 190, 38, (189, 191), 0.5, height=-1.0),
     ):
         assert told_earlier(failing, {"a": failing, "b": other}) is failing
+
+
+def test_a_mean_of_scores_is_dated_by_who_came_where_that_is_far_clearer() -> None:
+    def told(name: str, family: str, start: int, z: float) -> Any:
+        s = SimpleNamespace(name=name, family=family, quantile=None, column=None, good=None, log=False,
+                            grid=SimpleNamespace(n_coarse=100))
+        fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
+        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
+                               reach=lambda: (start, start + 1), z_at=lambda _: 0.0)
+
+    mean = told("positive_rate", "output", 60, 7)
+    guests, few, others = (told("share:os=ios", "mix", start, z) for start, z in ((58, 30), (58, 8), (40, 30)))
+    assert told_earlier(mean, {"a": mean, "b": guests}) is guests
+    assert told_earlier(mean, {"a": mean, "b": few}) is mean
+    assert told_earlier(mean, {"a": mean, "b": others}) is mean, "at another time: another story"

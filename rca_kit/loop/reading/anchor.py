@@ -38,6 +38,7 @@ SHARE_CLEARER, SHARE_ENOUGH = 2.0, 0.75
 # times the z of the anchor from which an outcome that rises since earlier dates it; z squared that it may lose by rising with it
 RISE_CLEARER, RISE_DROP = 2.0, 15.0
 CLEARER = 1.25  # times the z of the alerted metric from which another of its family dates the change
+BESIDE = 3  # coarse buckets within which what the model is given and what it answers moved together
 OUTDOES = 8.0  # z of an outcome from which it is what matters, though an input was asked about and moved more clearly later
 CIRCUMSTANCES = ("component", "input", "mix", "version", "volume")  # families that say where to look, not that something is wrong
 # smallest change worth a person's time: (absolute, relative to before); either is enough
@@ -111,6 +112,10 @@ def told_earlier(anchor: Move, moves: dict[str, Move]) -> Move:
         ]
         if family == "volume" and not able:
             return _clearest(_shares(anchor, moved), anchor)
+    elif family == "output":  # who comes, and what the model is given, is told by far more than a mean of its scores
+        given = [m for m in moved if m.series.family in ("mix", "volume", "input")]
+        near = [m for m in given if abs(m.fit.start - anchor.fit.start) <= BESIDE and abs(m.fit.z) >= CLEARER * abs(anchor.fit.z)]
+        return _clearest(near, anchor)
     elif family == "quality":  # of several measures of the same mistakes the one that stands out most
         able = [m for m in _apart(anchor, moved) if m.series.family == family and abs(m.fit.z) >= CLEARER * abs(anchor.fit.z)]
     if slow := _risen(anchor, moved):
