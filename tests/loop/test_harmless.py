@@ -168,3 +168,15 @@ def test_decisions_cut_elsewhere_with_scores_of_another_scale(scale: float, rate
     cut = Clue("threshold", "threshold", "threshold", "cut elsewhere", 0.95, facts={"from": 0.5, "to": 0.5 * scale * 1.1})
     assert cut_along(room, cut) is harmless
     assert not cut_along(room, replace(cut, signature="default"))
+
+
+def test_other_names_for_all_values_are_no_mere_names_though_half_keep_the_old_ones() -> None:
+    rng = np.random.default_rng(4)
+    old, new = ["furniture", "maps"], ["furniture", "maps", "10X", "20X"]
+    before, after = (
+        pl.DataFrame({"kind": rng.choice(names, 6000, p=p), "score": rng.normal(size=6000)})
+        for names, p in ((old, [0.7, 0.3]), (new, [0.19, 0.1, 0.51, 0.2])))
+    room: Any = SimpleNamespace(before=before, after=after, columns=Columns("ts", "binary", score="score", features=("kind",)))
+    clue = Clue("new_categories", "feature:kind", "renamed", "'10X' and 1 more", 0.9)
+    assert in_name_only(room, clue)
+    assert not in_name_only(room, replace(clue, facts={"all_other": 1.0}))

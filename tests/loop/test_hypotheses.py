@@ -311,3 +311,18 @@ def test_who_comes_is_not_blamed_for_a_feature_where_labels_stayed() -> None:
         chances.append(sum(c.probability for c in accused if c.best is not None and c.best.category == "external"))
     assert chances[0] > 0.2
     assert chances[1] < chances[0] / 4
+
+
+@pytest.mark.parametrize(("odds", "both"), [(0.0, True), (-1.0, True), (-3.0, False)])
+def test_the_world_stays_a_suspect_while_it_is_open_whose_values_labels_left(odds: float, both: bool) -> None:
+    stale = Clue("relation", "feature:x", "stale", "labels follow x half as much", 0.9, facts={"labels": 1.0, "world_odds": odds})
+    world = Clue("concept", "population", "concept", "labels differ from what the same features meant", 0.7)
+    subjects = {h.subject for h in two(stale, world)[:-1]}
+    assert subjects == ({"feature:x", "population"} if both else {"feature:x"})
+
+
+@pytest.mark.parametrize(("column", "told"), [("kind", {"feature:kind"}), ("shop", {"feature:kind", "traffic"})])
+def test_requests_under_another_name_are_not_lost(column: str, told: set[str]) -> None:
+    renamed = Clue("categories", "feature:kind", "permuted", "values swapped places", 0.8)
+    fewer = Clue("segment_volume", "traffic", "segment_lost", "requests x0.2", 0.9, where={"column": column, "values": ["a"]})
+    assert {h.subject for h in two(renamed, fewer)[:-1]} == told

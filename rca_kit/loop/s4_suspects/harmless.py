@@ -50,7 +50,7 @@ def in_name_only(room: Room, clue: Clue) -> bool:
     somebody changed, but how all of them are written.
     """
     column, score = clue.subject.partition(":")[2], room.columns.score
-    if clue.signature != "renamed" or score is None or score == column:
+    if clue.signature != "renamed" or score is None or score == column or clue.facts.get("all_other"):
         return False
     if column not in room.columns.features:  # no model sees it
         return column in room.columns.segments

@@ -70,6 +70,9 @@ class Scene:
         return frozenset(column for segment in self.segments for column in segment.where)
 
 
+RELABELLED, FLOWED = ("permuted", "renamed"), ("segment_lost", "segment_surge", "mix")  # signatures
+OPEN = 1.5  # log odds up to which an entry of the change log decides whether the world changed or values are wrong
+
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
 
 
@@ -227,11 +230,14 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
     doubled = any(c.signature == "duplicates" for c in clues)
     # other answers to the same requests are wrong more often, whatever the truth did
     answered = any(c.signature == "score_function" and "answers" in c.facts and c.strength >= FAULT_LEAST for c in clues)
-    aged = any(c.signature == "stale" and c.facts.get("labels") for c in clues)  # labels stopped following it alone
+    # labels stopped following it alone, and it was not the world that changed its mind about it
+    aged = any(c.signature == "stale" and c.facts.get("labels") and c.facts.get("world_odds", 0.0) <= -OPEN for c in clues)
+    other_names = {c.subject.partition(":")[2] for c in clues if c.signature in RELABELLED and c.strength >= FAULT_LEAST}
     return [
         c
         for c in clues
         if not (c.subject in faulty and c.signature in DRIFTS)
+        and not (c.signature in FLOWED and c.where and c.where.get("column") in other_names)  # they came under another name
         and not (c.subject in spoilt and c.signature == "stale")
         and not (routed and c.signature in ("version", "score_function"))
         and not (aged and c.signature == "concept")

@@ -30,6 +30,7 @@ TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond wh
 SEEN_BEFORE, SEEN_PART, EARLY = 0.005, 0.05, 0.75
 PLACE_LEAST = 0.5  # part of a longer or shorter name's share that the old name must have lost: else both are names
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
+RARE_VALUE = 0.01  # share of a value that is too rare to be told by its share
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
@@ -98,13 +99,16 @@ def _category(room: Room, column: str) -> Clue | None:
         if is_arm(column):  # who is given what by lot is configured here, and no guest
             text = f"{column}: new arm {max(fresh, key=lambda v: fresh[v])!r} in {fresh_share:.1%} of requests"
             return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where)
-        name = max(fresh, key=lambda v: fresh[v])
+        name, all_other = max(fresh, key=lambda v: fresh[v]), _one_for_one(nb, na, fresh) and not _came_on_top(room, fresh_share)
         kind = (
             "default"
             if _looks_default(name) and (column not in room.columns.segments or not _came_on_top(room, fresh_share))
             else (
                 "renamed"
-                if gone_share > 0.5 * fresh_share or _took_place(nb, na, fresh) or _replaced_inside(room, column, listed)
+                if gone_share > 0.5 * fresh_share
+                or _took_place(nb, na, fresh)
+                or all_other
+                or _replaced_inside(room, column, listed)
                 else "new_category"
             )
         )
@@ -121,7 +125,7 @@ def _category(room: Room, column: str) -> Clue | None:
             fresh_share,
             harm,
             where,
-            facts=amiss(room, bad) if kind == "new_category" else {},
+            facts=amiss(room, bad) if kind == "new_category" else {"all_other": float(all_other)},
         )
     return _reshuffled(room, column, nb, na) or permuted_inside(room, column)
 
@@ -174,6 +178,20 @@ def _took_place(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -
     spread = 3 * float(np.sqrt((noise[left] ** 2).sum() + new * (1 - new) / ta))
     others = 0.5 * float(np.abs(p - q)[~left].sum())
     return abs(missed - new) <= PLACE_PART * new + spread and others <= PLACE_PART * new + float(noise[~left].sum())
+
+
+def _one_for_one(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
+    """Whether there is a new value for each old one, as common among the new as the old was among the old: other names for all.
+
+    Some hosts, or a part of the requests, may keep the old names.
+    """
+    tb, new = sum(nb.values()), sum(fresh.values())
+    p = np.sort([n / tb for v, n in nb.items() if v not in fresh and n >= RARE_VALUE * tb])
+    q = np.sort([n / new for n in fresh.values() if n >= RARE_VALUE * new])
+    if p.size != q.size or p.size < (2 if new > PLACE_LEAST * sum(na.values()) else 3):
+        return False
+    p, q = p / p.sum(), q / q.sum()
+    return bool((np.abs(p - q) <= PLACE_PART * p + 3 * np.sqrt(p * (1 - p) * (1 / tb + 1 / new))).all())
 
 
 def _replaced_inside(room: Room, column: str, fresh: list[str]) -> bool:

@@ -97,9 +97,9 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
             out.append(Clue("concept", "population", "concept", says, strength, where=where, facts={"labels": 1.0, "part": part}))
             continue
         says = f"{start}labels follow {name} {max(part, 0):.0%} as much as before, the other features as before"
-        facts = {"labels": 1.0, "part": part}
         error = (1 - part) / float(slopes.lost[i])
         odds = world_odds(frames, name, [n for n in names if n != name], (yb[:, 0], ya[:, 0]) if of_world else None, part, error)
+        facts = {"labels": 1.0, "part": part, "world_odds": odds}
         if odds >= WORLD:
             says += f"; its values are those of their requests as ever: the world changed (odds {np.exp(min(odds, 7.0)):.2g})"
             out.append(Clue("concept", "population", "concept", says, strength, facts=facts))
