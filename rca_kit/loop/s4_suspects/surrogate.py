@@ -19,6 +19,7 @@ FIT_ROWS = 5000
 ODD_LEAST, ODD_REST = 0.5, 0.3  # strength from which one version's rows carry the gap, and up to which the others' are fine
 MAX_LEVELS = 60  # categories told apart; the rest share a code
 SPARE = 5.0  # chi-square a degree of freedom that comes by itself, far out in the tail
+THIN, FILLED = 0.01, 5.0  # share before, at either end of a column, that a fit hardly sees; times that, that must not rest on it
 LINK_LEAST = 0.12  # correlation before that is worth watching
 LINK_Z = 7.0  # Fisher z of its change; hundreds of pairs are looked at
 LINK_LOST = 0.3  # share of the correlation that must be lost
@@ -113,9 +114,8 @@ def fit_gap(
     if known.sum() < MIN_ROWS // 2:
         return None
     xa, ya = xa[known], ya[known]
-    half = np.arange(yb.size) % 2 == 0
-    if half.sum() > FIT_ROWS:
-        half &= np.cumsum(half) <= FIT_ROWS
+    half = np.zeros(yb.size, bool)  # from all hours: rows come in order of time
+    half[np.unique(np.linspace(0, yb.size - 1, min((yb.size + 1) // 2, FIT_ROWS)).astype(int))] = True
     categorical = [n in encoder.levels for n in encoder.names]
     model = boost(xb[half], yb[half], categorical, rounds=40, rate=0.26, leaves=24)
     rest = ~half
@@ -156,8 +156,12 @@ def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:
         if missing_a.mean() > 2 * missing_b + 0.01:
             keep &= ~missing_a
         if name in encoder.low:
+            low, high = np.nanquantile(xb[:, j], [THIN, 1 - THIN])
             with np.errstate(invalid="ignore"):
+                below, above = xa[:, j] < low, xa[:, j] > high
                 keep &= ~((xa[:, j] < encoder.low[name]) | (xa[:, j] > encoder.high[name]))
+            for thin in (below, above):  # the first quarter of an hour of the day tells a tree nothing of all the hour
+                keep &= ~thin if float(thin.mean()) > FILLED * THIN else True
     return keep
 
 

@@ -110,6 +110,30 @@ def converted(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | 
     )
 
 
+def unit_apart(x: Floats, y: Floats) -> str | None:
+    """The unit factor by which alone two groups of positive values differ; None where they are alike, or differ by more or less.
+
+    Whoever differs by nature differs in shape too, or by no factor that units differ by.
+    """
+    x, y = (np.sort(v[v > 0]) for v in (usable(x), usable(y)))
+    if min(x.size, y.size) < ROW_MIN or np.unique(x).size < 20:
+        return None
+    at = np.linspace(0.1, 0.9, 9)
+    factor = float(np.exp(np.median(np.log(np.quantile(y, at) / np.quantile(x, at)))))
+    known = {text: f**sign for f, label in UNIT_FACTORS.items() for sign, text in ((1, label), (-1, f"1/{label[1:]} of"))}
+    name = min(known, key=lambda t: abs(np.log(factor / known[t])))
+    noise = KS_95 * float(np.sqrt(1 / x.size + 1 / y.size))
+    if abs(np.log(factor / known[name])) > ROUND or distance(x, y) < SURELY_MOVED * noise or distance(x, y / factor) > noise:
+        return None
+    return name
+
+
+def distance(x: Floats, y: Floats) -> float:
+    """Two-sample Kolmogorov-Smirnov distance of sorted values."""
+    at = np.concatenate([x, y])
+    return float(np.abs(np.searchsorted(x, at, side="right") / x.size - np.searchsorted(y, at, side="right") / y.size).max())
+
+
 def _in_other_units(x: Floats, thermal: bool) -> list[tuple[str, Floats]]:
     """Sorted values as they would read in another unit, where no drift of who comes looks like it."""
     low, high = np.quantile(x, [0.01, 0.99])

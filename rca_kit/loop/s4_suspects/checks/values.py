@@ -9,11 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+from rca_kit.loop.s4_suspects.checks.releases import of_a_release
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import Inside
 from rca_kit.loop.s4_suspects.mixed import before_like_after
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
-from rca_kit.loop.s4_suspects.units import FEW_AFTER, ROW_MIN, Floats, Found, converted, transformed, usable
+from rca_kit.loop.s4_suspects.units import FEW_AFTER, ROW_MIN, Floats, Found, converted, distance, transformed, usable
 from rca_kit.stats.rates import rate_z
 
 OUT_SHARE = 0.01  # of requests outside what was seen before; less is a handful of odd requests
@@ -85,6 +86,7 @@ def values(room: Room) -> Outcome:
                 or _whole_or_inside(_filled(column, b, a, clump), room, column, b, a)
                 or _out_of_range(column, b, a, clump)
                 or _inside(room, column, b, a)
+                or (of_a_release(room, column, a) if told else None)
                 or (transformed(column, same_mix, a, told=True) if told else None)  # an odd scale only where nothing else tells
             )
             if found is not None and found[0].facts.get("odd") and clump >= WANDERS:
@@ -175,9 +177,9 @@ def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
         for i, first in enumerate(able):
             for second in able[i + 1 :]:
                 (b1, a1), (b2, a2) = sides[first], sides[second]
-                if min(x.size for x in (b1, a1, b2, a2)) < ROW_MIN or _apart(b1, b2) < SWAP_APART:
+                if min(x.size for x in (b1, a1, b2, a2)) < ROW_MIN or distance(b1, b2) < SWAP_APART:
                     continue
-                if _apart(a1, b2) < SWAP_FIT * _apart(b1, b2) and _apart(a2, b1) < SWAP_FIT * _apart(b1, b2):
+                if distance(a1, b2) < SWAP_FIT * distance(b1, b2) and distance(a2, b1) < SWAP_FIT * distance(b1, b2):
                     start = f"in {where}, " if where else ""
                     text = f"{start}{first} holds what {second} held before, and the reverse"
                     pairs = ((first, text), (second, f"as {first}, reversed"))
@@ -192,12 +194,6 @@ def _two_sides(room: Room, name: str, inside: Inside | None) -> tuple[Floats, Fl
     b, a = numbers(room.before, name), numbers(room.after, name)
     b, a = (b, a) if inside is None else (b[inside.before], a[inside.after])
     return np.sort(usable(b)), np.sort(usable(a))
-
-
-def _apart(x: Floats, y: Floats) -> float:
-    """Two-sample Kolmogorov-Smirnov distance of sorted values."""
-    at = np.concatenate([x, y])
-    return float(np.abs(np.searchsorted(x, at, side="right") / x.size - np.searchsorted(y, at, side="right") / y.size).max())
 
 
 def _filled(column: str, b: Floats, a: Floats, clump: float = 1.0) -> Found | None:
@@ -279,7 +275,7 @@ def _mixed_in(x: Floats, y: Floats, gain: float) -> bool:
     """Whether a value that was common before took from all others alike, as one filled in does; a drift does not."""
     if gain < MIXED_LEAST or min(x.size, y.size) < ROW_MIN or np.unique(x).size < MIXED_VALUES:
         return False
-    return _apart(np.sort(x), np.sort(y)) <= MIXED_NOISE * float(np.sqrt(1 / x.size + 1 / y.size))
+    return distance(np.sort(x), np.sort(y)) <= MIXED_NOISE * float(np.sqrt(1 / x.size + 1 / y.size))
 
 
 def _beside(value: Floats, count: NDArray[np.int64], top: int) -> float:
