@@ -43,3 +43,18 @@ def test_a_drift_in_one_segment_is_found_dated_and_harmless(seed: int, tmp_path:
 @pytest.mark.parametrize("seed", range(4))
 def test_segments_that_did_not_drift_tell_of_none(seed: int, tmp_path: Path) -> None:
     assert rca_kit.investigate(case(tmp_path / "case", 0.0, seed)).verdict == "no_change"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_guests_of_one_age_are_told_by_their_range(seed: int, tmp_path: Path) -> None:
+    """A programme invites whoever is sixty or older: a third more requests come, as right as ever."""
+    frame, more = made.log(rows=16_000, seed=seed), made.log(rows=60_000, seed=seed + 50)
+    guests = more.filter(made.AFTER & (pl.col("age") >= 60)).head(1_400)
+    folder = case(tmp_path / "case", 0.0, seed)
+    pl.concat([frame, guests]).sort("ts").drop("u").write_parquet(folder / "p.parquet")
+    yaml = (folder / "incident.yaml").read_text(encoding="utf-8").replace("psi:screen", "psi:age")
+    yaml = yaml.replace(", shop]", "]").replace(", screen]", "]")
+    (folder / "incident.yaml").write_text(yaml, encoding="utf-8")
+    found = rca_kit.investigate(folder)
+    assert found.verdict == "benign_shift"
+    assert [s.where for s in found.scope.segments] == [{"age": {"ge": 60.0}}]

@@ -326,3 +326,14 @@ def test_requests_under_another_name_are_not_lost(column: str, told: set[str]) -
     renamed = Clue("categories", "feature:kind", "permuted", "values swapped places", 0.8)
     fewer = Clue("segment_volume", "traffic", "segment_lost", "requests x0.2", 0.9, where={"column": column, "values": ["a"]})
     assert {h.subject for h in two(renamed, fewer)[:-1]} == told
+
+
+@pytest.mark.parametrize(("column", "features", "told"), [
+    ("plate_reader", ("plate_reader", "age"), True), ("plate_reader", ("age",), False), ("region", ("region",), False),
+    ("gpu_pool", ("gpu_pool",), False)])
+def test_machines_do_not_look_at_what_is_asked(column: str, features: tuple[str, ...], told: bool) -> None:
+    failed = Clue("error_types", "component:reader", "error:other", "internal_500", 0.8)
+    scene = Scene("service", 10, (Segment({column: "AX-20"}),), features=features)
+    by = {h.category: h.x for h in hypotheses([failed], [], scene)[:-1]}
+    assert ("asked:infra" in by["infra"]) is told
+    assert not any("asked:infra" in x for c, x in by.items() if c != "infra")

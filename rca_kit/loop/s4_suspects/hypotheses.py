@@ -11,7 +11,7 @@ from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
-from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_machine
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
 
 OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
@@ -98,6 +98,7 @@ def hypotheses(
             subject = "routing"
         by_subject[subject].append(clue)
     machine = bool(scene.segments) and all(any(is_machine(c) for c in s.where) for s in scene.segments)
+    asked = bool(scene.segments) and all(c in scene.features and is_asked(c) for s in scene.segments for c in s.where)
     present: dict[str, float] = {}
     for c in told:
         present[GROUP[c.signature]] = max(present.get(GROUP[c.signature], 0.0), c.strength)
@@ -148,6 +149,8 @@ def hypotheses(
             x[f"prior:{category}"] = 1.0
             if machine:
                 x[f"machine:{category}"] = 1.0
+            if asked and category == "infra":
+                x["asked:infra"] = 1.0
             if drawn:  # whom the lot drew does not differ from the others: what they were given does
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:

@@ -177,6 +177,7 @@ def evidence(h: Hypothesis, perhaps: Hypothesis | None = None) -> tuple[Evidence
     if abs(machine) >= SHOWN_LEAST:
         out.append(Evidence("scope", "only one machine, zone or pool is hit", round(machine, 3), machine >= 0))
     for key, words in (
+        ("asked:infra", "what is asked decides who is hit, and machines do not look at that"),
         ("starts:with", "it began with the symptom"),
         ("starts:before", "it began before the symptom"),
         ("starts:after", "it began after the symptom"),

@@ -207,6 +207,8 @@ OTHERS: dict[str, float] = {
     "machine:upstream": -0.5,
     "machine:data": -0.5,
     "machine:external": -1.0,
+    # what is asked decides who is hit: of incidents of six authors 5 of 80 that were a machine's, 45 of 100 of the code's
+    "asked:infra": -0.9,
     "change:akin": 1.2,
     "owner:outside": 1.0,
     "change:names_other_feature": -1.0,

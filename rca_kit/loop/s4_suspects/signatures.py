@@ -155,6 +155,21 @@ MACHINES = frozenset({
 })  # fmt: skip
 
 
+# names of columns that tell where a request comes from: what serves it may stand there too
+PLACES = frozenset({"zone", "zona", "region", "site", "location", "area", "edge", "country", "city", "strefa", "standort"})
+
+
+def is_asked(column: str) -> bool:
+    """Whether a column tells, by its name, what is asked or by whom, and not where it may be answered.
+
+    Examples
+    --------
+    >>> is_asked("plate_reader"), is_asked("zone_kind"), is_asked("serving_pool"), is_asked("edge.site")
+    (True, False, False, False)
+    """
+    return not is_machine(column) and not is_arm(column) and not PLACES & set(tokens(column))
+
+
 def is_machine(column: str) -> bool:
     """Whether a column tells, by its name, which machine, pool or zone answered.
 
