@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from rca_kit.loop.judging import hidden_moment
 from rca_kit.loop.reading.picture import without
 from rca_kit.loop.relaid import led_astray, overlooked, same_turn, since_spoilt, since_version
+from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import drifted_inside
 from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
+
+SAID_WITHIN = timedelta(hours=3)  # between an entry and what it is about: people write late, and effects lag
 
 
 def elsewhere(seen: Seen) -> Worked | None:
@@ -51,6 +55,21 @@ def at_a_hidden_moment(seen: Seen) -> Worked | None:
     return shown if seen.verdict.verdict == "no_change" or shown.suspects.verdict != "no_change" else None
 
 
+def where_an_entry_says(seen: Seen) -> Worked | None:
+    """In the segment that an entry of the change log names, where the alerted outcome got worse since about then."""
+    if seen.verdict.verdict == "incident" or seen.named is not None or seen.drifted is not None or not seen.doubts:
+        return None
+    for change in seen.changes:
+        words = f"{change.scope} {change.description}"
+        inside = alerted_inside(seen.prepared, seen.picture, words)
+        if inside is None or abs(seen.picture.grid.time(inside[1].index) - change.time) > SAID_WITHIN:
+            continue
+        worked = seen.again(seen.picture, seen.doubts, None, words)
+        if worked.suspects.verdict == "incident":
+            return worked
+    return None
+
+
 def without_idle_inputs(seen: Seen) -> Worked | None:
     """Without inputs that no score heeds, which may hide or date what hurt: unless what was spoilt is all the harm there is."""
     if seen.verdict.verdict == "no_change" or seen.named is not None or not seen.doubts:
@@ -83,6 +102,7 @@ LOOKS: tuple[Callable[[Seen], Worked | None], ...] = (
     without_its_anchor,
     where_one_segment_drifted,
     at_a_hidden_moment,
+    where_an_entry_says,
     without_idle_inputs,
     since_values_are_spoilt,
     since_a_version_came,

@@ -12,7 +12,7 @@ from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.relaid import at_heap, at_newcomer, at_version, just_before, scores_otherwise, spoilt
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.mix_rate import mix_and_rate
-from rca_kit.loop.s4_suspects import Outcome, Room
+from rca_kit.loop.s4_suspects import Outcome, Room, with_unexplained
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.verdict import Verdict, decide, got_worse, told_by
 
@@ -49,6 +49,7 @@ def judge(
         return Judged(verdict, outcomes)
     hurt = known_hurt or hurt_segments(prepared, picture)
     outcomes = with_lost(outcomes, tuple(h for h in hurt if records(picture, h.metric)))
+    outcomes = with_unexplained(room, outcomes, tuple(h.metric for h in hurt))
     return Judged(decide(room, outcomes, hurt=tuple(map(str, hurt))), outcomes, hurt=hurt)
 
 

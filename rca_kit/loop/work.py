@@ -44,7 +44,7 @@ Progress = Callable[[str], None]
 @one_thread
 def work(
     prepared: Prepared, picture: Picture, say: Progress = lambda _: None, doubts: int = MOST_DOUBTS,
-    drifted: Drifted | None = None,
+    drifted: Drifted | None = None, named_by: str = "",
 ) -> Worked:
     """Do steps 1 to 4, at another moment than the picture's where that tells it better.
 
@@ -61,14 +61,18 @@ def work(
         up for the next, which counts too.
     drifted : Drifted, optional
         The segment in which alone an alerted feature moved, where the picture is laid at that moment.
+    named_by : str
+        Words that name a segment to be looked at by itself: those of an entry of the change log, or else of the alert.
     """
-    seen = look(focused(prepared, picture), picture, say, doubts, drifted)
+    seen = look(focused(prepared, picture), picture, say, doubts, drifted, named_by)
     if isinstance(seen, Worked):
         return seen
     return elsewhere(seen) or told(seen, say)
 
 
-def look(prepared: Prepared, picture: Picture, say: Progress, doubts: int, drifted: Drifted | None) -> Seen | Worked:
+def look(
+    prepared: Prepared, picture: Picture, say: Progress, doubts: int, drifted: Drifted | None, named_by: str = ""
+) -> Seen | Worked:
     """What the picture's moment shows; where its main metric rests on a handful of requests, all four steps without that."""
     case = prepared.case
     fixed = case.case.incident.windows is not None or prepared.decisions.windows is not None
@@ -79,11 +83,11 @@ def look(prepared: Prepared, picture: Picture, say: Progress, doubts: int, drift
     asked = case.case.incident.signal
     metric = asked.metric or (picture.anchor.series.name if picture.anchor else "volume")
 
-    def again(laid_elsewhere: Picture, left: int, inside: Drifted | None) -> Worked:
-        return work(prepared, laid_elsewhere, say, left, inside)
+    def again(laid_elsewhere: Picture, left: int, inside: Drifted | None, words: str = "") -> Worked:
+        return work(prepared, laid_elsewhere, say, left, inside, words)
 
     say("signal")
-    inside = alerted_inside(prepared, picture, asked.summary) if doubts and not fixed else None
+    inside = alerted_inside(prepared, picture, named_by or asked.summary) if doubts and not fixed else None
     named = inside[0] if inside is not None else None
     if inside is not None:  # the alert says where to look, and there it is
         picture = replace(laid(picture, inside[1]), anchor=None, group=())

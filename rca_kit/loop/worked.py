@@ -52,7 +52,7 @@ class Seen:
     doubts : int
         How often another moment may still be tried in place of this one.
     again : callable
-        Does steps 1 to 4 anew: the picture laid elsewhere, doubts left, the segment that drifted.
+        Does steps 1 to 4 anew: the picture laid elsewhere, doubts left, the segment that drifted, words that name a segment.
     """
 
     prepared: Prepared
@@ -70,4 +70,4 @@ class Seen:
     drifted: Drifted | None
     fixed: bool
     doubts: int
-    again: Callable[[Picture, int, Drifted | None], Worked]
+    again: Callable[..., Worked]

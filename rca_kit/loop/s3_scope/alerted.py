@@ -53,7 +53,9 @@ def alerted_inside(prepared: Prepared, picture: Picture, text: str) -> tuple[Hur
     None where the alert names no segment, where the whole shows it anyway, or where outcomes held still inside it.
     """
     name = series_for(picture.alert, picture.series) or picture.alert
-    told = [n for n in witnesses(name, picture.series) if n in picture.moves and not picture.moves[n].moved]
+    # scores that all lie on one side of the truth tell of few requests what losses leave open
+    leaning = ("bias",) if name in picture.series and picture.series[name].family == "quality" else ()
+    told = [n for n in (*witnesses(name, picture.series), *leaning) if n in picture.moves and not picture.moves[n].moved]
     if not told:
         return None
     cubes, plan = prepared.aggregates.cubes, picture.aggregates.plan

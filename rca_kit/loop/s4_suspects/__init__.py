@@ -41,10 +41,17 @@ def run_checks(room: Room) -> tuple[Outcome, ...]:
     """Run every check on the room, in a fixed order."""
     outcomes = tuple(check(room) for check in CHECKS)
     for what_is_left in (unexplained, hosted_model):  # told of what all other checks found
-        clues = what_is_left(room, outcomes)
-        if clues:
-            outcomes = tuple(_with(o, clues) if o.code == "concept" else o for o in outcomes)
+        outcomes = _left_over(outcomes, what_is_left(room, outcomes))
     return outcomes
+
+
+def with_unexplained(room: Room, outcomes: tuple[Outcome, ...], hurt: tuple[str, ...]) -> tuple[Outcome, ...]:
+    """The outcomes of the checks with what is left where these metrics fell in one segment only, and no check found anything."""
+    return _left_over(outcomes, unexplained(room, outcomes, hurt))
+
+
+def _left_over(outcomes: tuple[Outcome, ...], clues: tuple[Clue, ...]) -> tuple[Outcome, ...]:
+    return tuple(_with(o, clues) if clues and o.code == "concept" else o for o in outcomes)
 
 
 def _with(outcome: Outcome, clues: tuple[Clue, ...]) -> Outcome:

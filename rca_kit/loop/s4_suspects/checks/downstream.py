@@ -39,11 +39,14 @@ def downstream(room: Room) -> Outcome:
     return Outcome("downstream", title, "external", "free", (clue,))
 
 
-def unexplained(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Clue, ...]:
-    """What is left when quality fell and no check found anything: labels mean something else, or the world does."""
+def unexplained(room: Room, outcomes: tuple[Outcome, ...], hurt: tuple[str, ...] = ()) -> tuple[Clue, ...]:
+    """What is left when quality fell and no check found anything: labels mean something else, or the world does.
+
+    `hurt` has the metrics that got worse in one segment only.
+    """
     if any(o.clues for o in outcomes) or room.columns.label is None or room.moved("output", "output_nulls", "input", "nulls"):
         return ()
-    fell = [n for n in got_worse(room) if n.removeprefix("segment:").partition("|")[0] in QUALITY]
+    fell = [n for n in (*got_worse(room), *hurt) if n.removeprefix("segment:").partition("|")[0] in QUALITY]
     if not fell:
         return ()
     text = f"{fell[0].removeprefix('segment:').replace('|', ' in ')} got worse while inputs and scores stayed"
