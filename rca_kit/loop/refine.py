@@ -20,7 +20,7 @@ from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.anchor import calm_between, choose_anchor, told_earlier
 from rca_kit.loop.reading.arrivals import as_known
 from rca_kit.loop.reading.birth import birth
-from rca_kit.loop.reading.detect import ALPHA_ALERT, Move, scan_all, together
+from rca_kit.loop.reading.detect import ALPHA_ALERT, OUTCOMES, Move, scan_all, together
 from rca_kit.loop.reading.filling import rising_since
 from rca_kit.loop.reading.onset import JointOnset, is_age, joint_onset, refresh_onset
 from rca_kit.loop.reading.picture import Picture
@@ -85,6 +85,13 @@ def dated_again(
     return (sharpened(picture, leading, blurred) if blurred is not None else None) or again
 
 
+def _clearer_in_the_whole(picture: Picture, was: JointOnset, inside: Move) -> bool:
+    """Whether an outcome of all requests, or a part that serves them, tells it more clearly than the rows said to be hit."""
+    lead = picture.moves.get(was.lead)
+    telling = (*OUTCOMES, "stage", "component")
+    return lead is not None and lead.moved and lead.series.family in telling and abs(lead.fit.z) > abs(inside.fit.z)
+
+
 def by_rows(
     prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], scope: Scope, leading: Hypothesis | None
 ) -> JointOnset | None:
@@ -132,6 +139,8 @@ def by_rows(
     was = picture.onset
     if was is not None and was.gradual and not found_again.gradual and found_again.low > was.high:
         return None  # a step where it came on slowly lies in the middle of its rise
+    if was is not None and found_again.low > was.high and _clearer_in_the_whole(picture, was, anchor):
+        return None
     if was is None:
         return found_again
     agree = found_again.low <= was.high + 1 and was.low <= found_again.high + 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,9 +18,10 @@ from rca_kit.aggregates.grid import TimeGrid
 from rca_kit.loop.reading.believed import exceedance_log_p
 from rca_kit.loop.reading.derived import _level
 from rca_kit.loop.reading.detect import Move, scan_all
-from rca_kit.loop.reading.onset import joint_onset, missed_refresh, refresh_onset, staged_onset
+from rca_kit.loop.reading.onset import JointOnset, joint_onset, missed_refresh, refresh_onset, staged_onset
 from rca_kit.loop.reading.picture import look
 from rca_kit.loop.reading.series import Series
+from rca_kit.loop.refine import _clearer_in_the_whole
 from rca_kit.loop.s4_suspects.verdict import _overdue
 from rca_kit.stats import metrics
 
@@ -255,3 +257,15 @@ def test_an_input_that_moved_does_not_hide_an_outcome_that_fell_in_one_segment()
         seen = look(aggregates, asked, ("kpi:clicked",), made.ALERT)
         assert not seen.moves["kpi:clicked"].moved, "the whole hides it"
         assert seen.anchor is not None and seen.anchor.series.name == anchored
+
+
+@pytest.mark.parametrize(("family", "inside", "whole"), [
+    ("quality", 7.0, True), ("component", 7.0, True), ("quality", 14.0, False), ("input", 7.0, False)])
+def test_rows_that_tell_less_than_the_whole_do_not_date_it_later(family: str, inside: float, whole: bool) -> None:
+    def move(z: float, of: str) -> Any:
+        return SimpleNamespace(moved=True, fit=SimpleNamespace(z=z), series=SimpleNamespace(family=of))
+
+    seen: Any = SimpleNamespace(moves={"lead": move(-11.0, family)})
+    was = JointOnset(100, 99, 101, "lead")
+    assert _clearer_in_the_whole(seen, was, move(inside, "quality")) is whole
+    assert not _clearer_in_the_whole(seen, JointOnset(100, 99, 101, "mark:0"), move(inside, "quality"))

@@ -17,7 +17,7 @@ from rca_kit.loop.s4_suspects.checks.concept import _few_more
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import STAYED_BEHIND, truth_stayed
 from rca_kit.loop.s4_suspects.room import Room
-from rca_kit.loop.s4_suspects.verdict import _only_mix, decide, mix_index, stayed_behind
+from rca_kit.loop.s4_suspects.verdict import _only_mix, _passed, decide, mix_index, stayed_behind
 from rca_kit.stats.rates import Z95
 
 from . import made_series as ms
@@ -235,3 +235,17 @@ def test_of_many_outcomes_one_differs_by_chance_where_mix_explains_all(
     known = {n: split(0.95, 0.05, 0.05) for n in worse} | {"kpi:last": split(mix, rate, error)}
     assert _only_mix(worse, known) is only
     assert _only_mix(worse, {}) is False
+
+
+@pytest.mark.parametrize(("alert", "passed"), [("share:land=NL", False), ("share:os=ios", True), ("error_rate", True)])
+def test_a_mix_that_somebody_asked_about_has_not_passed_unseen(alert: str, passed: bool) -> None:
+    """An alert about a column's PSI is about all its values, whichever stands for it."""
+    def series(name: str, family: str, column: str | None) -> Any:
+        return SimpleNamespace(name=name, family=family, column=column)
+
+    known = {n: series(n, "mix", n[6:].split("=")[0]) for n in ("share:land=NL", "share:land=ES", "share:os=ios")}
+    known["error_rate"] = series("error_rate", "service", None)
+    anchor = SimpleNamespace(series=known["share:land=ES"], scan=SimpleNamespace(kind="box"), fit=SimpleNamespace(end=20))
+    grid = SimpleNamespace(index=lambda _: 600, coarse=6)
+    room: Any = SimpleNamespace(picture=SimpleNamespace(anchor=anchor, alert=alert, series=known, grid=grid, detected_at=None))
+    assert _passed(room) is passed

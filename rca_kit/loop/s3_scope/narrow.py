@@ -35,6 +35,7 @@ MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
 FLOWS = dict.fromkeys(("lost", "segment_lost"), "decrease") | dict.fromkeys(("duplicates", "surge", "segment_surge"), "increase")
 SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
+MOST_IMPACT = 0.75  # part of the change below which each segment found holds only some of it, and a range may hold all
 SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better than the metric does
 
 
@@ -149,7 +150,8 @@ def scope_of(
         brought = _brought(prepared, picture, outcomes, bad_row, columns)
         if brought is not None:
             return replace(main, is_global=False, segments=(brought,), because="")
-    if main.is_global and not marked:
+    partly = max((s.share_of_impact or 0.0 for s in main.segments), default=0.0) < MOST_IMPACT
+    if (main.is_global or partly) and not marked:
         named = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main

@@ -217,7 +217,10 @@ def _passed(room: Room) -> bool:
     anchor, picture = room.picture.anchor, room.picture
     if anchor is None or anchor.scan.kind != "box" or anchor.series.family not in SHIFT_FAMILIES:
         return False
-    return anchor.series.name != picture.alert and anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
+    asked = picture.series.get(picture.alert)  # of a column's mix, the share of any of its values
+    if asked is not None and asked.family == anchor.series.family and asked.column == anchor.series.column:
+        return False
+    return anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
 
 
 def _quality_known(room: Room) -> bool:

@@ -1,4 +1,4 @@
-"""An entry of the change log names a small segment: it is looked at by itself, where the whole shows nothing."""
+"""Who is hit, where the whole shows little: the segment that an entry names, and a range behind a value that holds some of it."""
 
 from __future__ import annotations
 
@@ -51,3 +51,20 @@ def test_the_segment_that_an_entry_names_is_looked_at(seed: int, tmp_path: Path)
 @pytest.mark.parametrize("seed", range(4))
 def test_an_entry_that_names_a_segment_where_all_is_well_changes_nothing(seed: int, tmp_path: Path) -> None:
     assert rca_kit.investigate(case(tmp_path / "case", 0.0, seed)).verdict == "no_change"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_range_that_holds_all_of_a_fall_is_named_before_a_value_that_holds_some(seed: int, tmp_path: Path) -> None:
+    """Labels of whoever is sixty or older turn; six in ten of these come by one kiosk, and three in ten of the others."""
+    folder = case(tmp_path / "case", 0.0, seed, scope="")
+    frame, rng = made.log(rows=30_000, seed=seed), np.random.default_rng([seed, 3])
+    by_kiosk = rng.random(frame.height) < np.where(frame["age"].to_numpy() >= 60, 0.6, 0.3)
+    turned = made.AFTER & (pl.col("age") >= 60) & (pl.col("u") < 0.5)
+    label = pl.when(turned).then(1 - pl.col("label")).otherwise(pl.col("label")).alias("label")
+    frame = frame.with_columns(pl.Series("shop", np.where(by_kiosk, "kiosk", "web")), label)
+    frame.drop("u").write_parquet(folder / "p.parquet")
+    found = rca_kit.investigate(folder)
+    assert found.verdict == "incident"
+    (segment,) = found.scope.segments
+    assert set(segment.where) == {"age"}
+    assert 57 <= segment.where["age"]["ge"] <= 63
