@@ -15,6 +15,7 @@ from rca_kit.findings.suspects import CATEGORIES, CategoryStatus, CheckResult, D
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.s4_suspects.changes import Fit, fits
 from rca_kit.loop.s4_suspects.checks import CHECKS
+from rca_kit.loop.s4_suspects.checks.concept import truth_moved
 from rca_kit.loop.s4_suspects.checks.downstream import hosted_model, unexplained
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import idle, truth_stayed
@@ -42,7 +43,7 @@ def run_checks(room: Room) -> tuple[Outcome, ...]:
     outcomes = tuple(check(room) for check in CHECKS)
     for what_is_left in (unexplained, hosted_model):  # told of what all other checks found
         outcomes = _left_over(outcomes, what_is_left(room, outcomes))
-    return outcomes
+    return truth_moved(room, outcomes)
 
 
 def with_unexplained(room: Room, outcomes: tuple[Outcome, ...], hurt: tuple[str, ...]) -> tuple[Outcome, ...]:

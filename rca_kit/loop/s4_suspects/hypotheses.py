@@ -16,6 +16,7 @@ from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, G
 OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
+UNSURE = ("alone", "drift", "rescaled")  # signs of one feature that moved, and may be right all the same
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
@@ -109,6 +110,7 @@ def hypotheses(
         if s.startswith("feature:") and any(c.signature in FAULTS and c.strength >= FAULT_LEAST for c in cs)
     }
     estranged = max((c.strength for c in told if c.signature == "concept"), default=0.0)
+    apart = max((c.facts.get("apart", 0.0) for c in told if c.signature == "concept"), default=0.0)
     carried = max((c.harm or 0.0 for c in told if c.subject.startswith(PARTS)), default=0.0) >= CARRIED
     alike: dict[str, list[str]] = defaultdict(list)
     for subject, cs in by_subject.items():
@@ -124,6 +126,8 @@ def hypotheses(
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
+        if apart and GROUP[lead.signature] == "concept" and "beside:broken|concept" in base:
+            base["beside:broken|concept"] *= 1 - apart
         if (scene.corrupt and subject not in scene.corrupt) or subject in scene.guests:
             base["bystander"] = 1.0
         if own is not None:
@@ -154,7 +158,9 @@ def hypotheses(
             if drawn:  # whom the lot drew does not differ from the others: what they were given does
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
-                x["estranged:external"] = estranged
+                x["estranged:external"] = estranged + apart
+            if category != "external" and apart and subject.startswith("feature:") and lead.signature in UNSURE:
+                x["truth_moved"] = apart
             if category == "external" and scene.stayed and lead.signature in DRIFTS:
                 x["stayed:external"] = 1.0
             if category == "upstream" and foreign(subject, scene.components, outside):

@@ -187,11 +187,13 @@ def evidence(h: Hypothesis, perhaps: Hypothesis | None = None) -> tuple[Evidence
         ("unheeded", "no score depended on it before"),
         ("stayed:external", "only the scores moved; had who comes changed, labels would have gone along"),
         ("estranged:external", "labels follow the features no more, as they would had the world moved"),
+        ("truth_moved", "labels moved by themselves too, which wrong values of an input do not make them do"),
         ("served_well", "it served alone before the symptom, and nothing was wrong"),
         ("version:logged", "new versions are in the log whether they do harm or not"),
     ):
-        if key in h.x and abs(weight(key)) >= SHOWN_LEAST:
-            out.append(Evidence("onset_order", words, round(weight(key), 3), weight(key) >= 0))
+        w = weight(key) * h.x.get(key, 0.0)
+        if abs(w) >= SHOWN_LEAST:
+            out.append(Evidence("onset_order", words, round(w, 3), w >= 0))
     if h.fit is not None:
         out += _change_evidence(h)
     else:

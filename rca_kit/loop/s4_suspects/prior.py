@@ -164,6 +164,7 @@ OTHERS: dict[str, float] = {
     # a clue on the subject that a cause of this category does not leave
     "category:unfit": -1.5,
     "estranged:external": -1.2,
+    "truth_moved": -1.2,
     "stayed:external": -3.0,
     "carried_elsewhere": -2.5,  # all of it lies in requests that one part answered slowly or not at all
     "unheeded": -2.5,  # no score depended on the input: what else got worse has another reason

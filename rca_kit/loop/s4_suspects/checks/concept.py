@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 
 RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
+OF_ANSWERS = ("ranking", "text")  # tasks in which labels say how good an answer was
+UNSURE = ("alone", "drift", "rescaled")  # signatures of inputs that moved, and may be right all the same
+APART_Z, APART_LEAST, HALF = 4.0, 0.05, 0.5  # standard errors and deviations by which labels moved by themselves; what that tells
 FOLLOWED = 6.0  # z from which labels follow a feature
 # features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
 THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
@@ -61,6 +64,30 @@ def concept(room: Room) -> Outcome:
         calm = f"{text}, while scores and KPIs stayed"
         clues.append(Clue("concept", "label", "labels_moved", calm, gap.strength, facts=facts))
     return Outcome("concept", title, "external", "seconds", tuple(clues))
+
+
+def truth_moved(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The outcomes, of which the sign of another world says so where labels moved by what the inputs that drifted do not tell.
+
+    Wrong values of an input leave the truth alone: given the other inputs only, labels are what they were. Asked where an input
+    moved and is not surely broken; where labels say how good an answer was they may fall with it, and tell half as much.
+    """
+    c = room.columns
+    told = [k for o in outcomes for k in o.clues]
+    world = next((k for k in told if k.signature == "concept" and k.subject == "population"), None)
+    moved = {k.subject.partition(":")[2] for k in told if k.signature in UNSURE and k.subject.startswith("feature:")}
+    if world is None or not moved or c.label is None or room.picture.aggregates.plan.label_kind == "class":
+        return outcomes
+    keep = room.after.filter(pl.Series(no_guests(room)))
+    y = [numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, keep)]
+    rest = [f for f in c.features if f not in moved]
+    gap = fit_gap(room.before, keep, rest, *y) if len(rest) > 1 else None
+    if gap is None or abs(gap.z) < APART_Z or abs(gap.shift) < APART_LEAST:
+        return outcomes
+    apart = HALF if c.task in OF_ANSWERS else 1.0
+    says = f"{world.says}; they moved whatever {', '.join(sorted(moved)[:2])} did (by {gap.shift:+.2f} s.d., z {gap.z:+.1f})"
+    better = replace(world, says=says, facts={**world.facts, "apart": apart})
+    return tuple(replace(o, clues=tuple(better if k is world else k for k in o.clues)) for o in outcomes)
 
 
 def _few_more(room: Room, z: float) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.concept import FOLLOWED, SAME_LABELS, labels_told, no_guests
+from rca_kit.loop.s4_suspects.checks.concept import FOLLOWED, OF_ANSWERS, SAME_LABELS, labels_told, no_guests
 from rca_kit.loop.s4_suspects.checks.model import INPUT_MOVED
 from rca_kit.loop.s4_suspects.checks.own_values import world_odds
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 # labels follow a feature less: z of what is lost, part left at most; median part of the other features
 LOST_Z, STILL_FOLLOWED, HOLD = 5.0, 0.75, (0.75, 1.35)
 # where labels say how good an answer was, they fall with it: then z of what is lost, and part left at most
-OF_ANSWERS, CLEARLY_LOST = ("ranking", "text"), (10.0, 0.5)
+CLEARLY_LOST = (10.0, 0.5)
 WORLD = 0.5  # log odds from which the world changed and not the values of a feature, which is half as common again
 TURNED = 0.5  # part of a relation that is there the other way round, from which it is no chance
 LOOSE = 0.5  # correlation under which two features go together a little only: a drift of one may wash it out
