@@ -19,8 +19,8 @@ from rca_kit.loop.s4_suspects.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Worked:
-    """Steps 1 to 4 of one case, with the clues they rest on."""
+class Moment:
+    """What all four steps rest on: the picture at one moment of the log, what the checks say of it, signal and symptom."""
 
     prepared: Prepared
     picture: Picture
@@ -29,12 +29,18 @@ class Worked:
     changes: tuple[ChangeRecord, ...]
     signal: Signal
     symptom: Symptom
+
+
+@dataclass(frozen=True)
+class Worked(Moment):
+    """Steps 1 to 4 of one case, with the clues they rest on."""
+
     scope: Scope
     suspects: Suspects
 
 
 @dataclass(frozen=True)
-class Seen:
+class Seen(Moment):
     """What one moment of the log shows: the signal, the symptom and the verdict, before it is told who is hit and why.
 
     Attributes
@@ -55,13 +61,6 @@ class Seen:
         Does steps 1 to 4 anew: the picture laid elsewhere, doubts left, the segment that drifted, words that name a segment.
     """
 
-    prepared: Prepared
-    picture: Picture
-    room: Room
-    outcomes: tuple[Outcome, ...]
-    changes: tuple[ChangeRecord, ...]
-    signal: Signal
-    symptom: Symptom
     verdict: Verdict
     mix: tuple[MixRate, ...]
     named: Hurt | None

@@ -56,9 +56,7 @@ def burst_like(values: Floats, errors: Floats, rows: Floats, scan: StepScan, fir
         return None
     calm = float(np.median(x[before]))
     height = float(np.average(x[during], weights=rows[during])) - calm
-    scale = np.where(ok, errors * max(scan.phi, 1.0), np.inf)
-    gains = np.where(ok, np.clip((height * (x - calm) - height**2 / 2) / scale**2, -BUCKET_MOST, BUCKET_MOST), 0.0)
-    gain, a, b = highest(gains[first:last])
+    gain, a, b = highest(_gains(x, errors, ok, scan, calm, height)[first:last])
     a, b = a + first, b + first
     if gain < BURST_CLEAR or b - a < BURST_LEAST:
         return None
@@ -113,13 +111,18 @@ def around_a_gap(values: Floats, errors: Floats, rows: Floats, scan: StepScan) -
     if abs(float(np.average(x[here], weights=rows[here])) - calm) > PAUSE * abs(fit.height):
         return scan
     height = -fit.height
-    scale = np.where(ok, errors * max(scan.phi, 1.0), np.inf)
-    gains = np.where(ok, np.clip((height * (x - calm) - height**2 / 2) / scale**2, -BUCKET_MOST, BUCKET_MOST), 0.0)
-    total = np.cumsum(gains[: fit.start][::-1])
+    total = np.cumsum(_gains(x, errors, ok, scan, calm, height)[: fit.start][::-1])
     start = fit.start - 1 - int(np.argmax(total))
     if total.max() < BURST_CLEAR or fit.start - start < BURST_LEAST:
         return scan
     return replace(scan, box=replace(fit, start=start, end=fit.start, height=height, z=-fit.z))
+
+
+def _gains(x: Floats, errors: Floats, ok: NDArray[np.bool_], scan: StepScan, calm: float, height: float) -> Floats:
+    """Log-likelihood ratio of each bucket at a height over calm; 0 where nothing was measured."""
+    scale = np.where(ok, errors * max(scan.phi, 1.0), np.inf)
+    gains = (height * (np.where(ok, x, calm) - calm) - height**2 / 2) / scale**2
+    return np.asarray(np.where(ok, np.clip(gains, -BUCKET_MOST, BUCKET_MOST), 0.0))
 
 
 def highest(gains: Floats) -> tuple[float, int, int]:

@@ -79,9 +79,9 @@ def truth_moved(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...
     if world is None or not moved or c.label is None or room.picture.aggregates.plan.label_kind == "class":
         return outcomes
     keep = room.after.filter(pl.Series(no_guests(room)))
-    y = [numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, keep)]
+    was, now = (numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, keep))
     rest = [f for f in c.features if f not in moved]
-    gap = fit_gap(room.before, keep, rest, *y) if len(rest) > 1 else None
+    gap = fit_gap(room.before, keep, rest, was, now) if len(rest) > 1 else None
     if gap is None or abs(gap.z) < APART_Z or abs(gap.shift) < APART_LEAST:
         return outcomes
     apart = HALF if c.task in OF_ANSWERS else 1.0
