@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 import rca_kit
+from rca_kit.aggregates.plan import Columns
+from rca_kit.findings.scope import Scope
+from rca_kit.loop.s3_scope.narrow import _crowded_range
 
 from . import made
 
@@ -58,3 +63,17 @@ def test_guests_of_one_age_are_told_by_their_range(seed: int, tmp_path: Path) ->
     found = rca_kit.investigate(folder)
     assert found.verdict == "benign_shift"
     assert [s.where for s in found.scope.segments] == [{"age": {"ge": 60.0}}]
+
+
+@pytest.mark.parametrize(("volume", "grew"), [(1.0, True), (1.3, True), (0.5, False)])
+def test_a_range_that_is_left_over_where_others_are_missing_has_not_grown(volume: float, grew: bool) -> None:
+    rng = np.random.default_rng(4)
+    before, pool = rng.integers(18, 80, 8000), rng.integers(18, 80, 24_000)
+    after = np.concatenate([pool[pool >= 60][:4000], pool[pool < 60][:4000]])
+    reading = SimpleNamespace(before=100.0, after=100.0 * volume, moved=volume != 1.0)
+    room: Any = SimpleNamespace(
+        before=pl.DataFrame({"age": before}), after=pl.DataFrame({"age": after}), clocks=(), clumps={},
+        readings={"volume": reading}, columns=Columns("ts", "binary", features=("age",)))
+    whole = Scope(is_global=True, segments=(), metric="psi:age", because="not one segment's")
+    found = _crowded_range(room, {"feature:age"}, "age", whole)
+    assert [s.where for s in found.segments] == ([{"age": {"ge": 60.0}}] if grew else [])

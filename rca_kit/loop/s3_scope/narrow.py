@@ -23,6 +23,7 @@ from rca_kit.loop.s3_scope.search import (
     scope,
 )
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
+from rca_kit.loop.s4_suspects.checks.values import growth
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.room import numbers
 from rca_kit.loop.s4_suspects.signatures import GROUP
@@ -207,7 +208,8 @@ def _crowded_range(room: Room, subjects: set[str], asked: str, found: Scope) -> 
     for name in names:
         if name in room.columns.features and room.before.schema[name].is_numeric() and name not in room.clocks:
             more = crowded(numbers(room.before, name), numbers(room.after, name), room.clumps.get(name, 1.0))
-            told += [(more.after - more.before, name, more)] if more is not None else []
+            if more is not None and more.after * growth(room) > more.before:  # else the others are missing
+                told.append((more.after - more.before, name, more))
     if not told:
         return found
     _, name, more = max(told, key=lambda t: (t[0], t[1]))

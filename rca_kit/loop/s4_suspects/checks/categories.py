@@ -14,7 +14,7 @@ from rca_kit.loop.s4_suspects.checks.permuted import (
     permuted_with_labels,
     whose_place,
 )
-from rca_kit.loop.s4_suspects.checks.values import imputed
+from rca_kit.loop.s4_suspects.checks.values import growth, imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.signatures import is_arm
@@ -215,9 +215,7 @@ def _sentences(s: pl.Series) -> bool:
 
 def _came_on_top(room: Room, share: float) -> bool:
     """Whether traffic grew by about the requests with a new value: these may be guests, and took nobody's place."""
-    r = room.readings.get("volume")
-    grown = r.after / r.before if r is not None and r.moved and r.before and r.after else 1.0
-    return 1 - 1 / max(grown, 1.0) >= share / 2
+    return 1 - 1 / max(growth(room), 1.0) >= share / 2
 
 
 def _looks_default(name: str) -> bool:

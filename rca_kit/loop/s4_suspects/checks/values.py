@@ -80,7 +80,7 @@ def values(room: Room) -> Outcome:
             told = column in room.compared and room.compared[column].changed
             clump = room.clumps.get(column, 1.0)
             found = (
-                _settled(converted(column, same_mix, a, clump), _growth(room))
+                _settled(converted(column, same_mix, a, clump), growth(room))
                 or transformed(column, same_mix, a, told=False)
                 or _coarsened(column, b, a, clump)
                 or _whole_or_inside(_filled(column, b, a, clump), room, column, b, a)
@@ -138,7 +138,7 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
         return None
     x, y, clump = b[here.before], a[here.after], room.clumps.get(column, 1.0)
     more = float(here.after.mean()) / max(float(here.before.mean()), 1e-9)
-    found = _settled(converted(column, x, y, clump), more * _growth(room))
+    found = _settled(converted(column, x, y, clump), more * growth(room))
     found = found or transformed(column, x, y, told=False) or _coarsened(column, x, y, clump) or _filled(column, x, y, clump)
     grown = more > NEWCOMERS
     if found is None and not grown:  # who has just come brings values of her own
@@ -153,16 +153,16 @@ def _inside(room: Room, column: str, b: Floats, a: Floats) -> Found | None:
     return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where), np.zeros(b.size, bool), marked
 
 
-def _growth(room: Room) -> float:
+def growth(room: Room) -> float:
     """Requests after for each before."""
     r = room.readings.get("volume")
     return r.after / r.before if r is not None and r.moved and r.before and r.after else 1.0
 
 
-def _settled(found: Found | None, growth: float) -> Found | None:
+def _settled(found: Found | None, grown: float) -> Found | None:
     """What was found in a part of the requests, unless that part may be those who have just come: others, not converted."""
     share = found[0].share if found else None
-    return None if share is not None and share <= CAME * (1 - 1 / max(growth, 1.0)) else found
+    return None if share is not None and share <= CAME * (1 - 1 / max(grown, 1.0)) else found
 
 
 def _swapped(room: Room, clues: list[Clue]) -> list[Clue]:
