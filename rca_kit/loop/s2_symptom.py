@@ -166,7 +166,9 @@ def _shape_of(series: Series, period: int | None) -> str | None:
 
 
 def shape(move: Move) -> str:
-    """Name the shape: step, ramp or spike (back within the log)."""
+    """Name the shape: step, ramp, spike (back within the log) or sawtooth (back, and there again and again)."""
+    if move.scan.kind == "box" and move.scan.recurs:
+        return "sawtooth"
     return {"step": "step", "box": "spike", "ramp": "ramp"}[move.scan.kind]
 
 

@@ -12,7 +12,7 @@ from rca_kit.stats.stepscan import StepScan
 Floats = NDArray[np.float64]
 
 BURST_LEAST, BURST_CLEAR = 2, 14.0  # buckets that a burst lasts; nats by which it must be told from calm
-PAUSE = 0.25  # of its height, that a pause between bursts may lie off what was calm
+PAUSE = 0.4  # of its height, that a pause between bursts may lie off what was calm
 AS_HIGH = (0.5, 2.0)  # times the other burst's height: the same fault reaches about the same each time
 BUCKET_MOST = 10.0  # nats that one bucket may add: a burst is more than one odd bucket
 
@@ -21,7 +21,7 @@ def burst_like(values: Floats, errors: Floats, rows: Floats, scan: StepScan, fir
     """The clearest stretch between two buckets that is about as high as the scan's own, over what was calm before that.
 
     Told from calm by the log-likelihood ratio of the two levels, summed over the stretch (the maximal scoring segment, Bentley
-    1984), errors widened by the scan's overdispersion.
+    1984), errors widened by overdispersion.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def burst_like(values: Floats, errors: Floats, rows: Floats, scan: StepScan, fir
         return None
     calm = float(np.median(x[before]))
     height = float(np.average(x[during], weights=rows[during])) - calm
-    gain, a, b = highest(_gains(x, errors, ok, scan, calm, height)[first:last])
+    gain, a, b = highest(_gains(x, errors, ok, before, scan.phi, height)[first:last])
     a, b = a + first, b + first
     if gain < BURST_CLEAR or b - a < BURST_LEAST:
         return None
@@ -94,7 +94,7 @@ def from_first_to_last(
         gap, start = max(gap, start - earlier[1]), earlier[0]
     if (start, end) == (fit.start, fit.end):
         return scan
-    return replace(scan, box=replace(fit, start=start, end=end)) if start > gap else plain
+    return replace(scan, box=replace(fit, start=start, end=end), recurs=True) if start > gap else plain
 
 
 def around_a_gap(values: Floats, errors: Floats, rows: Floats, scan: StepScan) -> StepScan:
@@ -111,17 +111,25 @@ def around_a_gap(values: Floats, errors: Floats, rows: Floats, scan: StepScan) -
     if abs(float(np.average(x[here], weights=rows[here])) - calm) > PAUSE * abs(fit.height):
         return scan
     height = -fit.height
-    total = np.cumsum(_gains(x, errors, ok, scan, calm, height)[: fit.start][::-1])
+    total = np.cumsum(_gains(x, errors, ok, ok & (at < fit.start), scan.phi, height)[: fit.start][::-1])
     start = fit.start - 1 - int(np.argmax(total))
     if total.max() < BURST_CLEAR or fit.start - start < BURST_LEAST:
         return scan
     return replace(scan, box=replace(fit, start=start, end=fit.start, height=height, z=-fit.z))
 
 
-def _gains(x: Floats, errors: Floats, ok: NDArray[np.bool_], scan: StepScan, calm: float, height: float) -> Floats:
-    """Log-likelihood ratio of each bucket at a height over calm; 0 where nothing was measured."""
-    scale = np.where(ok, errors * max(scan.phi, 1.0), np.inf)
-    gains = (height * (np.where(ok, x, calm) - calm) - height**2 / 2) / scale**2
+def _gains(
+    x: Floats, errors: Floats, ok: NDArray[np.bool_], before: NDArray[np.bool_], phi: float, height: float
+) -> Floats:
+    """Log-likelihood ratio of each bucket at a height over what was calm before; 0 where nothing was measured.
+
+    Errors are widened by the overdispersion that the scan found or, where that is less, that calm buckets show: to the scan all
+    bursts but one are noise.
+    """
+    calm = float(np.median(x[before]))
+    d = (np.where(ok, x, calm) - calm) / np.where(ok, errors, np.inf)
+    wider = max(min(phi, 1.4826 * float(np.median(np.abs(d[before])))), 1.0)
+    gains = (height * np.where(ok, x - calm, 0.0) - height**2 / 2) / np.where(ok, errors * wider, np.inf) ** 2
     return np.asarray(np.where(ok, np.clip(gains, -BUCKET_MOST, BUCKET_MOST), 0.0))
 
 

@@ -68,6 +68,8 @@ class StepScan:
         Fitted season (mean zero over used buckets).
     raw : bool
         Whether values were taken as they are: lone outliers are pulled in, bursts are not.
+    recurs : bool
+        Whether a box holds several bursts, from the first to the last (`rca_kit.stats.bursts`).
     """
 
     step: Fit | None
@@ -80,6 +82,7 @@ class StepScan:
     phi: float
     season: Floats
     raw: bool = False
+    recurs: bool = False
 
     @property
     def best(self) -> Fit | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rca_kit.loop.reading.bursts import first_burst
+from rca_kit.loop.s2_symptom import shape
 from rca_kit.loop.s3_scope.logged import since_logged
 from rca_kit.stats.bursts import highest
 
@@ -118,16 +119,17 @@ def test_an_entry_before_which_nothing_moved_dates_nothing_in_hundreds_of_logs()
 
 
 def test_failures_that_come_and_go_are_no_change_that_has_passed() -> None:
-    """On for an hour in four since hour 60: the burst that stands out most was over long before the alert."""
+    """On for two hours in eight since hour 60: the burst that stands out most was over long before the alert."""
     def rate(hours: Any) -> Any:
-        return np.where((hours >= 60) & (hours < 84) & ((hours - 60) % 4 < 1.5), 0.15, 0.004)
+        return np.where((hours >= 60) & (hours < 84) & ((hours - 60) % 8 < 2), 0.15, 0.004)
 
     over = ms.grid(3.5)
     for seed in range(5):
         move = ms.moves_of(ms.counted("error_rate", "service", rate, over, seed, per=30), over=over)["error_rate"]
         assert move.moved
         assert abs(move.fit.start * over.coarse_s / 3600 - 60) <= 1.0
-        assert move.fit.end * over.coarse_s / 3600 >= 80
+        assert move.fit.end * over.coarse_s / 3600 >= 77
+        assert shape(move) == "sawtooth"
 
 
 def test_one_burst_that_has_passed_is_no_change_still() -> None:
