@@ -160,8 +160,9 @@ def test_several_numbers_together_are_lost_by_chance_as_seldom_as_one() -> None:
 
 def test_stale_values_explain_that_labels_differ() -> None:
     concept = Clue("concept", "population", "concept", "labels differ", 1.0)
-    stale = Clue("relation", "feature:f0", "stale", "labels follow f0 40% as much", 0.8, facts={"labels": 1.0})
+    stale = Clue("relation", "feature:f0", "stale", "labels follow f0 less", 0.8, facts={"labels": 1.0, "world_odds": -2.0})
     assert explained_away([concept, stale]) == [stale]
+    assert explained_away([concept, replace(stale, facts={"labels": 1.0, "world_odds": -1.0})])[0] == concept, "it is open"
     assert explained_away([concept, replace(stale, facts={"z": 9.0})])[0] == concept
 
 
