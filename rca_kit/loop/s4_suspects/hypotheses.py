@@ -11,12 +11,11 @@ from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
-from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, UNSURE, is_arm, is_asked, is_machine
 
 OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
-UNSURE = ("alone", "drift", "rescaled")  # signs of one feature that moved, and may be right all the same
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
 FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")

@@ -131,6 +131,7 @@ FAULTS = (
 )
 """Signatures that say how a feature broke; they explain that it drifted."""
 DRIFTS = ("drift", "alone", "rescaled", "new_category", "mix")
+UNSURE = ("alone", "drift", "rescaled")  # of one feature that moved, and may be right all the same
 
 
 ARMS = frozenset({"arm", "arms", "variant", "bucket", "treatment", "experiment", "abtest"})  # names of columns of experiments

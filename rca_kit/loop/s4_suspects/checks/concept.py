@@ -14,6 +14,7 @@ from rca_kit.loop.s4_suspects.checks.model import CLASSES_ASKED, INPUT_MOVED, in
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import truth_stayed
 from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.loop.s4_suspects.signatures import UNSURE
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 from rca_kit.loop.s4_suspects.worst import FOLLOW_ROWS, odds_moved
 
@@ -22,7 +23,6 @@ Floats = NDArray[np.float64]
 RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 OF_ANSWERS = ("ranking", "text")  # tasks in which labels say how good an answer was
-UNSURE = ("alone", "drift", "rescaled")  # signatures of inputs that moved, and may be right all the same
 APART_Z, APART_LEAST, HALF = 4.0, 0.05, 0.5  # standard errors and deviations by which labels moved by themselves; what that tells
 FOLLOWED = 6.0  # z from which labels follow a feature
 # features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
