@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rca_kit.loop.s4_suspects.signatures import UNSURE
+
 
 @dataclass(frozen=True)
 class Clue:
@@ -43,6 +45,20 @@ class Clue:
     harm: float | None = None
     where: dict[str, Any] | None = None
     facts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it accuses an input whose values may be right all the same, of a world that changed.
+
+        Examples
+        --------
+        >>> Clue("drift", "feature:age", "drift", "age moved up", 0.6).unsure
+        True
+        >>> Clue("nulls", "feature:age", "nulls", "age is missing", 0.6).unsure
+        False
+        """
+        followed_less = self.signature == "stale" and bool(self.facts.get("labels"))
+        return self.subject.startswith("feature:") and (self.signature in UNSURE or followed_less)
 
 
 @dataclass(frozen=True)

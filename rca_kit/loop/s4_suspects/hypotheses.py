@@ -11,7 +11,7 @@ from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
-from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, UNSURE, is_arm, is_asked, is_machine
+from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
 
 OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
@@ -23,6 +23,10 @@ NAMELESS = "component:service"  # errors that no metric lays at a component's do
 CRASHES = ("error:code", "error:other")  # what breaks on certain values is the code that reads them
 PARTS, CONTENTS = ("stage:", "component:"), ("feature:", "population", "label")  # what answers requests; what they hold
 CARRIED, HARMLESS = 0.9, 0.1  # parts of the metric's change in the requests with a sign, to carry it and to be innocent of it
+RELABELLED, FLOWED = ("permuted", "renamed"), ("segment_lost", "segment_surge", "mix")  # signatures
+OPEN = 1.5  # log odds up to which an entry of the change log decides whether the world changed or values are wrong
+SCORER_SIGNS = ("score_function", "fallback")  # of a scorer that answers otherwise
+ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
 SHARE_MOST = 0.95  # share of requests with a sign beyond which what lies outside it tells nothing
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
@@ -69,9 +73,6 @@ class Scene:
         """Columns that tell the affected segments from the rest: an entry that names one says where, not what."""
         return frozenset(column for segment in self.segments for column in segment.where)
 
-
-RELABELLED, FLOWED = ("permuted", "renamed"), ("segment_lost", "segment_surge", "mix")  # signatures
-OPEN = 1.5  # log odds up to which an entry of the change log decides whether the world changed or values are wrong
 
 OTHER = Hypothesis("", "", None, (), {"other": 1.0})
 
@@ -125,8 +126,11 @@ def hypotheses(
         nearest = min(judged, key=lambda f: abs(f.minutes), default=None)
         lead = max(cs, key=lambda c: c.strength)
         base = _subject_evidence(cs, lead, present, scene)
-        if apart and GROUP[lead.signature] == "concept" and "beside:broken|concept" in base:
-            base["beside:broken|concept"] *= 1 - apart
+        if apart and GROUP[lead.signature] == "concept":  # the world that moved, moved the inputs that may be right too
+            if "beside:broken|concept" in base:
+                base["beside:broken|concept"] *= 1 - apart
+            if any(c.unsure and _began(c.onset, scene) == "with" for c in told):
+                base["starts:with"] = 1.0
         if (scene.corrupt and subject not in scene.corrupt) or subject in scene.guests:
             base["bystander"] = 1.0
         if own is not None:
@@ -158,7 +162,7 @@ def hypotheses(
                 x[f"drawn:{category}"] = 1.0
             if category == "external" and estranged and subject.startswith("feature:") and lead.signature in LIES:
                 x["estranged:external"] = estranged + apart
-            if category != "external" and apart and subject.startswith("feature:") and lead.signature in UNSURE:
+            if category != "external" and apart and lead.unsure:
                 x["truth_moved"] = apart
             if category == "external" and scene.stayed and lead.signature in DRIFTS:
                 x["stayed:external"] = 1.0
@@ -287,11 +291,18 @@ def _subject_evidence(cs: list[Clue], lead: Clue, present: dict[str, float], sce
     for group, strength in present.items():
         if group not in mine and strength > 0.3:
             x[f"beside:{group}|{GROUP[lead.signature]}"] = strength
-    starts = [c.onset for c in cs if c.onset is not None]
-    if starts and scene.onset is not None:
-        gap = min(starts) - scene.onset
-        x["starts:with" if abs(gap) <= NEAR_FIRST else ("starts:before" if gap < 0 else "starts:after")] = 1.0
+    began = _began(min((c.onset for c in cs if c.onset is not None), default=None), scene)
+    if began is not None:
+        x[f"starts:{began}"] = 1.0
     return x
+
+
+def _began(onset: int | None, scene: Scene) -> str | None:
+    """Whether a clue began before the symptom, with it or after; None where either has no onset."""
+    if onset is None or scene.onset is None:
+        return None
+    gap = onset - scene.onset
+    return "with" if abs(gap) <= NEAR_FIRST else ("before" if gap < 0 else "after")
 
 
 def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest: bool, logged: int) -> dict[str, float]:
@@ -328,10 +339,6 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:version_clash"] = 1.0
     x[f"subject:{subject.partition(':')[0]}|{c.kind}"] = 1.0
     return x
-
-
-SCORER_SIGNS = ("score_function", "fallback")  # of a scorer that answers otherwise
-ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
 
 
 def _when(minutes: float) -> str:

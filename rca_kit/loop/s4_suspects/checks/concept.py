@@ -14,7 +14,6 @@ from rca_kit.loop.s4_suspects.checks.model import CLASSES_ASKED, INPUT_MOVED, in
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.harmless import truth_stayed
 from rca_kit.loop.s4_suspects.room import Room, numbers
-from rca_kit.loop.s4_suspects.signatures import UNSURE
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 from rca_kit.loop.s4_suspects.worst import FOLLOW_ROWS, odds_moved
 
@@ -23,7 +22,8 @@ Floats = NDArray[np.float64]
 RARE_LABEL, RARE_Z = 0.2, 4.0  # rate of labels of which a few more weigh much; standard errors by which they must then differ
 SAME_LABELS = 0.1  # standard deviations, or three standard errors of them, by which labels may differ all the same
 OF_ANSWERS = ("ranking", "text")  # tasks in which labels say how good an answer was
-APART_Z, APART_LEAST, HALF = 4.0, 0.05, 0.5  # standard errors and deviations by which labels moved by themselves; what that tells
+# standard errors from which labels moved by themselves, a little and surely; deviations it takes; what it tells of answers
+APART_Z, APART_LEAST, HALF = (2.0, 4.0), 0.05, 0.5
 FOLLOWED = 6.0  # z from which labels follow a feature
 # features that labels follow; part of it that all must have lost, and in standard errors; probability from which all lost alike
 THINNED_LEAST, THINNED, THINNED_Z, THINNED_FITS = 3, 0.15, 4.0, 0.01
@@ -75,16 +75,17 @@ def truth_moved(room: Room, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...
     c = room.columns
     told = [k for o in outcomes for k in o.clues]
     world = next((k for k in told if k.signature == "concept" and k.subject == "population"), None)
-    moved = {k.subject.partition(":")[2] for k in told if k.signature in UNSURE and k.subject.startswith("feature:")}
+    moved = {k.subject.partition(":")[2] for k in told if k.unsure}
     if world is None or not moved or c.label is None or room.picture.aggregates.plan.label_kind == "class":
         return outcomes
     keep = room.after.filter(pl.Series(no_guests(room)))
     was, now = (numbers(f, c.label, c.positive.get(c.label)) for f in (room.before, keep))
     rest = [f for f in c.features if f not in moved]
     gap = fit_gap(room.before, keep, rest, was, now) if len(rest) > 1 else None
-    if gap is None or abs(gap.z) < APART_Z or abs(gap.shift) < APART_LEAST:
+    sure = 0.0 if gap is None else min((abs(gap.z) - APART_Z[0]) / (APART_Z[1] - APART_Z[0]), 1.0)
+    if gap is None or sure <= 0 or abs(gap.shift) < APART_LEAST:
         return outcomes
-    apart = HALF if c.task in OF_ANSWERS else 1.0
+    apart = sure * (HALF if c.task in OF_ANSWERS else 1.0)
     says = f"{world.says}; they moved whatever {', '.join(sorted(moved)[:2])} did (by {gap.shift:+.2f} s.d., z {gap.z:+.1f})"
     better = replace(world, says=says, facts={**world.facts, "apart": apart})
     return tuple(replace(o, clues=tuple(better if k is world else k for k in o.clues)) for o in outcomes)
