@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from rca_kit.loop.reading import arrivals
-from rca_kit.loop.reading.arrivals import as_known, known_by_delay, known_until, lost_since, still_arriving
+from rca_kit.loop.reading.arrivals import as_due, as_known, come_by, known_by_delay, known_until, lost_since, still_arriving
+from rca_kit.loop.reading.picture import _late
 from rca_kit.stats.stepscan import step_scan
 
 from .made_series import grid, moves_of, series
@@ -158,3 +159,44 @@ def test_labels_that_got_fewer_all_along_are_on_their_way() -> None:
             assert scan.best is not None and still_arriving(seen, scan)
     held = np.where(np.arange(300) < 90, 0.08, 0.0) + np.random.default_rng(0).normal(0, 0.005, 300)
     assert not still_arriving(held, step_scan(held, np.full(300, 0.005), first=20, last=290)), "lost at once"
+
+
+def few_requests(rng: Any, lost: float) -> tuple[Any, Any]:
+    """Share of labels per half an hour of a log of five days with two requests in each, and requests; labels take two hours."""
+    age = (np.arange(240, 0, -1) - 0.5) / 2
+    n = rng.poisson(2.0, 240).astype(float)
+    p = 0.95 * -np.expm1(-age / 2) * np.where(age < 12, 1 - lost, 1.0)
+    return np.where(n > 0, rng.binomial(n.astype(int), p) / np.maximum(n, 1), np.nan), n
+
+
+def test_labels_that_are_late_are_told_from_lost_ones_by_their_delays() -> None:
+    age = (np.arange(240, 0, -1) - 0.5) / 2
+    rng = np.random.default_rng(1)
+    asked = rng.uniform(0, 120 * 3600, 1000)
+    delay = np.where((took := rng.exponential(7200, 1000)) < asked, took, np.nan)
+    due = come_by(delay, asked, age * 3600)
+    assert due is not None
+    assert np.abs(due + np.expm1(-age / 2)).max() < 0.06  # Kolmogorov's bound for some 500 old rows
+    late = [as_due(*few_requests(np.random.default_rng(s), 0.0), due, 240 - 4 * (1 + s % 4)) for s in range(200)]
+    lost = [as_due(*few_requests(np.random.default_rng(s), 0.7), due, 216) for s in range(200)]
+    assert np.mean(late) >= 0.99
+    assert np.mean(lost) <= 0.01
+
+
+def test_too_few_delays_tell_nothing() -> None:
+    assert come_by(np.full(50, 9.0), np.full(50, 900.0), np.array([5.0])) is None
+    assert come_by(np.full(400, np.nan), np.full(400, 900.0), np.array([5.0])) is None
+
+
+@pytest.mark.parametrize(("lost", "late"), [(0.0, True), (0.8, False)])
+def test_a_fall_that_delays_explain_is_no_move(lost: float, late: bool) -> None:
+    over = grid(5)
+    age = (np.arange(over.n, 0, -1) - 0.5) * over.width_s / 3600
+    come = -np.expm1(-age / 3)
+    rng = np.random.default_rng(2)
+    n = np.full(over.n, 1.0)
+    share = 0.97 * come * np.where(age < 10, 1 - lost, 1.0)
+    found = moves_of(series("label_share", "labels", rng.binomial(1, share), n, over, "y"), over=over)["label_share"]
+    coarse = come.reshape(-1, over.coarse).mean(1)
+    assert _late(replace(found, moved=True), coarse) is late
+    assert not _late(replace(found, moved=False), coarse)

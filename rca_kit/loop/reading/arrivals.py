@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,28 @@ DUE, FIRST_Z = 0.9, 5.0  # part of their usual share at which labels have come; 
 GROWS_Z = 4.0  # standard errors by which the rate of positive labels must fall from the first half of the open ones to the second
 # rows with a delay that tell how labels come; how many of the first make a mean; standard deviations by which it may differ
 DELAYS_LEAST, DELAYS_FIRST, ALIKE = 1000, 30, 0.05
+DUE_LEAST, LOST_Z = 200, 4.0  # rows with a delay that tell how soon labels come; standard errors of those lost beyond that
 SMOOTH_BUCKETS, SMOOTH_PARTS = 5, 40  # buckets, or parts of the log, over which the share of labels is averaged
 JUMP_PARTS, JUMP_LEAST, JUMP_MOST = 20, 4, 12  # part of the log, and buckets, that a line on either side of a jump is fitted to
 JUMP_Z, JUMP_SHARE = 6.0, 0.05  # standard errors of a jump, one in a billion looks: arrivals come in clumps; share lost
 LOST_AT_ONCE, LITTLE = 0.1, 0.6  # share lost; part of a fall that is one step
 LEVEL_BUCKETS, LEVEL_ROWS = 3, 30  # buckets that show a level, and the requests that these must hold
+
+
+@dataclass(frozen=True)
+class Ripeness:
+    """How late labels come, told by their delays.
+
+    Attributes
+    ----------
+    unripe : int, optional
+        Coarse bucket from which labels of one kind are still missing more often than others; None where it is not told.
+    due : (coarse buckets,) array of float, optional
+        Share of the labels that come within the age that each bucket has; None where too few have a delay.
+    """
+
+    unripe: int | None = None
+    due: Floats | None = None
 
 
 def still_arriving(share: Floats, scan: StepScan) -> bool:
@@ -218,14 +235,9 @@ def known_by_delay(delay_s: Floats, y: Floats, age_s: Floats) -> float | None:
     >>> 10 < known_by_delay(delay, y, np.full(5000, 7 * 86400.0)) / 3600 < 16
     True
     """
-    ok = np.isfinite(delay_s) & np.isfinite(y) & (delay_s >= 0)
-    old = ok & (age_s >= np.median(age_s))
-    if old.sum() < DELAYS_LEAST:
-        return None
-    longest = float(np.quantile(delay_s[old], 0.99))
-    old = ok & (age_s >= max(2 * longest, float(np.median(age_s))))  # else who is late would be missing, and no longest delay
-    spread = float(y[old].std()) if old.sum() >= DELAYS_LEAST else 0.0
-    if spread <= 0:
+    old = _all_come(np.where(np.isfinite(y), delay_s, np.nan), age_s, DELAYS_LEAST)
+    spread = float(y[old].std()) if old is not None else 0.0
+    if old is None or spread <= 0:
         return None
     order = np.argsort(delay_s[old], kind="stable")
     delay, value = delay_s[old][order], y[old][order]
@@ -234,6 +246,64 @@ def known_by_delay(delay_s: Floats, y: Floats, age_s: Floats) -> float | None:
     error = np.sqrt(1 / come - 1 / value.size)
     odd = np.flatnonzero((gap > ALIKE) & (gap > FIRST_Z * error) & (come >= DELAYS_FIRST))
     return float(delay[odd[-1]]) if odd.size else None
+
+
+def _all_come(delay_s: Floats, age_s: Floats, least: int) -> NDArray[np.bool_] | None:
+    """Rows with a label so old that it came long ago, whatever it is; None where they are fewer than `least`."""
+    ok = np.isfinite(delay_s) & (delay_s >= 0)
+    old = ok & (age_s >= np.median(age_s))
+    if old.sum() < least:
+        return None
+    longest = float(np.quantile(delay_s[old], 0.99))
+    old = ok & (age_s >= max(2 * longest, float(np.median(age_s))))  # else who is late would be missing, and no longest delay
+    return old if old.sum() >= least else None
+
+
+def come_by(delay_s: Floats, age_s: Floats, ages: Floats) -> Floats | None:
+    """Share of labels that come within each of `ages`, told by the delays of rows old enough to have theirs; None if too few.
+
+    Parameters
+    ----------
+    delay_s, age_s : (rows,) array of float
+        Seconds from the request to its label (NaN without one), and from the request until now.
+    ages : (buckets,) array of float
+        Seconds.
+
+    Examples
+    --------
+    >>> come_by(np.tile([1.0, 2.0, 3.0, 4.0], 100), np.full(400, 50.0), np.array([0.5, 2.5, 9.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    old = _all_come(delay_s, age_s, DUE_LEAST)
+    return None if old is None else np.searchsorted(np.sort(delay_s[old]), ages, side="right") / float(old.sum())
+
+
+def as_due(share: Floats, n: Floats, due: Floats, start: int) -> bool:
+    """Whether as many labels came since a bucket as do, of requests as old as these: they are late, not lost.
+
+    Parameters
+    ----------
+    share, n, due : (buckets,) array of float
+        Share of requests with a label, requests, and the share of labels that come within the age of each bucket.
+    start : int
+        Bucket from which the share is lower.
+
+    Examples
+    --------
+    >>> due = np.repeat([1.0, 0.5], [50, 10])
+    >>> as_due(np.repeat([0.9, 0.4], [50, 10]), np.full(60, 5.0), due, 50)
+    True
+    >>> as_due(np.repeat([0.9, 0.1], [50, 10]), np.full(60, 5.0), due, 50)
+    False
+    """
+    there = np.isfinite(share) & (n > 0)
+    head, since = there & (np.arange(share.size) < start), there & (np.arange(share.size) >= start)
+    expected = float((n * due)[head].sum())
+    if expected <= 0:
+        return False
+    p = np.clip((share * n)[head].sum() / expected * due, 0.0, 1.0)
+    missing = float((n * (p - share))[since].sum())
+    return missing <= LOST_Z * math.sqrt(max(float((n * p * (1 - p))[since].sum()), 1.0))
 
 
 def as_known(series: Mapping[str, Series], known: int | None) -> dict[str, Series]:

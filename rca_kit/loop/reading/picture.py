@@ -14,7 +14,7 @@ from rca_kit.aggregates.scan import Aggregates
 from rca_kit.findings.base import Window
 from rca_kit.findings.signal import MetricReading
 from rca_kit.loop.reading.anchor import CIRCUMSTANCES, MIN_EFFECT, choose_anchor, told_earlier
-from rca_kit.loop.reading.arrivals import as_known, known_until
+from rca_kit.loop.reading.arrivals import Ripeness, as_due, as_known, known_until
 from rca_kit.loop.reading.believed import clumping
 from rca_kit.loop.reading.bursts import first_burst
 from rca_kit.loop.reading.derived import segment_series
@@ -30,7 +30,7 @@ QUIET_SHARE = 0.1  # with no onset, "after" is the last tenth of the log before 
 OTHER_DAYS = 0.3  # difference in the share of weekend from which before and after are not comparable in their mix
 QUIET_LEAST = timedelta(hours=2)  # ... but at least two hours, about what an alert rule looks at
 Z_MOVED = 4.0  # |z| at the joint onset that counts as moved: p = 6e-5, Bonferroni for about 150 series at 1 %
-
+NOTHING_LATE = Ripeness()
 BIAS_LEAST = 0.2  # of the mean absolute error: less hardly adds to it, and wanders with the world
 
 
@@ -154,21 +154,27 @@ def look(
     alerts: tuple[str, ...],
     detected_at: datetime,
     given: tuple[Window, Window] | None = None,
-    unripe: int | None = None,
+    ripeness: Ripeness = NOTHING_LATE,
 ) -> Picture:
-    """Scan all series, choose the anchor, sharpen the onset, lay the windows.
-
-    `unripe` is the coarse bucket from which labels are known not to be all alike yet, where their delays tell.
-    """
+    """Scan all series, choose the anchor, sharpen the onset, lay the windows."""
     grid = aggregates.plan.grid
     if "volume" in series:  # the weekend may begin at another hour than in UTC
         grid = replace(grid, ahead_s=weekend_ahead(series["volume"].coarse_sum(0), grid))
         aggregates = replace(aggregates, plan=replace(aggregates.plan, grid=grid))
     fixed = min(grid.index(given[1].start) // grid.coarse, grid.n_coarse - 1) if given else None
-    known = min((k for k in (known_until(series), unripe) if k is not None), default=None)
+    known = min((k for k in (known_until(series), ripeness.unripe) if k is not None), default=None)
     series = as_known(series, known)
     moves = scan_all(series.values(), grid, detected_at, alerts, fixed)
+    if ripeness.due is not None:
+        moves = {n: replace(m, moved=m.moved and not _late(m, ripeness.due)) for n, m in moves.items()}
     return _laid_out(aggregates, series, moves, alerts, detected_at, given, known=known)
+
+
+def _late(move: Move, due: Floats) -> bool:
+    """Whether labels got fewer towards the end of the log by no more than those that are late."""
+    if not move.moved or move.series.name != "label_share" or move.fit.end < due.size - 1:
+        return False
+    return as_due(move.observed.value, np.nan_to_num(move.observed.n), due, move.fit.start)
 
 
 def _whole_clump(series: dict[str, Series], name: str) -> float:

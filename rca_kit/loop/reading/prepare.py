@@ -21,7 +21,7 @@ from rca_kit.case.journal import Journal
 from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import CaseFacts, ChangeRecord, TableFacts, UnitValue
 from rca_kit.loop.progress import Report
-from rca_kit.loop.reading.arrivals import known_by_delay
+from rca_kit.loop.reading.arrivals import Ripeness, come_by, known_by_delay
 from rca_kit.loop.reading.derived import component_series, share_series
 from rca_kit.loop.reading.names import psi_series, series_for
 from rca_kit.loop.reading.picture import Picture, look
@@ -119,17 +119,15 @@ def picture_of(prepared: Prepared) -> Picture:
     name = series_for(incident.signal.metric or "", prepared.series) or (incident.signal.metric or "")
     psi = psi_series(incident.signal.metric or "", prepared.series)
     alerts = (name, *psi)
-    return look(prepared.aggregates, prepared.series, alerts, incident.detected_at, given, unripe(prepared))  # type: ignore[arg-type]
+    return look(prepared.aggregates, prepared.series, alerts, incident.detected_at, given, ripeness(prepared))  # type: ignore[arg-type]
 
 
-def unripe(prepared: Prepared) -> int | None:
-    """Coarse bucket from which labels of one kind are still missing more often than others; None where it is not told."""
+def ripeness(prepared: Prepared) -> Ripeness:
+    """How late labels come, where a column says when each came."""
     c, at, grid = prepared.columns, prepared.case.roles.label_time, prepared.aggregates.plan.grid
     schema = prepared.frame.collect_schema()
-    if at is None or c.label is None or not {at, c.label} <= set(schema) or prepared.aggregates.plan.label_kind == "class":
-        return None
-    if not isinstance(schema[at], nw.Datetime):
-        return None
+    if at is None or c.label is None or not {at, c.label} <= set(schema) or not isinstance(schema[at], nw.Datetime):
+        return Ripeness()
     there = float(prepared.aggregates.cubes["time"].dense("n", grid.n).sum())
     if prepared.kept is not None:
         there = float(prepared.kept.frame.height)
@@ -138,6 +136,10 @@ def unripe(prepared: Prepared) -> int | None:
     rows = sample_rows(prepared.frame, c.time, whole, wanted, DELAY_ROWS, there)
     asked, came = (rows[n].dt.epoch("s").cast(pl.Float64).fill_null(np.nan).to_numpy() for n in (c.time, at))
     now = float(np.nanmax(np.concatenate([asked, came])))
+    middles = grid.origin.timestamp() + (np.arange(grid.n_coarse, dtype=np.float64) + 0.5) * grid.coarse_s
+    due = come_by(came - asked, now - asked, now - middles)
+    if prepared.aggregates.plan.label_kind == "class":
+        return Ripeness(due=due)
     positive = c.positive.get(c.label)
     y = (pl.col(c.label) == positive if positive is not None else pl.col(c.label)).cast(pl.Float64, strict=False)
     if c.score in rows.columns and prepared.aggregates.plan.label_kind == "number":  # whose errors are what must be alike
@@ -145,8 +147,8 @@ def unripe(prepared: Prepared) -> int | None:
     label = rows.select(y.fill_null(np.nan)).to_series().to_numpy()
     age = known_by_delay(came - asked, label, now - asked)
     if age is None:
-        return None
-    return int(np.clip((now - age - grid.origin.timestamp()) // grid.coarse_s, 1, grid.n_coarse))
+        return Ripeness(due=due)
+    return Ripeness(int(np.clip((now - age - grid.origin.timestamp()) // grid.coarse_s, 1, grid.n_coarse)), due)
 
 
 def case_facts(opened: OpenCase, changes: tuple[ChangeRecord, ...]) -> CaseFacts:
