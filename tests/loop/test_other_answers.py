@@ -90,3 +90,19 @@ def test_an_outcome_that_follows_a_cut_of_the_score_tells_that_it_was_moved(cut:
     room: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=columns)
     found = threshold(room)
     assert [c.says for c in found.clues] == (["routed was cut at 0.566, now at 0.7"] if told else [])
+
+
+@pytest.mark.parametrize(("cut", "noise", "told"), [(0.3, 0.0, False), (0.27, 0.0, True), (0.27, 0.05, False)])
+def test_some_decisions_off_a_cut_that_nothing_broke_before_tell_that_it_moved(cut: float, noise: float, told: bool) -> None:
+    """A dozen of six hundred rows: enough where decisions follow the cut without exception, too few where some never did."""
+    from rca_kit.loop.s4_suspects.checks.cuts import threshold
+
+    rng = np.random.default_rng(5)
+    frames = []
+    for n, at in ((1200, 0.3), (600, cut)):
+        s = rng.beta(1.0, 12.0, n)
+        d = np.where(rng.random(n) < noise, rng.random(n) < 0.5, s >= at)
+        frames.append(pl.DataFrame({"s": s, "d": d.astype(int)}))
+    columns = Columns("ts", "binary", score="s", decision="d", positive={"d": 1})
+    found = threshold(SimpleNamespace(before=frames[0], after=frames[1], columns=columns))
+    assert (found.status == "found") is told

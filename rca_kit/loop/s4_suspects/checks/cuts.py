@@ -12,6 +12,8 @@ from rca_kit.stats.rates import rate_z
 
 # part of decisions, and of outcomes, that one cut of the score must explain; part of the rarer outcome that it may miss
 CUT_DECISIONS, CUT_OUTCOMES, CUT_OUTCOMES_RARE = 0.9, 0.97, 0.2
+# standard errors, and part of the rows, by which more must lie off the cut; standard errors where on both sides one explains all
+MOVED_Z, MOVED_LEAST, CLEAN, CLEAN_Z = 6.0, 0.003, 0.995, 4.0
 
 
 def threshold(room: Room) -> Outcome:
@@ -50,7 +52,8 @@ def _moved_cut(room: Room, column: str, clean: float) -> Clue | float | str:
     differ = float((implied != (d > 0.5)).mean())
     base = float((was.implied(sb) != (db > 0.5)).mean())
     z = rate_z(base * sb.size, sb.size, differ * s.size, s.size)
-    if z < 6 or differ - base < 0.003:
+    least = CLEAN_Z if min(was.clean, now.clean) >= CLEAN else MOVED_Z
+    if z < least or differ - base < MOVED_LEAST:
         return was.at
     mixed = now.clean < 0.97
     bad = implied != (d > 0.5)
