@@ -106,3 +106,22 @@ def test_some_decisions_off_a_cut_that_nothing_broke_before_tell_that_it_moved(c
     columns = Columns("ts", "binary", score="s", decision="d", positive={"d": 1})
     found = threshold(SimpleNamespace(before=frames[0], after=frames[1], columns=columns))
     assert (found.status == "found") is told
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_requests_that_failed_have_no_score_whoever_failed(alone: bool) -> None:
+    """`alone`: scores are missing of answered requests too."""
+    from rca_kit.loop.s4_suspects.checks.recorded import outputs
+
+    frames = []
+    for rate in (0.002, 0.05):
+        rng = np.random.default_rng(int(rate * 1000))
+        error = rng.random(4000) < rate
+        missing = error | (rng.random(4000) < (rate if alone else 0.002))
+        s = np.where(missing, np.nan, rng.random(4000))
+        frames.append(pl.DataFrame({"s": s, "e": np.where(error, "Timeout", "")}).with_columns(pl.col("s").fill_nan(None)))
+    reading = SimpleNamespace(moved=True, change=0.05, before=0.004, after=0.1 if alone else 0.05)
+    room: Any = SimpleNamespace(
+        before=frames[0], after=frames[1], columns=Columns("ts", "binary", score="s", error="e"),
+        readings={"null_rate:s": reading}, strength=lambda _: 0.9, onset=lambda _: None)
+    assert [c.signature for c in outputs(room).clues] == (["score_nulls"] if alone else [])

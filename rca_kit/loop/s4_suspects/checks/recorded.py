@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.room import Room, as_clues, failed, numbers
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 from rca_kit.loop.s4_suspects.worst import odds_moved
 from rca_kit.stats.rates import rate_z
@@ -17,6 +17,7 @@ DUE = 0.9  # part of their usual share at which labels have come
 CUT_OFF = 0.25  # part by which the share on a bound may differ from the share that lay beyond it
 LOST_LEAST = 0.02  # points of share under which labels are a little late or a little rarer, as on some days they are
 RATE_WANDERS = 0.08  # standard deviations of a label by which the rate of positive ones may wander for a day
+STILL_MISSING_Z = 3.0  # standard errors by which more answered requests must be without a score
 FALLBACK_LEAST = 0.04  # one score's gain of share; sharper scores round to 0 or 1 a little more often
 
 
@@ -127,6 +128,16 @@ def one_score(before: Floats, after: Floats) -> tuple[float, float, float, float
     return (value, was, top, z) if top - was > FALLBACK_LEAST and z > 6 and was < 0.2 * top else None
 
 
+def _only_of_failed(room: Room) -> bool:
+    """Whether requests that were answered have as many scores as before: those that failed have none, whoever failed."""
+    c = room.columns
+    if c.error is None or not {c.error} <= set(room.before.columns) & set(room.after.columns):
+        return False
+    missing = [np.isnan(numbers(f, c.score))[failed(f[c.error]) == 0] for f in (room.before, room.after)]
+    (k0, n0), (k1, n1) = ((float(m.sum()), float(m.size)) for m in missing)
+    return min(n0, n1) > 0 and rate_z(k0, n0, k1, n1) < STILL_MISSING_Z
+
+
 def outputs(room: Room) -> Outcome:
     """Scores that are missing, constant, or moved."""
     title, c = "Scores and decisions", room.columns
@@ -135,7 +146,8 @@ def outputs(room: Room) -> Outcome:
     clues = []
     name = f"null_rate:{c.score}"
     r = room.readings.get(name)
-    if r is not None and r.moved and (r.change or 0) > 0 and r.before is not None and r.after is not None:
+    lost = r is not None and r.moved and (r.change or 0) > 0 and not _only_of_failed(room)
+    if lost and r is not None and r.before is not None and r.after is not None:
         clues.append(
             Clue(
                 "score_nulls",
