@@ -62,6 +62,15 @@ def test_few_requests_that_are_told_again_tell_whose_they_are(tmp_path: Path) ->
     assert [s.where for s in found.scope.segments] == [{"country": frame["country"].min()}]
 
 
+def test_rows_written_twice_tell_whose_they_are_whatever_is_asked(tmp_path: Path) -> None:
+    frame = with_ids(20_000)
+    again = frame.filter(made.AFTER & (pl.col("country") == pl.col("country").min()) & (pl.col("u") < 0.25))
+    found = rca_kit.investigate(case(tmp_path, pl.concat([frame, again]), "auc"))
+    assert found.verdict == "incident"
+    assert found.symptom.metric != "volume"
+    assert [s.where for s in found.scope.segments] == [{"country": frame["country"].min()}]
+
+
 @pytest.mark.parametrize("differ", [True, False])
 def test_requests_alike_of_which_other_things_came_are_others(tmp_path: Path, differ: bool) -> None:
     """Twice as many come as before, and ask what others asked minutes before: one request that is told twice has one outcome."""

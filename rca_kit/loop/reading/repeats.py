@@ -48,13 +48,13 @@ class Repeats:
         return best[1:] if best else None
 
 
-def repeats(prepared: Prepared, picture: Picture) -> Repeats | None:
+def repeats(prepared: Prepared, picture: Picture, *, asked: bool = False) -> Repeats | None:
     """Count the requests that came before: by their id, or by all their features and the score.
 
-    None where nothing is asked about the traffic, or where not all rows are at hand.
+    None where nothing is asked about the traffic, neither by the alert nor by the caller, or where not all rows are at hand.
     """
     move, frame = picture.moves.get("volume"), prepared.frame.to_native()
-    asked = picture.alert == "volume" or (move is not None and move.moved)
+    asked = asked or picture.alert == "volume" or (move is not None and move.moved)
     grid = picture.grid
     rows = float(prepared.aggregates.cubes["time"].dense("n", grid.n).sum())
     if not asked or not isinstance(frame, pl.LazyFrame) or prepared.share != (1.0, 1.0) or rows > MOST_ROWS:

@@ -9,6 +9,7 @@ from rca_kit.findings.scope import Scope, Segment
 from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
+from rca_kit.loop.reading.repeats import repeats
 from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
@@ -103,7 +104,9 @@ def scope_of(
         carried = flow_scope(picture, prepared.frame, columns, flow)
         if carried.segments:
             return replace(carried, singles=main.singles, metric=main.metric)
-        whose = room.repeats.whose() if room.repeats and best and any(c.signature == "duplicates" for c in best.clues) else None
+        doubled = best is not None and any(c.signature == "duplicates" for c in best.clues)
+        again = (room.repeats or repeats(prepared, picture, asked=True)) if doubled else None
+        whose = again.whose() if again is not None else None
         if whose is not None:
             return replace(main, is_global=False, segments=(_named_segment(picture, *whose),), because="")
     for clue in sorted(marked, key=lambda c: -c.strength):
