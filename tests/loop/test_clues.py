@@ -15,6 +15,7 @@ from rca_kit.aggregates.plan import Columns, make_plan
 from rca_kit.aggregates.scan import scan
 from rca_kit.loop.s4_suspects.checks.alive import _turn
 from rca_kit.loop.s4_suspects.checks.categories import _sentences
+from rca_kit.loop.s4_suspects.checks.clock import clock
 from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.traffic import _gone_over, _handed_over
@@ -153,6 +154,20 @@ def test_clocks_of_zones_of_half_an_hour_are_clocks(zone: int, minutes: int) -> 
     at = [MONDAY + timedelta(minutes=3 * i) for i in range(20 * 24 * 2)]
     frame = pl.DataFrame({"ts": at, "hour": [(t + timedelta(minutes=zone)).hour for t in at]})
     assert clock_features(frame, Columns("ts", "binary", features=("hour",))) == {"hour": minutes}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4, 60])
+def test_a_clock_in_parts_of_an_hour_is_one_and_is_right(parts: int) -> None:
+    """Of a log of twenty hours, whose last three nobody had seen the day before."""
+    at = [MONDAY + timedelta(minutes=1 * i + 600) for i in range(60 * 20)]
+    hour = np.floor(np.array([t.hour + t.minute / 60 for t in at]) * parts) / parts
+    frame = pl.DataFrame({"ts": at, "hour": hour})
+    columns = Columns("ts", "binary", features=("hour",))
+    assert clock_features(frame[: 60 * 17], columns) == {"hour": 0}
+    sides: Any = SimpleNamespace(before=frame[: 60 * 17], after=frame[60 * 14 :], columns=columns, dates=())
+    assert not clock(sides).clues
+    wrong: Any = SimpleNamespace(**{**vars(sides), "after": sides.after.with_columns((pl.col("hour") + 2) % 24)})
+    assert [c.signature for c in clock(wrong).clues] == ["clock"]
 
 
 @pytest.mark.parametrize(("column", "level", "told"), [

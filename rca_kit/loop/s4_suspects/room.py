@@ -242,9 +242,10 @@ def clock_features(frame: pl.DataFrame, c: Columns) -> dict[str, int]:
     for name in c.features:
         x = numbers(frame, name) if frame.schema[name].is_numeric() else np.zeros(0)
         ok = np.isfinite(x)
-        if ok.sum() < 100 or np.unique(x[ok]).size > 100 or np.ptp(x[ok]) == 0:
+        told = [t for t in (x[ok], np.floor(x[ok])) if 1 < np.unique(t).size <= 100]  # of a clock in parts of hours
+        if ok.sum() < 100 or not told:
             continue
-        fits = {m: _told_by_hour(x[ok], (minutes[ok] + m) % DAY_MINUTES // 60) for m in ZONE_MINUTES}
+        fits = {m: max(_told_by_hour(t, (minutes[ok] + m) % DAY_MINUTES // 60) for t in told) for m in ZONE_MINUTES}
         best = max(fits, key=lambda m: (fits[m], -m))
         if fits[best] >= CLOCK_EXACT:  # the sun follows the hour too, and is no clock
             out[name] = best
