@@ -20,8 +20,9 @@ from rca_kit.loop.s4_suspects.checks.service import components
 from rca_kit.loop.s4_suspects.checks.texts import text_content
 from rca_kit.loop.s4_suspects.checks.traffic import _gone_over, _handed_over
 from rca_kit.loop.s4_suspects.checks.values import _coarsened, _filled, _settled, _swapped, values
+from rca_kit.loop.s4_suspects.clocks import clock_features, told_by_day
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.room import Room, clock_features, rests_on_few
+from rca_kit.loop.s4_suspects.room import Room, rests_on_few
 from rca_kit.loop.s4_suspects.units import converted, transformed
 from rca_kit.sources import to_lazy
 
@@ -196,7 +197,7 @@ def test_codes_of_the_date_are_told_by_the_whole_log(make: Any, expected: list[s
     columns = Columns("ts", "binary", features=("x",))
     grid = TimeGrid.over(at[0], at[-1] + timedelta(minutes=2))
     sums = scan(to_lazy(frame), make_plan(columns, grid, frame))
-    assert Room._by_day(SimpleNamespace(picture=SimpleNamespace(grid=grid, aggregates=sums))) == expected  # type: ignore[arg-type]
+    assert told_by_day(sums) == expected
 
 
 def test_a_weekday_is_told_from_one_midnight() -> None:
@@ -206,8 +207,7 @@ def test_a_weekday_is_told_from_one_midnight() -> None:
             2.0 if t < MONDAY + timedelta(hours=20) else 5.0 for t in at]})
         grid = TimeGrid.over(at[0], at[-1] + timedelta(minutes=2))
         sums = scan(to_lazy(frame), make_plan(Columns("ts", "binary", features=(name, "fault")), grid, frame))
-        room = SimpleNamespace(picture=SimpleNamespace(grid=grid, aggregates=sums))
-        assert Room._by_day(room) == [name]  # type: ignore[arg-type]
+        assert told_by_day(sums) == [name]
 
 
 def test_values_heaped_at_the_end_of_their_scale_by_a_drift_are_no_default() -> None:

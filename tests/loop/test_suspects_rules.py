@@ -18,10 +18,10 @@ from rca_kit.loop.s4_suspects.checks.downstream import downstream, unexplained
 from rca_kit.loop.s4_suspects.checks.model import _always_there, _scale
 from rca_kit.loop.s4_suspects.checks.service import _added, _error_kind, _part_of_failures, failing_stage
 from rca_kit.loop.s4_suspects.checks.values import values
+from rca_kit.loop.s4_suspects.clocks import calendar_features
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, Scene, hypotheses
 from rca_kit.loop.s4_suspects.ledger import charges, evidence
-from rca_kit.loop.s4_suspects.room import calendar_features
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
 from rca_kit.sources import to_lazy
 

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.loop.s4_suspects.clocks import between_groups
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.room import Floats, Room, between_groups, numbers, row_loss
+from rca_kit.loop.s4_suspects.room import Floats, Room, numbers, row_loss
 from rca_kit.stats.rates import Z95
 
 APART = 0.5  # part of the requests with another unit whose values must be unheard of, for these to stand for them

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from rca_kit.loop.s4_suspects.clocks import clock_features
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues, clock_features
+from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.stats.rates import rate_z
 
 DAY_HOURS = 24
