@@ -22,7 +22,7 @@ from rca_kit.loop.s4_suspects.checks.traffic import _gone_over, _handed_over
 from rca_kit.loop.s4_suspects.checks.values import _coarsened, _filled, _settled, _swapped, values
 from rca_kit.loop.s4_suspects.clocks import clock_features, told_by_day
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.room import Room, rests_on_few
+from rca_kit.loop.s4_suspects.room import rests_on_few
 from rca_kit.loop.s4_suspects.units import converted, transformed
 from rca_kit.sources import to_lazy
 
