@@ -14,6 +14,7 @@ from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
 
+SEASONAL = "label_rate"  # the metric that follows the hours of the day in a log too short to tell, and hurts nobody by itself
 SAID_WITHIN = timedelta(hours=3)  # between an entry and what it is about: people write late, and effects lag
 
 
@@ -29,7 +30,8 @@ def without_its_anchor(seen: Seen) -> Worked | None:
     picture, verdict = seen.picture, seen.verdict
     if picture.anchor is None or not seen.doubts:
         return None
-    if not (verdict.usual or (verdict.verdict == "no_change" and overlooked(picture))):
+    idle = verdict.verdict == "no_change" and (picture.anchor.series.name == SEASONAL or overlooked(picture))
+    if not (verdict.usual or idle):
         return None
     other = seen.again(without(picture, (picture.anchor.series.name,)), seen.doubts - 1, None)
     weekly = verdict.usual and same_turn(picture, other.symptom.onset)  # the week explains that, and not what comes later

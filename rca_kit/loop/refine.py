@@ -169,7 +169,8 @@ def by_outcomes(picture: Picture, room: Room) -> JointOnset | None:
     For an incident that two windows tell and no series by itself: none that would have raised an alarm.
     """
     now, worse = picture.start, got_worse(room)
-    able = [m for n, m in picture.moves.items() if m.scan.best is not None and (n in worse or m.series.family == "labels")]
+    behind = [n for n, m in picture.moves.items() if m.series.family == "labels" and n not in picture.doubted]
+    able = [m for n, m in picture.moves.items() if m.scan.best is not None and n in (*worse, *behind)]
     since = [m for m in able if m.scan.log_p < math.log(ALPHA_ALERT) and m.fit.start < now < m.fit.end]
     if not since:
         return None

@@ -178,18 +178,22 @@ def test_no_weekend_doubles_a_share_within_an_hour(later: float, hours: float, w
     assert abrupt(room), "another population altogether"
 
 
-@pytest.mark.parametrize(("off", "expected"), [(0.2, True), (0.02, False), (-0.2, True)])
-def test_a_new_value_whose_requests_are_scored_amiss_is_an_incident(off: float, expected: bool) -> None:
+@pytest.mark.parametrize(("off", "unknown", "expected"), [
+    (0.2, 0.0, True), (0.02, 0.0, False), (-0.2, 0.0, True), (0.0, 1.0, True), (0.0, 0.05, False)])
+def test_a_new_value_whose_requests_are_scored_amiss_is_an_incident(off: float, unknown: float, expected: bool) -> None:
+    """`off`: by which the scores are wrong; `unknown`: part of whose labels they know nothing, though right on average."""
     rng = np.random.default_rng(3)
     score = rng.beta(2, 5, 6000)
     new = np.arange(6000) < 1200
-    y = (rng.random(6000) < np.clip(score - off * new, 0, 1)).astype(float)
-    frame = pl.DataFrame({"client": np.where(new, "v9", "v8"), "s": score, "y": y})
+    true = np.where(new & (rng.random(6000) < unknown), score.mean(), np.clip(score - off * new, 0, 1))
+    y = (rng.random(6000) < true).astype(float)
+    known = np.where(rng.random(6000) < 0.5, "v7", "v8")
+    frame = pl.DataFrame({"client": np.where(new, "v9", known), "s": score, "y": y})
     columns = Columns("ts", "binary", score="s", label="y", segments=("client",), features=("client",))
-    picture = SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary")))
+    picture = SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary", score_is_probability=True)))
+    before = frame.with_columns(client=pl.Series(known), y=pl.Series((rng.random(6000) < score).astype(float)))
     room: Any = SimpleNamespace(
-        before=frame.with_columns(client=pl.lit("v8")), after=frame, harm=lambda *_: None, columns=columns, inside={},
-        picture=picture, readings={})
+        before=before, after=frame, harm=lambda *_: None, columns=columns, inside={}, picture=picture, readings={})
     clue = _category(room, "client")
     assert clue is not None and clue.signature == "new_category" and clue.facts["amiss_z"] >= 0
     quiet = SimpleNamespace(alert="auc", onset=None, matched=True, anchor=None, moves={}, series={})

@@ -62,6 +62,8 @@ ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
 BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and no sign of a cause bears out
 AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
+# standard errors, part of the usual loss, and times what segments differ by, by which new values get worse answers
+MISFIT_Z, MISFIT, MISFIT_TIMES = 5.0, 0.1, 3.0
 LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet; where nobody asked about it
 OVERDUE, LONG_OVERDUE = 2.0, 4.0
@@ -133,6 +135,10 @@ def decide(
     strange = [c for c in clues if c.facts.get("amiss_z", 0.0) >= BESIDE_Z and c.facts.get("amiss", 0.0) >= AMISS]
     if strange:
         return Verdict("incident", f"{_first(strange)}, and the scores of these are off, while those of all others are not")
+    unknown = [c for c in clues if _misfits(c)]
+    if unknown:
+        most = max(c.facts["misfit"] for c in unknown)
+        return Verdict("incident", f"{_first(unknown)}, and the answers to these are worse than to like ones (loss +{most:.0%})")
     if alone and room.moved("output") and not _quality_known(room):
         return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
     rescaled = any(c.signature == "rescaled" and c.strength >= CORRUPTION_LEAST for o in outcomes for c in o.clues)
@@ -154,6 +160,12 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def _misfits(clue: Clue) -> bool:
+    """Whether the answers to requests with a new value are worse than those to others, by more than segments ever differed."""
+    part, most = clue.facts.get("misfit", 0.0), clue.facts.get("misfit_most", 0.0)
+    return clue.facts.get("misfit_z", 0.0) >= MISFIT_Z and part >= max(MISFIT, MISFIT_TIMES * most)
 
 
 def _surged(room: Room, volume: MetricReading) -> bool:

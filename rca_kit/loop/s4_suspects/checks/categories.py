@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.loop.s4_suspects.checks.newcomers import of_newcomers
 from rca_kit.loop.s4_suspects.checks.permuted import (
     kept_labels,
     permuted,
@@ -16,7 +17,7 @@ from rca_kit.loop.s4_suspects.checks.permuted import (
 )
 from rca_kit.loop.s4_suspects.checks.values import growth, imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.stats.drift.spelling import part_of_name, same_under_mapping
 from rca_kit.stats.rates import rate_z
@@ -125,7 +126,7 @@ def _category(room: Room, column: str) -> Clue | None:
             fresh_share,
             harm,
             where,
-            facts=amiss(room, bad) if kind == "new_category" else {"all_other": float(all_other)},
+            facts=of_newcomers(room, column, bad) if kind == "new_category" else {"all_other": float(all_other)},
         )
     return _reshuffled(room, column, nb, na) or permuted_inside(room, column)
 
@@ -134,23 +135,6 @@ def _counted(s: pl.Series) -> dict[str, int]:
     """Rows by value, most first, and then by name: the same order each time."""
     table = s.value_counts(name="n").sort(["n", s.name], descending=[True, False])
     return {str(k): int(n) for k, n in table.iter_rows()}
-
-
-def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
-    """How far scores are off in some rows after beyond all others at the same time, in standard deviations, and its z.
-
-    Who was not there before may have other labels, but a model that knows what it is told of them has no other bias.
-    """
-    c = room.columns
-    if c.score is None or c.label is None or room.picture.aggregates.plan.label_kind == "class":
-        return {}
-    off = numbers(room.after, c.score) - numbers(room.after, c.label, c.positive.get(c.label))
-    here, rest = off[rows & np.isfinite(off)], off[~rows & np.isfinite(off)]
-    if min(here.size, rest.size) < ROW_MIN or not rest.std() > 0:
-        return {}
-    gap = float(here.mean() - rest.mean())
-    error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
-    return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
 
 
 def _diluted(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:

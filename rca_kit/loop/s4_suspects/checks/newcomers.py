@@ -1,0 +1,51 @@
+"""Requests with a value that was not there before: whether the scores are right about them, and as sure as they may be."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.loop.s4_suspects.room import Room, numbers, row_loss
+from rca_kit.loop.s4_suspects.units import ROW_MIN
+from rca_kit.stats.excess import excess_loss
+
+
+def of_newcomers(room: Room, column: str, rows: NDArray[np.bool_]) -> dict[str, float]:
+    """Facts of the requests after that have a new value: `amiss` and `misfit`, with their z."""
+    return amiss(room, rows) | misfit(room, column, rows)
+
+
+def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
+    """How far scores are off in some rows after beyond all others at the same time, in standard deviations, and its z.
+
+    Who was not there before may have other labels, but a model that knows what it is told of them has no other bias.
+    """
+    c = room.columns
+    if c.score is None or c.label is None or room.picture.aggregates.plan.label_kind == "class":
+        return {}
+    off = numbers(room.after, c.score) - numbers(room.after, c.label, c.positive.get(c.label))
+    here, rest = off[rows & np.isfinite(off)], off[~rows & np.isfinite(off)]
+    if min(here.size, rest.size) < ROW_MIN or not rest.std() > 0:
+        return {}
+    gap = float(here.mean() - rest.mean())
+    error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
+    return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
+
+
+def misfit(room: Room, column: str, rows: NDArray[np.bool_]) -> dict[str, float]:
+    """How much worse the answers to some rows after are than to all others with the same scores: part of their loss, and its z.
+
+    Beyond what the values that were there differ by: `most` is the largest part that one of these has.
+    """
+    c = room.columns
+    if c.score is None or c.label is None:
+        return {}
+    was, now = (row_loss(f, c, room.picture.aggregates.plan, "", "quality") for f in (room.before, room.after))
+    if was is None or now is None:
+        return {}
+    scores = [numbers(f, c.score) for f in (room.before, room.after)]
+    values = [f[column].cast(pl.String).fill_null("").to_numpy().astype(str) for f in (room.before, room.after)]
+    loss, score = (np.concatenate([b, a[~rows]]) for b, a in ((was, now), scores))
+    found = excess_loss(loss, score, np.concatenate([values[0], values[1][~rows]]), now[rows], scores[1][rows])
+    return {} if found is None else {"misfit": found.part, "misfit_z": found.z, "misfit_most": found.most}
