@@ -14,7 +14,7 @@ from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
 
-SEASONAL = "label_rate"  # the metric that follows the hours of the day in a log too short to tell, and hurts nobody by itself
+HOURLY = "label_rate"  # the metric that follows the hours of the day in a log too short to tell, and hurts nobody by itself
 SAID_WITHIN = timedelta(hours=3)  # between an entry and what it is about: people write late, and effects lag
 
 
@@ -26,15 +26,20 @@ def elsewhere(seen: Seen) -> Worked | None:
 
 
 def without_its_anchor(seen: Seen) -> Worked | None:
-    """Without the main metric, where the week explains all it tells, or it tells of nothing and another loudly of something."""
+    """Without the main metric, where the week explains all it tells, or it tells of nothing and another loudly of something.
+
+    The rate of positive labels follows the hours: where it tells of nothing, what hurts is looked for without it.
+    """
     picture, verdict = seen.picture, seen.verdict
     if picture.anchor is None or not seen.doubts:
         return None
-    idle = verdict.verdict == "no_change" and (picture.anchor.series.name == SEASONAL or overlooked(picture))
-    if not (verdict.usual or idle):
+    hourly = picture.anchor.series.name == HOURLY and verdict.verdict != "benign_shift" and not got_worse(seen.room)
+    if not (verdict.usual or hourly or (verdict.verdict == "no_change" and overlooked(picture))):
         return None
     other = seen.again(without(picture, (picture.anchor.series.name,)), seen.doubts - 1, None)
     weekly = verdict.usual and same_turn(picture, other.symptom.onset)  # the week explains that, and not what comes later
+    if hourly:
+        return other if other.suspects.verdict == "incident" else None
     return None if other.suspects.verdict == "no_change" or weekly else other
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import rca_kit
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.reading.prepare import picture_of, prepare
@@ -91,3 +92,31 @@ def test_what_moves_at_the_turn_of_the_week_is_the_weeks(hours: int, expected: b
     picture: Any = SimpleNamespace(grid=grid, onset=SimpleNamespace(index=grid.index(made.ONSET)))
     assert same_turn(picture, made.ONSET + timedelta(hours=hours)) is expected
     assert same_turn(picture, None)
+
+
+def half_a_day(folder: Path, worse: bool, seed: int) -> Path:
+    """Twelve hours in which positive labels become more; from half past nine on a part of all requests goes to an old version."""
+    rng, rows, start = np.random.default_rng(seed), 24_000, made.T0 + timedelta(hours=6)
+    hour, x = np.sort(rng.uniform(0, 12, rows)), rng.normal(size=(rows, 3))
+    usual = 0.11 * hour - 0.9
+    true = x @ np.array([1.3, 0.9, -0.7]) + usual
+    old = rng.random(rows) < np.where(hour >= 9.5, 0.3, 0.02)
+    known = np.where(old & worse, 0.7 * x[:, 0] + 0.9 * x[:, 1] + 0.7 * rng.normal(size=rows) + usual, true)
+    pl.DataFrame({
+        "ts": [start + timedelta(hours=float(h)) for h in hour], "score": 1 / (1 + np.exp(-known)),
+        "label": (rng.random(rows) < 1 / (1 + np.exp(-true))).astype(int), "version": np.where(old, "v1", "v2"),
+        "a": x[:, 0], "b": x[:, 1], "c": x[:, 2]}).write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: H\ntitle: t\ndetected_at: {(start + timedelta(hours=11.9)).isoformat()}\nsignal: {{source: alert, metric: auc}}\n"
+        "tables: {predictions: p.parquet}\nroles: {time: ts, score: score, label: label, model_version: version, "
+        "features: [a, b, c]}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("worse", "seed"), [(True, 0), (True, 1), (True, 2), (True, 3), (False, 1), (False, 2), (False, 4)])
+def test_labels_that_follow_the_hours_hide_nothing(tmp_path: Path, worse: bool, seed: int) -> None:
+    found = rca_kit.investigate(half_a_day(tmp_path, worse, seed))
+    assert found.verdict == ("incident" if worse else "no_change")
+    if worse:
+        began = made.T0 + timedelta(hours=15.5)
+        assert found.symptom.onset is not None and abs(found.symptom.onset - began) <= timedelta(minutes=20)

@@ -22,7 +22,7 @@ def test_who_says_that_nothing_changes_is_rather_innocent(text: str) -> None:
 
 @pytest.mark.parametrize("text", [
     "empty fields returned for some lookups", "values in another unit", "retry budget cut", "flag switched on for all",
-    "standby promoted after a crash", "table moved, keys in a new format", "promoted to 50 %"])
+    "standby promoted after a crash", "table moved, keys in a new format", "promoted to 50 %", "traffic-split file reformatted"])
 def test_who_changes_something_says_so(text: str) -> None:
     assert about_nothing("ranker", text) == 0.0
 

@@ -15,7 +15,7 @@ from rca_kit.findings.symptom import Symptom
 from rca_kit.loop.reading.onset import appearance
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.s3_scope.of_version import WHOLE_VERSION, came_to_stay
+from rca_kit.loop.s3_scope.of_version import WHOLE_VERSION, came_to_stay, served_all_along
 from rca_kit.loop.s4_suspects import Outcome
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources.collect import collect
@@ -61,6 +61,8 @@ def first_of_version(
         return _since_first(prepared, picture, clue, at, found, "step") if sure else found
     if name == "routing" and "known" in clue.facts and found.onset - at > STAGES:
         return found  # some were sent to it for days
+    if found.onset > at and served_all_along(picture, clue, grid.index(found.onset_interval[0])):
+        return found
     z = clue.facts.get("side_by_side_z")
     rolling = clue.facts.get("alone_since", 0.0) >= grid.index(found.onset) - grid.coarse  # other versions served until then
     sure = leading.items[0].probability >= SURE_VERSION and rolling

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from rca_kit.aggregates.rows import as_number, as_text
 from rca_kit.findings.scope import Scope, Segment
@@ -23,6 +24,7 @@ WHOLE_VERSION = 0.95  # share at which a version is all traffic
 OUTSIDE_MOST = 0.5  # part of a version's harm outside its worst segments from which all of its requests are hit, some harder
 SAME_SCORE = 0.1  # spreads by which the mean score of the requests that a fault spares may move, and log of their spread
 LOSSES = ("log_loss", "mae", "accuracy")  # metrics of what each request got wrong, where the main one tells of a part of them
+FIRST_DUE = 5.0  # requests that a version would have had before its first one, at its share: of chance less than 1 % have none
 SPARED = 0.1  # part of what a version's requests show that those of the others may show too
 
 
@@ -35,6 +37,17 @@ def came_to_stay(picture: Picture, clue: Clue) -> int:
     k, n = (move.series.coarse_sum(i) for i in (0, 1))
     born = birth(k, n, max(first // picture.grid.coarse, 1))
     return max(born.index * picture.grid.coarse, first) if born is not None else first
+
+
+def served_all_along(picture: Picture, clue: Clue, until: int) -> bool:
+    """Whether a version answered so few requests until a fine bucket that its first one came as soon as it could in this log."""
+    where = clue.where or {}
+    move = picture.moves.get(f"share:{where.get('column')}={where['values'][0]}")
+    if move is None:
+        return False
+    k, n = (move.series.coarse_sum(i)[: until // picture.grid.coarse] for i in (0, 1))
+    first = int(np.argmax(k > 0))
+    return bool((k > 0).any()) and float(k[first:].sum() / n[first:].sum() * n[:first].sum()) < FIRST_DUE
 
 
 def share_since_first(prepared: Prepared, picture: Picture, clue: Clue) -> float:
