@@ -116,7 +116,9 @@ TOPICS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(w for words in TOPICS.values() for w in words) + r")(?!\w)")
 # the words that an answering service is steered by are no mere wording
-_STEERS = re.compile(r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona|traffic[- ]splits?)(?!\w)")
+_STEERS = re.compile(
+    r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona|traffic[- ]splits?)(?!\w)"
+)
 # components that answer no request
 _BESIDE = re.compile(
     r"(?<![a-z])(?:staging|sandbox|ci(?:-(?:runners?|cd|images?|agents?))?(?![-a-z])|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|"
