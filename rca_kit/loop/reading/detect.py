@@ -206,12 +206,13 @@ def _roughness(value: Floats) -> float:
 
 def scan_all(
     series: Iterable[Series], grid: TimeGrid, detected_at: datetime, alerts: tuple[str, ...], fixed: int | None = None,
-    clumps: Mapping[str, float] | None = None,
+    clumps: Mapping[str, float] | None = None, seasonal: bool = True,
 ) -> dict[str, Move]:
     """Scan every series for a change that begins before the alert.
 
     `fixed` is the coarse bucket of an onset given by the user; then only that start is looked at. `clumps` tells by name how
-    overdispersed the events of a series are at least, where it holds too few of them to tell by itself.
+    overdispersed the events of a series are at least, where it holds too few of them to tell by itself. With `seasonal` false
+    the caller answers for the hours.
     """
     chosen = list(series)
     last = min(grid.index(detected_at) // grid.coarse, grid.n_coarse - 1)
@@ -232,7 +233,7 @@ def scan_all(
         value, error, seen = observe(s)
         if s.family in ("input", "mix"):  # part of an hour is not like the whole hour on other days
             error = np.where(partial, np.nan, error)
-        phase, day = season_for(s, grid)
+        phase, day = season_for(s, grid) if seasonal else (None, None)
         if s.family == "cut":  # no season, and hardly an event before it
             found = rare_step(s.coarse_sum(0), s.coarse_sum(1), first=first, last=last)
             out[s.name] = Move(s, found, seen, found.best is not None and found.log_p < math.log(ALPHA_OTHER / others))

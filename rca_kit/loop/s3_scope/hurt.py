@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.arrivals import as_known
-from rca_kit.loop.reading.detect import scan_all, worse
+from rca_kit.loop.reading.detect import Move, observe, scan_all, worse
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.conditions import where_expression
@@ -27,12 +28,14 @@ from rca_kit.loop.s3_scope.search import (
 from rca_kit.loop.s3_scope.unrecorded import missing_since
 from rca_kit.loop.s4_suspects.verdict import told_by
 from rca_kit.stats.segments.counts import Counts
+from rca_kit.stats.stepscan import SEASON_DAYS, step_scan
 
 HURTING = ("quality", "kpi", "service", "stage", "labels")  # families whose fall in one segment hurts somebody
 HURT_Q = 1e-5  # corrected chance at which a fall in one segment alone makes an incident
 HURT_ROWS = 60  # rows a side; fewer are a handful of requests
 HURT_SLOW = 2.0  # times as many slow or failed requests that a segment must have: a busy day makes all of them a little slower
 LOST_LEAST = 0.1  # share of labels that must be missing beyond the others'
+WITH_ALL = 0.5  # part of what a segment does that all requests do at the same time from which it is theirs
 DUE = 0.7  # part of their usual share at which most labels are due
 
 
@@ -89,8 +92,23 @@ def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str
     inside = as_known(series_inside(rows, picture.aggregates.plan), picture.known)
     also = ("bias",) if name in picture.series and picture.series[name].family == "quality" else ()
     own = [inside[n] for n in dict.fromkeys((name, told_by(name, inside), *also)) if n in inside]
-    moves = [scan_all([s], picture.grid, picture.detected_at, (s.name,))[s.name] for s in own]
-    return not own or any(m.moved and worse(m.series, m.fit.height) is not False for m in moves)
+
+    def told(seasonal: bool) -> list[Move]:
+        moves = [scan_all([s], picture.grid, picture.detected_at, (s.name,), seasonal=seasonal)[s.name] for s in own]
+        return [m for m in moves if m.moved and worse(m.series, m.fit.height) is not False]
+
+    short = picture.grid.n_coarse * picture.grid.coarse_s < SEASON_DAYS * DAY_S
+    return not own or bool(told(True)) or (short and any(_beyond_the_whole(picture, m) for m in told(False)))
+
+
+def _beyond_the_whole(picture: Picture, inside: Move) -> bool:
+    """Whether all requests together moved less than half as much at the same time: hours, which no short log tells, move all."""
+    whole = picture.series.get(inside.series.name)
+    if whole is None or inside.scan.kind == "ramp":
+        return False
+    value, error, _ = observe(whole)
+    at = step_scan(value, error, first=inside.fit.start, last=inside.fit.start).step
+    return at is not None and at.height / inside.fit.height < WITH_ALL
 
 
 def records(picture: Picture, name: str) -> bool:
