@@ -12,7 +12,7 @@ import pytest
 from rca_kit.aggregates.plan import Columns
 from rca_kit.loop.s4_suspects.checks.model import _other_answers
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.hypotheses import explained_away
+from rca_kit.loop.s4_suspects.explained import explained_away
 
 TEAMS = np.array(["billing", "login", "returns"])
 COLUMNS = Columns("ts", "multiclass", score="conf", decision="queue", label="final", features=("a", "b"))

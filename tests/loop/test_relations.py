@@ -16,7 +16,7 @@ from rca_kit.loop.s4_suspects.checks.model import _scores_alone
 from rca_kit.loop.s4_suspects.checks.recorded import _bound
 from rca_kit.loop.s4_suspects.checks.relations import labels_for_values, relations, unfollowed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
-from rca_kit.loop.s4_suspects.hypotheses import explained_away
+from rca_kit.loop.s4_suspects.explained import explained_away
 from rca_kit.loop.s4_suspects.surrogate import fit_gap, followed
 from rca_kit.loop.s4_suspects.verdict import decide
 from rca_kit.loop.s4_suspects.worst import odds_moved, worst_segment

@@ -15,7 +15,8 @@ from . import made
     "minor release, answers unchanged for our plan", "request validator in report-only mode", "same values, written out",
     "failover drill on the standby", "second vendor at 5 % (answers dropped)", "faster path behind a flag that is off",
     "candidate not promoted", "backfill of an unused table",
-    "structured logs switched on", "metric labels shortened"])
+    "structured logs switched on", "metric labels shortened", "owner tag added to the jobs",
+    "spare volume attached", "admin panel: new table sorting"])
 def test_who_says_that_nothing_changes_is_rather_innocent(text: str) -> None:
     assert about_nothing("ranker", text) >= 0.5
 

@@ -24,6 +24,7 @@ from rca_kit.loop.s4_suspects.judged import Judged, judge, said
 from rca_kit.loop.s4_suspects.ledger import accused, evidence, probabilities
 from rca_kit.loop.s4_suspects.next_test import chain, next_test, refuted_by, title
 from rca_kit.loop.s4_suspects.room import Room
+from rca_kit.loop.s4_suspects.spread import moved_elsewhere
 from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, Verdict, got_worse, spoilt_by
 
 MOST_SUSPECTS = 6  # a person reads three; six leave room for doubt
@@ -80,7 +81,9 @@ def weigh_up(room: Room, outcomes: tuple[Outcome, ...], scope: Scope, symptom: S
     named = {c.subject for c in clues if c.subject.startswith("feature:")} if got_worse(room) else set()
     unheeded = frozenset(s for s in named if idle(room, s.partition(":")[2]))
     stayed = truth_stayed(room)
-    scene = Scene(family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded, stayed, guests)
+    abroad = moved_elsewhere(room, clues, scope.segments) if got_worse(room) else frozenset()
+    scene = Scene(
+        family, onset, scope.segments, version, components, features, day, corrupt, calm, unheeded, stayed, guests, abroad)
 
     def refit(bucket: int) -> list[Fit]:
         return fits(room.changes, (grid.time(bucket), grid.time(bucket + grid.coarse)), span, scope.segments)

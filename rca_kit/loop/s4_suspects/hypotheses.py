@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import Fit, mentions
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.explained import FAULT_LEAST, explained_away
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
 
@@ -17,16 +18,14 @@ OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of ent
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
-FAULT_LEAST = 0.4  # strength from which a fault explains its column's drift
 GATE_WORDS = ("gateway", "edge", "ingest", "proxy", "front", "ingress", "balancer", "api")
 NAMELESS = "component:service"  # errors that no metric lays at a component's door; a blamed change names its own
 CRASHES = ("error:code", "error:other")  # what breaks on certain values is the code that reads them
 PARTS, CONTENTS = ("stage:", "component:"), ("feature:", "population", "label")  # what answers requests; what they hold
 CARRIED, HARMLESS = 0.9, 0.1  # parts of the metric's change in the requests with a sign, to carry it and to be innocent of it
-RELABELLED, FLOWED = ("permuted", "renamed"), ("segment_lost", "segment_surge", "mix")  # signatures
-OPEN = 1.5  # log odds up to which an entry of the change log decides whether the world changed or values are wrong
 SCORER_SIGNS = ("score_function", "fallback")  # of a scorer that answers otherwise
 ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
+DRAWN = 0.6  # strength of the sign that those whom the lot drew are given something else
 SHARE_MOST = 0.95  # share of requests with a sign beyond which what lies outside it tells nothing
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
@@ -67,6 +66,7 @@ class Scene:
     unheeded: frozenset[str] = frozenset()  # inputs that no score depended on, where an outcome got worse
     stayed: bool = False  # the scores moved, and the truth surely did not go along
     guests: frozenset[str] = frozenset()  # subjects about who came, where values were spoilt and no outcome got worse
+    abroad: frozenset[str] = frozenset()  # inputs that drifted as much outside the affected segments
 
     @property
     def places(self) -> frozenset[str]:
@@ -98,6 +98,8 @@ def hypotheses(
         if drawn and clue.signature.startswith("downstream"):
             subject = "routing"
         by_subject[subject].append(clue)
+    if drawn:
+        by_subject["routing"].append(Clue("scope", "routing", "rerouted", "who is hit was drawn by lot", DRAWN))
     machine = bool(scene.segments) and all(any(is_machine(c) for c in s.where) for s in scene.segments)
     asked = bool(scene.segments) and all(c in scene.features and is_asked(c) for s in scene.segments for c in s.where)
     present: dict[str, float] = {}
@@ -139,6 +141,8 @@ def hypotheses(
             base["carried_elsewhere"] = 1.0
         if subject in scene.unheeded and base.get("harm", 0.0) < CARRIED:
             base["unheeded"] = 1.0
+        if subject in scene.abroad and lead.unsure:
+            base["abroad"] = 1.0
         scorer = any(c.signature in SCORER_SIGNS and c.strength >= FAULT_LEAST for c in cs)
         if subject.startswith("model:") and any(f.change.version_to == subject.partition(":")[2] for f in judged):
             base["version:logged"] = 1.0
@@ -232,30 +236,6 @@ def _rolled_out_since(cs: list[Clue], scene: Scene) -> int | None:
         if c.signature == "version" and c.onset is not None and scene.onset is not None and c.onset < scene.onset:
             return c.onset if c.facts.get("alone_since", 0.0) >= scene.calm else None
     return None
-
-
-def explained_away(clues: list[Clue]) -> list[Clue]:
-    """Leave out what another clue explains: a broken feature has of course drifted, doubled rows are of course more rows."""
-    faulty = {c.subject for c in clues if c.signature in FAULTS and c.strength >= FAULT_LEAST}
-    routed = any(c.signature == "rerouted" and c.facts.get("stand_in") and c.strength >= FAULT_LEAST for c in clues)
-    spoilt = {c.subject for c in clues if c.signature in FAULTS and c.signature != "stale" and c.strength >= FAULT_LEAST}
-    doubled = any(c.signature == "duplicates" for c in clues)
-    # other answers to the same requests are wrong more often, whatever the truth did
-    answered = any(c.signature == "score_function" and "answers" in c.facts and c.strength >= FAULT_LEAST for c in clues)
-    # labels stopped following it alone, and it was not the world that changed its mind about it
-    aged = any(c.signature == "stale" and c.facts.get("labels") and c.facts.get("world_odds", 0.0) <= -OPEN for c in clues)
-    other_names = {c.subject.partition(":")[2] for c in clues if c.signature in RELABELLED and c.strength >= FAULT_LEAST}
-    return [
-        c
-        for c in clues
-        if not (c.subject in faulty and c.signature in DRIFTS)
-        and not (c.signature in FLOWED and c.where and c.where.get("column") in other_names)  # they came under another name
-        and not (c.subject in spoilt and c.signature == "stale")
-        and not (routed and c.signature in ("version", "score_function"))
-        and not (aged and c.signature == "concept")
-        and not (answered and c.signature in ("concept", "labels_moved"))
-        and not (doubled and c.signature in ("surge", "metric:requests"))
-    ]
 
 
 def _component_of(clue: Clue, clues: list[Clue], scene: Scene) -> str:

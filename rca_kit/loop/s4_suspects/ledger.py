@@ -185,6 +185,7 @@ def evidence(h: Hypothesis, perhaps: Hypothesis | None = None) -> tuple[Evidence
         ("bystander", "no outcome got worse, and it loses neither labels nor rows"),
         ("carried_elsewhere", "the whole change lies in requests that a part of the service answered slowly or not at all"),
         ("unheeded", "no score depended on it before"),
+        ("abroad", "it moved as much in the requests that are not hit"),
         ("stayed:external", "only the scores moved; had who comes changed, labels would have gone along"),
         ("estranged:external", "labels follow the features no more, as they would had the world moved"),
         ("truth_moved", "labels moved by themselves too, which wrong values of an input do not make them do"),

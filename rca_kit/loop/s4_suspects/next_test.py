@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 from rca_kit.loop.s4_suspects.clue import Outcome
-from rca_kit.loop.s4_suspects.hypotheses import Hypothesis, explained_away
+from rca_kit.loop.s4_suspects.explained import explained_away
+from rca_kit.loop.s4_suspects.hypotheses import Hypothesis
 from rca_kit.loop.s4_suspects.signatures import GROUP
 
 

@@ -168,6 +168,7 @@ OTHERS: dict[str, float] = {
     "stayed:external": -3.0,
     "carried_elsewhere": -2.5,  # all of it lies in requests that one part answered slowly or not at all
     "unheeded": -2.5,  # no score depended on the input: what else got worse has another reason
+    "abroad": -1.5,  # it drifted as much where nobody was hurt
     "bystander": -1.5,  # labels or rows were lost and no outcome got worse: what else is new did nothing
     # the scope is an arm of an experiment
     "drawn:config": 1.5,

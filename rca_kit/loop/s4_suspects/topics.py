@@ -92,7 +92,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"typing(?! ?:)", r"lint(?:er|ing)?", r"pen(?:etration)? test",
         r"build (?:agents?|hosts?)", r"demo data", r"(?:staging|sandbox) (?:\w+ )?(?:refresh|resized|copy|only|limits)",
         r"of (?:the )?sandbox", r"ci (?:runners?|images?|cache)", r"\w+ runners", r"headers? for tracing",
-        r"on (?:the|a) (?:copy|spare|follower|stand-?by)", r"of the (?:copy|spare|stand-?by)", r"spare (?:node|host)",
+        r"on (?:the|a) (?:copy|spare|follower|stand-?by)", r"of the (?:copy|spare|stand-?by)", r"spare (?:node|host|volume|disk)",
         r"(?:exercise|drill) (?:on|of|in) \w+", r"in (?:our|the|their) sandbox",
         r"dead code", r"pentest", r"(?:to|in) staging", r"shadow arm", r"(?:test\w*|run) (?:\w+ )?passed",
         r"a/a (?:check|tests?|started|sanity check)", r"shadow run",
@@ -104,9 +104,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"internal (?:users?|tools?|survey)", r"support tool", r"offline candidate", r"evaluation report", r"registry entry",
         r"data lake", r"archive jobs?", r"audit column", r"index on", r"cold storage", r"column comments",
         r"(?:unused|empty) (?:endpoints?|columns?|flags?)", r"unused (?:tables?|keys?|fields?)", r"stale flags",
-        r"(?:to|into) (?:the )?archive", r"owner fields?",
+        r"(?:to|into) (?:the )?archive", r"owner (?:fields?|tags?)",
         r"not served", r"staff only",
-        r"internal client", r"admin screen", r"internal test (?:accounts?|users?)", r"backups? moved", r"statistics recomputed",
+        r"admin (?:screen|panel|console)", r"internal client", r"internal test (?:accounts?|users?)",
+        r"backups? moved", r"statistics recomputed",
         r"wi-?fi", r"ledger (?:exports?|reports?)",
         r"backtest\w*", r"vpn", r"bastion", r"(?:nightly|weekly|monthly) (?:backup|report|export)", r"backup window",
         r"(?:nightly|weekly|monthly) vacuum(?:ing)?", r"(?:parquet|old \w+) compaction", r"compaction of old \w+",
@@ -122,7 +123,7 @@ _STEERS = re.compile(
 # components that answer no request
 _BESIDE = re.compile(
     r"(?<![a-z])(?:staging|sandbox|ci(?:-(?:runners?|cd|images?|agents?))?(?![-a-z])|wiki|notebooks?|bi|intranet|jira|confluence|grafana|monitoring|bastion|"
-    r"(?:data|offline)-lab|admin-ui|mailer|report-db|finance-(?:export|reports?|mart)|bi-\w+|office-\w+)(?![a-z])"
+    r"(?:data|offline)-lab|admin-(?:ui|panel|console)|mailer|report-db|finance-(?:export|reports?|mart)|bi-\w+|office-\w+)(?![a-z])"
 )
 
 

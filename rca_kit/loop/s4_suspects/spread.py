@@ -1,0 +1,66 @@
+"""Inputs that moved as much where nobody was hurt: what they do there, they would have done here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.s3_scope.conditions import where_expression
+from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.loop.s4_suspects.units import ROW_MIN
+
+AS_MUCH, SURE_Z = 0.7, 6.0  # part of the change inside that lies outside too; standard errors of the latter
+
+
+def moved_elsewhere(room: Room, clues: Iterable[Clue], segments: tuple[Segment, ...]) -> frozenset[str]:
+    """Subjects that drifted outside the affected segments about as much as inside; empty where all requests are affected.
+
+    A number by its mean in standard deviations, other values by the total variation of their shares.
+    """
+    named = {c.subject for c in clues if c.unsure and c.signature != "stale"}
+    sides = [(f, _inside(f, segments)) for f in (room.before, room.after)] if named and segments else []
+    if not sides or min(min(int(m.sum()), int((~m).sum())) for _, m in sides) < ROW_MIN:
+        return frozenset()
+    out = []
+    for subject in named:
+        column = subject.partition(":")[2]
+        if any(column not in f.columns for f, _ in sides):
+            continue
+        change = _numeric if room.before.schema[column].is_numeric() else _of_shares
+        (here, _), (there, error) = (change([f.filter(pl.Series(m == hit)) for f, m in sides], column) for hit in (True, False))
+        if abs(there) >= SURE_Z * error and there * here > 0 and abs(there) >= AS_MUCH * abs(here):
+            out.append(subject)
+    return frozenset(out)
+
+
+def _inside(frame: pl.DataFrame, segments: tuple[Segment, ...]) -> NDArray[np.bool_]:
+    """Rows of any of the segments."""
+    rows, schema = nw.from_native(frame), dict(nw.from_native(frame).schema)
+    told = [rows.select(hit=where_expression(s.where, schema))["hit"].to_numpy() for s in segments if set(s.where) <= set(schema)]
+    return np.any([np.equal(t, True) for t in told], axis=0) if told else np.zeros(frame.height, bool)
+
+
+def _numeric(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
+    """Change of a mean in standard deviations, and its standard error."""
+    was, now = (x[np.isfinite(x)] for x in (numbers(f, column) for f in sides))
+    if min(was.size, now.size) < ROW_MIN or not was.std() > 0:
+        return 0.0, np.inf
+    return float((now.mean() - was.mean()) / was.std()), float(np.sqrt(1 / was.size + now.var() / was.var() / now.size))
+
+
+def _of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
+    """Total variation of the shares of values, and what chance makes of it."""
+    counts = [f[column].cast(pl.String).value_counts(name="n", normalize=False) for f in sides]
+    both = counts[0].join(counts[1], on=column, how="full", coalesce=True, suffix="_after").fill_null(0)
+    was, now = both["n"].to_numpy().astype(float), both["n_after"].to_numpy().astype(float)
+    if min(was.sum(), now.sum()) < ROW_MIN:
+        return 0.0, np.inf
+    p, q, pooled = was / was.sum(), now / now.sum(), (was + now) / (was.sum() + now.sum())
+    chance = np.sqrt(pooled * (1 - pooled) * (1 / was.sum() + 1 / now.sum()))
+    return float(np.abs(q - p).sum() / 2), float(chance.sum() / 2)
