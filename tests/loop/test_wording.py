@@ -16,14 +16,15 @@ from . import made
     "failover drill on the standby", "second vendor at 5 % (answers dropped)", "faster path behind a flag that is off",
     "candidate not promoted", "backfill of an unused table",
     "structured logs switched on", "metric labels shortened", "owner tag added to the jobs",
-    "spare volume attached", "admin panel: new table sorting"])
+    "spare volume attached", "copy change in an error page", "admin panel: new table sorting"])
 def test_who_says_that_nothing_changes_is_rather_innocent(text: str) -> None:
     assert about_nothing("ranker", text) >= 0.5
 
 
 @pytest.mark.parametrize("text", [
     "empty fields returned for some lookups", "values in another unit", "retry budget cut", "flag switched on for all",
-    "standby promoted after a crash", "table moved, keys in a new format", "promoted to 50 %", "traffic-split file reformatted"])
+    "standby promoted after a crash", "table moved, keys in a new format", "promoted to 50 %", "traffic-split file reformatted",
+    "changelog: engine refresh, no action needed"])
 def test_who_changes_something_says_so(text: str) -> None:
     assert about_nothing("ranker", text) == 0.0
 
