@@ -106,11 +106,10 @@ def by_rows(
     inside = series_inside(frame, picture.aggregates.plan) if scope.segments else picture.series
     series = as_known(inside, picture.known)
     bounded = {column for s in scope.segments for column in s.where}  # a value that is the scope is there in all its rows
-    marked = [
-        s
-        for i, c in enumerate(marks)
-        if (s := mark_series(prepared.frame if (c.where or {}).get("column") in bounded else frame, picture, c, i)) is not None
-    ]
+    fresh = bool(scope.segments) and all(s.before is None for s in scope.segments)  # of whom nothing was there before
+    asked = [prepared.frame if fresh or (c.where or {}).get("column") in bounded else frame for c in marks]
+    counted = [mark_series(rows, picture, c, i) for i, (rows, c) in enumerate(zip(asked, marks, strict=True))]
+    marked = [s for s in counted if s is not None]
     grid = picture.grid
     if scope.segments:
         moves = scan_all([*series.values(), *marked], grid, picture.detected_at, (room.main,))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from rca_kit.loop import refine
 from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.reading.picture import look
+from rca_kit.loop.s4_suspects.clue import Clue
 
 from . import made
 
@@ -23,7 +25,7 @@ def again(monkeypatch: pytest.MonkeyPatch, was: JointOnset, found: JointOnset) -
         detected_at=seen.detected_at, known=None, alert="log_loss")
     monkeypatch.setattr(refine, "joint_onset", lambda *_: found)
     prepared: Any = SimpleNamespace(frame=refine.nw.from_native(frame.lazy()))
-    scope: Any = SimpleNamespace(is_global=False, segments=(SimpleNamespace(where={"device": "android"}),))
+    scope: Any = SimpleNamespace(is_global=False, segments=(SimpleNamespace(where={"device": "android"}, before=0.1),))
     room: Any = SimpleNamespace(main="log_loss", picture=picture, moved=lambda *_: [], readings={})
     return refine.by_rows(prepared, picture, room, (), scope, None)  # type: ignore[arg-type]
 
@@ -45,3 +47,21 @@ def test_rows_in_scope_date_it_where_they_know_it_better(
     told = again(monkeypatch, was, found)
     assert (told == found) is taken
     assert taken or told is None
+
+
+@pytest.mark.parametrize(("before", "whole"), [(None, True), (0.1, False)])
+def test_marks_of_those_of_whom_nothing_was_there_before_are_dated_by_all(
+    monkeypatch: pytest.MonkeyPatch, before: float | None, whole: bool
+) -> None:
+    """The first rows of a new client show what they always showed; among all rows that is new."""
+    frame = made.log("scores android")
+    seen = look(*made.sums(frame), ("log_loss",), made.ALERT, None)
+    asked: list[int] = []
+    monkeypatch.setattr(refine, "mark_series", lambda rows, *_: asked.append(rows.collect().shape[0]))
+    clue = Clue("x", "feature:amount", "default", "one value", 0.9, where={"column": "amount"})
+    monkeypatch.setattr(refine, "_marks", lambda *_: [clue])
+    scope: Any = SimpleNamespace(is_global=False, segments=(SimpleNamespace(where={"device": "android"}, before=before),))
+    room: Any = SimpleNamespace(main="log_loss", picture=seen, moved=lambda *_: [], readings={})
+    prepared: Any = SimpleNamespace(frame=refine.nw.from_native(frame.lazy()))
+    refine.by_rows(prepared, seen, room, (), scope, None)
+    assert asked == [frame.height if whole else frame.filter(pl.col("device") == "android").height]

@@ -69,7 +69,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"wording", r"translations?", r"[üu]bersetzung\w*", r"traductions?", r"traducci[oó]n\w*", r"vertaling\w*",
         r"t[łl]umaczeni\w*", r"(?:ajuste|correção) de textos?", r"typos?", r"cosmetic",
         r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?", r"colou?rs? (?:of the \w+|test|scheme|theme|palette)",
-        r"fonts?", r"(?:button|ad|mail|banner|subject) copy", r"copy (?:change|edit|test)s?", r"empty[-_ ]state", r"survey[-_ ]pop-?up", r"icons?", r"logo",
+        r"fonts?", r"(?:button|ad|mail|banner|subject) copy",
+        r"copy (?:change|edit|test)s?", r"empty[-_ ]state", r"survey[-_ ]pop-?up", r"icons?", r"logo",
         r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
         r"accessibility", r"(?:messages|texts?) (?:reworded|revised|renewed)", r"help texts?",
@@ -118,7 +119,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
 _ASIDE = re.compile(r"(?<!\w)(?:" + "|".join(w for words in TOPICS.values() for w in words) + r")(?!\w)")
 # the words that an answering service is steered by are no mere wording
 _STEERS = re.compile(
-    r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona|traffic[- ]splits?|engine)(?!\w)"
+    r"(?<!\w)(?:prompts?|preamble|system message|instructions?|guards?|guardrails?|few-shot|persona|traffic[- ]splits?"
+    r"|engine)(?!\w)"
 )
 # components that answer no request
 _BESIDE = re.compile(
