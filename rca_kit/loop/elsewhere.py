@@ -14,6 +14,7 @@ from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
 
+GRAVER = ("no_change", "benign_shift", "incident")
 HOURLY = "label_rate"  # the metric that follows the hours of the day in a log too short to tell, and hurts nobody by itself
 SAID_WITHIN = timedelta(hours=3)  # between an entry and what it is about: people write late, and effects lag
 
@@ -52,14 +53,15 @@ def where_one_segment_drifted(seen: Seen) -> Worked | None:
 
 
 def at_a_hidden_moment(seen: Seen) -> Worked | None:
-    """At a moment since which a few requests are otherwise, where the whole shows no onset."""
-    if seen.verdict.verdict == "incident" or seen.picture.onset is not None or seen.drifted is not None:
+    """At a moment since which a few requests are otherwise, where the whole shows no onset, be it that one segment got worse."""
+    known = seen.verdict.verdict == "incident"
+    if seen.picture.onset is not None or seen.drifted is not None or (known and not (seen.hurt and seen.doubts)):
         return None
     hidden = hidden_moment(seen.prepared, seen.picture, seen.changes)
     if hidden is None:
         return None
     shown = seen.again(hidden, 0, None)
-    return shown if seen.verdict.verdict == "no_change" or shown.suspects.verdict != "no_change" else None
+    return shown if GRAVER.index(shown.suspects.verdict) >= GRAVER.index(seen.verdict.verdict) else None
 
 
 def where_an_entry_says(seen: Seen) -> Worked | None:
