@@ -124,11 +124,15 @@ def infer_roles(
             single[role], reason = late_finder(able, evidence, time, single["label"])
             if single[role]:
                 why[role] = reason
-    kpi, kpi_why = _kpis(incident, wanted, free(), single, evidence)
+    by_name, kpi_why = _kpis(wanted, free(), single, evidence)
+    kpi = by_name
+    if given.kpi is not None or "kpi" in given.declined:  # what else looks like an outcome is no input all the same
+        kpi, kpi_why = dict(given.kpi or {}) | {n: by_name[n] for n in wanted if n not in (given.kpi or {})}, {}
     why.update(kpi_why)
+    unlisted = set(by_name) - set(kpi) - watched
     behind = {n for n in free() if _after_the_answer(n, single["score"], evidence)}
     behind |= {n for n in free() if _comes_with_label(n, single["label"], time, evidence)}
-    rest = [n for n in free(also_listed=True) if n not in kpi and n not in behind and not evidence.passes_by(n, time)]
+    rest = [n for n in free(also_listed=True) if not {n} & (kpi.keys() | behind | unlisted) and not evidence.passes_by(n, time)]
     slices, inputs = given.segments or (), given.features or ()
     if given.segments is None and "segments" not in given.declined:
         slices = segments(rest, evidence, rows)
@@ -138,7 +142,8 @@ def infer_roles(
     if given.segments is None and slices:
         why["segments"] = "few values, neither outcome nor identifier: " + ", ".join(slices)
     if given.features is None and inputs:
-        why["features"] = f"{len(inputs)} remaining numbers and categories"
+        but = f", without what looks like an outcome: {', '.join(sorted(unlisted))}" if unlisted else ""
+        why["features"] = f"{len(inputs)} remaining numbers and categories{but}"
     score, label, decision = single["score"], single["label"], single["decision"]
     task, reason = infer_task(incident.task, score, label, decision, evidence, incident.signal.metric)
     if reason:
@@ -179,11 +184,9 @@ def _kpi_wanted(incident: Incident, columns: Sequence[ColumnSummary], file: str)
     return wanted
 
 
-def _kpis(incident: Incident, wanted: dict[str, str], free: list[str], single: Mapping[str, str | None],
-          evidence: Evidence) -> tuple[dict[str, str], dict[str, str]]:
-    if incident.roles.kpi is not None or "kpi" in incident.roles.declined:
-        kpi: dict[str, str] = dict(incident.roles.kpi or {})
-        return {**kpi, **{n: d or kpi_direction(evidence.columns[n]) or "higher" for n, d in wanted.items() if n not in kpi}}, {}
+def _kpis(
+    wanted: dict[str, str], free: list[str], single: Mapping[str, str | None], evidence: Evidence
+) -> tuple[dict[str, str], dict[str, str]]:
     found = {n: d or kpi_direction(evidence.columns[n]) or "higher" for n, d in wanted.items()}
     for name in free:
         direction = kpi_direction(evidence.columns[name])

@@ -111,6 +111,20 @@ def test_given_kpi_as_list_means_higher(tmp_path):
     assert oc.roles.kpi == {"booked": "higher"}
 
 
+def test_what_looks_like_an_outcome_beside_those_given_is_no_input(tmp_path):
+    d = Draw(41)
+    frame = {"ts": times(), "score": d.p, "label": d.y, "resolved": d.y, "escalated": d.rng.integers(0, 2, N),
+             "plain_flag": d.rng.integers(0, 2, N)}
+    oc = opened(tmp_path, frame, "roles: {kpi: {resolved: higher}}")
+    assert oc.roles.kpi == {"resolved": "higher"}
+    assert "escalated" not in (*oc.roles.features, *oc.roles.segments)
+    assert "plain_flag" in oc.roles.features and "plain_flag" in oc.roles.segments
+    assert "escalated" in oc.roles.inferred["features"]
+    (tmp_path / "watched").mkdir()
+    watched = opened(tmp_path / "watched", frame, "roles: {kpi: {resolved: higher}}\nsignal: {metric: 'psi:escalated'}")
+    assert "escalated" in watched.roles.features, "somebody watches what the model is fed"
+
+
 def test_kpi_named_by_the_signal_and_direction_by_slo(tmp_path):
     d = Draw(18)
     oc = opened(
