@@ -120,3 +120,16 @@ def test_labels_that_follow_the_hours_hide_nothing(tmp_path: Path, worse: bool, 
     if worse:
         began = made.T0 + timedelta(hours=15.5)
         assert found.symptom.onset is not None and abs(found.symptom.onset - began) <= timedelta(minutes=20)
+
+
+def test_what_dates_it_all_has_moved_where_it_is_dated_more_finely() -> None:
+    """An onset may lie where the coarse fit of its own series does not."""
+    seen = made.picture("scores")
+    assert seen.anchor is not None and seen.onset is not None
+    name, far = seen.anchor.series.name, seen.onset.index - 14 * seen.grid.coarse
+    flat = replace(seen.anchor.scan, profile=np.zeros(seen.grid.n_coarse))  # of another moment its scan says nothing
+    aside = replace(laid(seen, JointOnset(far, far - 2, far + 2, name)), moves={
+        **seen.moves, name: replace(seen.anchor, scan=flat)})
+    assert not seen.anchor.reach()[0] - 2 <= aside.start <= seen.anchor.reach()[1] + 2
+    assert aside.reading(name).moved
+    assert not replace(aside, anchor=None).reading(name).moved

@@ -102,7 +102,9 @@ class Picture:
         b, a, d = self.compare(name)
         move = self.moves.get(name)
         z = move.z_at(self.start) * min(move.scan.phi / self._clumps(name), 1.0) if move else 0.0
-        strong = (move is not None and move.moved and self._overlaps(move)) or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
+        dates = move is not None and self.anchor is not None and move.series is self.anchor.series and abs(d.z) >= Z_MOVED
+        here = move is not None and move.moved and (dates or self._overlaps(move))  # what dates it all may be dated more finely
+        strong = here or (z >= Z_MOVED and abs(d.z) >= Z_MOVED / 2)
         strong = strong and not (move is not None and move.excused)
         matters = self.matters(name, b.value, d.change)
         return MetricReading(
