@@ -127,7 +127,8 @@ def test_what_dates_it_all_has_moved_where_it_is_dated_more_finely() -> None:
     seen = made.picture("scores")
     assert seen.anchor is not None and seen.onset is not None
     name, far = seen.anchor.series.name, seen.onset.index - 14 * seen.grid.coarse
-    flat = replace(seen.anchor.scan, profile=np.zeros(seen.grid.n_coarse))  # of another moment its scan says nothing
+    profile = np.where(np.arange(seen.grid.n_coarse) < seen.anchor.fit.start - 4, 0.0, seen.anchor.scan.profile)
+    flat = replace(seen.anchor.scan, profile=profile)  # of the moment before its scan says nothing
     aside = replace(laid(seen, JointOnset(far, far - 2, far + 2, name)), moves={
         **seen.moves, name: replace(seen.anchor, scan=flat)})
     assert not seen.anchor.reach()[0] - 2 <= aside.start <= seen.anchor.reach()[1] + 2
