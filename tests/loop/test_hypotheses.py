@@ -38,6 +38,16 @@ def test_errors_without_a_component_are_laid_at_the_blamed_change_s() -> None:
     assert {(h.subject, h.change_id) for h in found[:-1]} == {(NAMELESS, None), ("component:ranker", "c1"), (NAMELESS, "c2")}
 
 
+@pytest.mark.parametrize(("kind", "subject"), [
+    ("calendar", NAMELESS), ("other", NAMELESS), ("config_change", "component:field-ops")])
+def test_what_people_do_is_no_component_that_fails(kind: str, subject: str) -> None:
+    entry = ChangeRecord("c1", MONDAY, kind, "field-ops", "site refresh")
+    clue = Clue("error_types", "component:", "error:limit", "429", 0.9)
+    found = hypotheses([clue], fits((entry,), (MONDAY, MONDAY), 600.0, ()), Scene("service", 10, ()))
+    assert {h.subject for h in found[:-1] if h.change_id == "c1"} == {subject}
+
+
+
 @pytest.mark.parametrize(("harm", "innocent"), [(0.95, True), (0.4, False)])
 def test_a_feature_that_drifts_does_not_slow_what_one_stage_slows(harm: float, innocent: bool) -> None:
     slow = Clue("stage_latency", "stage:rates_ms", "slow", "slower", 0.9, harm=harm)

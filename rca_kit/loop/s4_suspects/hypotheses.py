@@ -14,7 +14,8 @@ from rca_kit.loop.s4_suspects.explained import FAULT_LEAST, explained_away
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
 
-OF_PEOPLE = ("campaign", "calendar", "other", "upstream_notice")  # kinds of entries about no component of ours
+GATHERINGS = ("campaign", "calendar", "other")  # kinds of entries about what people do
+OF_PEOPLE = (*GATHERINGS, "upstream_notice")  # kinds of entries about no component of ours
 GUEST_SIGNS = ("surge", "segment_surge", "mix", "new_category", "drift", "metric:requests")  # of what a campaign brings
 TWINS = (*FAULTS, "rescaled", "alone")  # signatures that, on several features at once, tell of one cause
 LIES = ("alone", "rescaled")  # signs of one feature; had it told the truth of a world that moved, labels would follow it still
@@ -183,7 +184,8 @@ def hypotheses(
                     continue
                 if subject == NAMELESS and _of_outsiders(lead) and _ours(f.change.component, scene, outside):
                     continue
-                named = f"component:{f.change.component}" if subject == NAMELESS and f.change.component else subject
+                theirs = f.change.component and f.change.kind not in GATHERINGS  # a strike is no component that fails
+                named = f"component:{f.change.component}" if subject == NAMELESS and theirs else subject
                 evidence = _change_evidence(f, category, named, scene, f is nearest, len(judged))
                 if f.change.kind == "campaign" and not guests:
                     evidence["change:no_guests"] = 1.0
