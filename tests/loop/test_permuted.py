@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,14 @@ import polars as pl
 import pytest
 
 from rca_kit.aggregates.plan import Columns
-from rca_kit.loop.s4_suspects.checks.permuted import kept_labels, permuted, permuted_partly, permuted_with_labels, whose_place
+from rca_kit.loop.s4_suspects.checks.permuted import (
+    kept_labels,
+    permuted,
+    permuted_among_new,
+    permuted_partly,
+    permuted_with_labels,
+    whose_place,
+)
 
 SHARES = {"18-24": 0.22, "25-34": 0.30, "35-49": 0.28, "50+": 0.20}
 N = 12_000
@@ -141,3 +149,38 @@ def test_labels_that_fit_neither_bear_no_witness() -> None:
         seen: Any = SimpleNamespace(before=frames[0], after=frames[1], columns=columns)
         nb = {str(k): int(n) for k, n in frames[0]["age"].value_counts().iter_rows()}
         assert kept_labels(seen, "age", nb, np.array([2, 3, 0, 1]), 0.5) is kept
+
+
+@dataclass
+class Rows:
+    """What `permuted_among_new` asks of a room."""
+
+    before: pl.DataFrame
+    after: pl.DataFrame
+    columns: Columns
+    harm: Any = None
+
+
+def with_a_new_client(others: str, seed: int) -> Any:
+    """Codes of four values; of a new client they are permuted, or its people differ, or all went along."""
+    rng, rows = np.random.default_rng(seed), 4000
+    usual, moved = np.array([0.5, 0.27, 0.15, 0.08]), np.array([0.08, 0.5, 0.27, 0.15])
+    came = rng.dirichlet(8 * usual)
+    new = rng.random(rows) < 0.4
+    codes = [rng.choice(4, rows, p=p) for p in (usual, usual, came if others == "guests" else moved)]
+    after = np.where(new | (others == "all"), codes[2], codes[1])
+    site = rng.choice(["a", "b"], rows)
+    sides = ((site, codes[0]), (np.where(new, "n", site), after))
+    frames = [pl.DataFrame({"site": s, "v": [f"c{i}" for i in v]}) for s, v in sides]
+    return Rows(*frames, Columns("ts", "binary", segments=("site",), features=("v",)), lambda *_: 0.9)
+
+
+def test_codes_of_a_new_client_alone_may_have_changed_places() -> None:
+    def told(others: str) -> int:
+        return sum(permuted_among_new(with_a_new_client(others, seed), "v") is not None for seed in range(20))
+
+    assert told("stayed") >= 16  # the shares must fit as chance lets them
+    assert told("guests") == 0
+    assert told("all") == 0
+    found = permuted_among_new(with_a_new_client("stayed", 1), "v")
+    assert found is not None and found.where == {"column": "v", "op": "segment", "segment": {"site": "n"}} and found.harm == 0.9

@@ -10,6 +10,7 @@ from rca_kit.loop.s4_suspects.checks.newcomers import of_newcomers
 from rca_kit.loop.s4_suspects.checks.permuted import (
     kept_labels,
     permuted,
+    permuted_among_new,
     permuted_inside,
     permuted_partly,
     permuted_with_labels,
@@ -128,7 +129,7 @@ def _category(room: Room, column: str) -> Clue | None:
             where,
             facts=of_newcomers(room, column, bad) if kind == "new_category" else {"all_other": float(all_other)},
         )
-    return _reshuffled(room, column, nb, na) or permuted_inside(room, column)
+    return _reshuffled(room, column, nb, na) or permuted_inside(room, column) or permuted_among_new(room, column)
 
 
 def _counted(s: pl.Series) -> dict[str, int]:

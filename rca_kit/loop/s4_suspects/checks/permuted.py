@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from rca_kit.loop.s4_suspects.clue import Clue
-from rca_kit.loop.s4_suspects.inside import Inside
+from rca_kit.loop.s4_suspects.inside import OUTSIDE_MOST, ROWS_LEAST, Inside
 from rca_kit.loop.s4_suspects.room import Room, numbers
 
 # of a permutation: share of requests whose value must have moved; part of it, or times the noise, by which the sorted shares may
@@ -27,6 +27,7 @@ LABELS_STAYED = 4.0  # chi-square a value up to which its labels are its own sti
 # of values with others' labels in one segment: labels each needs a side, values told apart, part of the differences between their
 # own labels that may be left, and features that may have moved there: who is new differs in most
 LABELS_OF_VALUE, MOST_VALUES, STILL_OWN, TOGETHER_MOST = 30, 30, 0.75, 3
+SEEN_BEFORE = 0.005  # share of requests before up to which those with a value were not there
 LABELS_KEPT = 10.0  # chi-square by which labels must fit the values' own rather than those whose place they took: e^5 to one
 
 
@@ -152,7 +153,7 @@ def others_labels(room: Room, column: str, here: Inside) -> Clue | None:
     if c.label is None or sum(other.where == here.where for other in room.inside.values()) > TOGETHER_MOST:
         return None
     frames = room.before.filter(here.before), room.after.filter(here.after)
-    counts = [dict(f[column].drop_nulls().cast(pl.String).value_counts().iter_rows()) for f in frames]
+    counts = _counts(frames[0][column]), _counts(frames[1][column])
     values = sorted(v for v, n in counts[0].items() if min(n, counts[1].get(v, 0)) >= LABELS_OF_VALUE)
     if not PERMUTED_VALUES <= len(values) <= MOST_VALUES:
         return None
@@ -171,9 +172,7 @@ def others_labels(room: Room, column: str, here: Inside) -> Clue | None:
     i = int(np.argmax(np.abs(ma - mb - step) / np.sqrt(noise)))
     own = f"mean label of {values[i]!r} {mb[i]:.3g} -> {ma[i]:.3g}"
     says = f"{column}: its values have the labels of others ({own}), and other shares"
-    p, q = ({v: n / sum(k.values()) for v, n in k.items()} for k in counts)
-    moved = 0.5 * sum(abs(p.get(v, 0.0) - q.get(v, 0.0)) for v in {*p, *q})
-    return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, moved)
+    return Clue("permuted_codes", f"feature:{column}", "permuted", says, 0.8, None, _apart(*counts))
 
 
 def permuted_inside(room: Room, column: str) -> Clue | None:
@@ -181,8 +180,7 @@ def permuted_inside(room: Room, column: str) -> Clue | None:
     here = room.inside.get(column)
     if here is None:
         return None
-    sides = room.before[column].filter(here.before), room.after[column].filter(here.after)
-    nb, na = ({str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()} for s in sides)
+    nb, na = _counts(room.before[column].filter(here.before)), _counts(room.after[column].filter(here.after))
     clue = permuted(column, nb, na) or others_labels(room, column, here)
     if clue is None:
         return None
@@ -190,3 +188,39 @@ def permuted_inside(room: Room, column: str) -> Clue | None:
     where = {"column": column, "op": "segment", "segment": here.where}
     harm = room.harm(np.zeros(room.before.height, bool), here.after)
     return replace(clue, says=f"in {here}, {clue.says}", share=share, where=where, harm=harm)
+
+
+def permuted_among_new(room: Room, column: str) -> Clue | None:
+    """Whether the values changed places for those of one segment who were not there before: a new client with other codes.
+
+    They are held against all before; the others must have held still.
+    """
+    nb = _counts(room.before[column])
+    for name in room.columns.segments:
+        if name == column or name not in room.after.columns:
+            continue
+        had = _counts(room.before[name])
+        for value, n in sorted(_counts(room.after[name]).items()):
+            if n < ROWS_LEAST or had.get(value, 0) > SEEN_BEFORE * room.before.height:
+                continue
+            hit = (room.after[name].cast(pl.String) == value).fill_null(False)
+            mask = hit.to_numpy()
+            na, rest = _counts(room.after.filter(hit)[column]), _counts(room.after.filter(~hit)[column])
+            clue = permuted(column, nb, na) or permuted_with_labels(replace(room, after=room.after.filter(hit)), column, nb, na)
+            if clue is not None and _apart(nb, rest) <= OUTSIDE_MOST * (clue.share or 0.0):
+                where = {"column": column, "op": "segment", "segment": {name: value}}
+                harm = room.harm(np.zeros(room.before.height, bool), mask)
+                share = (clue.share or 0.0) * float(mask.mean())
+                return replace(clue, says=f"in {name} = {value}, {clue.says}", share=share, where=where, harm=harm)
+    return None
+
+
+def _counts(s: pl.Series) -> dict[str, int]:
+    """Rows by value as text."""
+    return {str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()}
+
+
+def _apart(p: dict[str, int], q: dict[str, int]) -> float:
+    """Total variation between the shares of two counts; 1 where one has no rows."""
+    m, n = sum(p.values()), sum(q.values())
+    return 0.5 * sum(abs(p.get(v, 0) / m - q.get(v, 0) / n) for v in {*p, *q}) if m and n else 1.0
