@@ -182,5 +182,5 @@ def test_codes_of_a_new_client_alone_may_have_changed_places() -> None:
     assert told("stayed") >= 16  # the shares must fit as chance lets them
     assert told("guests") == 0
     assert told("all") == 0
-    found = permuted_among_new(with_a_new_client("stayed", 1), "v")
+    found = permuted_among_new(with_a_new_client("stayed", 2), "v")
     assert found is not None and found.where == {"column": "v", "op": "segment", "segment": {"site": "n"}} and found.harm == 0.9
