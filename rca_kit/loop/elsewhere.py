@@ -55,7 +55,8 @@ def where_one_segment_drifted(seen: Seen) -> Worked | None:
 def at_a_hidden_moment(seen: Seen) -> Worked | None:
     """At a moment since which a few requests are otherwise, where the whole shows no onset, be it that one segment got worse."""
     known = seen.verdict.verdict == "incident"
-    if seen.picture.onset is not None or seen.drifted is not None or (known and not (seen.hurt and seen.doubts)):
+    idle = seen.verdict.verdict == "no_change" and seen.doubts > 0  # what dates it tells of nothing
+    if (seen.picture.onset is not None and not idle) or seen.drifted is not None or (known and not (seen.hurt and seen.doubts)):
         return None
     hidden = hidden_moment(seen.prepared, seen.picture, seen.changes)
     if hidden is None:

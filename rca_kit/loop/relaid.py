@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,6 +29,9 @@ from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_w
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
+BEFORE_LEAST = 0.2  # part of the log that must lie before the hours which an alert is about
+SECONDS = {"h": 3600, "m": 60, "d": 86400}
+_HOURS = re.compile(r"\b(?:last|past)\s+(\d+(?:[.,]\d+)?)\s*(h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|d(?:ays?)?)\b", re.IGNORECASE)
 RECENT = 0.01  # part of the log that an alert may be about
 
 
@@ -101,6 +105,18 @@ def just_before(picture: Picture) -> Picture:
     grid = picture.grid
     stop = min(picture.detected_at, grid.time(grid.n))
     at = grid.index(stop - max((stop - grid.origin) * RECENT, QUIET_LEAST))
+    return laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), "alert"))
+
+
+def as_alerted(picture: Picture, summary: str) -> Picture | None:
+    """The picture laid around the hours that an alert says it is about; None where it names none, or hardly any before them."""
+    found = _HOURS.search(summary)
+    if found is None:
+        return None
+    grid, size = picture.grid, SECONDS[found[2][0].lower()]
+    at = grid.index(picture.detected_at - timedelta(seconds=float(found[1].replace(",", ".")) * size))
+    if not grid.n * BEFORE_LEAST <= at < grid.index(picture.detected_at) - grid.coarse:
+        return None
     return laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), "alert"))
 
 
