@@ -13,6 +13,7 @@ from rca_kit.loop.reading.repeats import repeats
 from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
+from rca_kit.loop.s3_scope.pairs import grown_together
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     WHOLE,
@@ -53,6 +54,8 @@ def scope_of(
     main = scope(picture, prepared.frame, bad_row, room.main, columns, min(prepared.share) < 1)
     if verdict.verdict == "benign_shift":
         shifted = grown(picture, outcomes, main)
+        pairs = tuple(grown_together(picture, prepared.frame, columns, s) for s in shifted.segments)
+        shifted = replace(shifted, segments=pairs)
         drifted = {c.subject for o in outcomes for c in o.clues if c.signature == "drift"}
         drifted.add(f"feature:{_column(picture, room.main)}")
         asked = _column(picture, room.main)

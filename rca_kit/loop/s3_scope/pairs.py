@@ -1,0 +1,47 @@
+"""Two values together: a segment that grew only where it meets another value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.reading.picture import Picture
+from rca_kit.loop.s3_scope.conditions import in_own_type
+from rca_kit.loop.s3_scope.search import MARK, WINDOWS, leaves
+
+HELD_LEAST = 0.85  # part of a value's growth that the pair must hold
+GREW_LEAST, REST_MOST = 1.5, 1.25  # times its usual requests that the pair has; that the value has without it
+ROWS_LEAST = 100  # requests of the pair after; a handful soon hold all of a growth
+
+
+def grown_together(picture: Picture, frame: nw.LazyFrame[Any], columns: Sequence[str], segment: Segment) -> Segment:
+    """Add to a grown segment the one value of another column that it grew with; where it grew by itself it stays as it is."""
+    if len(segment.where) != 1:
+        return segment
+    ((column, value),) = segment.where.items()
+    if isinstance(value, (list, dict)) or column not in columns:
+        return segment
+    schema = dict(frame.collect_schema())
+    best: tuple[float, Segment] | None = None
+    for other in columns:
+        table = leaves(frame, picture, [column, other], None) if other != column else None
+        if table is None or str(value) not in [str(v) for v in table.values[0]]:
+            continue
+        mine = table.codes[:, 0] == [str(v) for v in table.values[0]].index(str(value))
+        size, sums = len(table.values[1]), [table.sums[f"{MARK}_{w}"] for w in WINDOWS]
+        was, now = (np.asarray(np.bincount(table.codes[mine, 1], n[mine], size), float) for n in sums)
+        was *= float(sums[1][~mine].sum() / max(sums[0][~mine].sum(), 1.0))  # as the requests without the value went
+        growth = now - was
+        i = int(np.argmax(growth))
+        held = float(growth[i] / growth.sum()) if growth.sum() > 0 else 0.0
+        rest = float((now.sum() - now[i]) / max(was.sum() - was[i], 1.0))
+        told = now[i] >= max(GREW_LEAST * was[i], ROWS_LEAST) and held >= HELD_LEAST and rest <= REST_MOST and (now > 0).sum() > 1
+        name = table.values[1][i]
+        if told and isinstance(name, str) and (best is None or held > best[0]):
+            best = held, replace(segment, where={**segment.where, other: in_own_type(name, schema[other])})
+    return best[1] if best else segment

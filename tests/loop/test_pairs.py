@@ -1,0 +1,50 @@
+"""A segment that grew only where it meets another value is told with that value."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from rca_kit.findings.base import Window
+from rca_kit.findings.scope import Segment
+from rca_kit.loop.s3_scope.pairs import grown_together
+from rca_kit.sources import to_lazy
+
+from . import made
+
+WINDOWS = Window(made.T0, made.ONSET), Window(made.ONSET, made.END)
+ANDROID, OTHERS = pl.col("device") == "android", ["device", "country"]
+
+
+def found(more: pl.Expr, times: int, everyone: int = 1) -> dict[str, object]:
+    """What is told of a grown `device = android` where requests that are `more` came so many times as often, and all did."""
+    frame = made.log(rows=20_000)
+    after, first = frame.filter(made.AFTER), frame["country"][0]
+    again = [after.filter(more)] * (times - 1) + [after] * (everyone - 1)
+    grown = pl.concat([frame, *again]).sort("ts")
+    picture = made.look(*made.sums(grown), ("volume",), made.ALERT, WINDOWS)
+    told = grown_together(picture, to_lazy(grown), OTHERS, Segment({"device": "android"}))
+    return {k: ("first" if v == first else v) for k, v in told.where.items()}
+
+
+def pair() -> pl.Expr:
+    return ANDROID & (pl.col("country") == made.log(rows=20_000)["country"][0])
+
+
+@pytest.mark.parametrize("everyone", [1, 2])
+def test_a_value_that_grew_with_another_is_told_with_it(everyone: int) -> None:
+    assert found(pair(), 5, everyone) == {"device": "android", "country": "first"}
+
+
+@pytest.mark.parametrize(("more", "times"), [(ANDROID, 4), (pl.lit(False), 2), (pl.col("device") == "ios", 3)])
+def test_a_value_that_grew_by_itself_stays_alone(more: pl.Expr, times: int) -> None:
+    assert found(more, times) == {"device": "android"}
+
+
+def test_what_is_no_single_value_is_left_as_it_is() -> None:
+    frame = made.log()
+    picture = made.look(*made.sums(frame), ("volume",), made.ALERT, WINDOWS)
+    pairs, ranges = {"device": "android", "country": "x"}, {"amount": {"ge": 5.0}}
+    for where in ({"device": ["android", "ios"]}, pairs, ranges, {"elsewhere": "x"}):
+        segment = Segment(where)  # type: ignore[arg-type]
+        assert grown_together(picture, to_lazy(frame), OTHERS, segment) is segment
