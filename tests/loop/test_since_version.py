@@ -94,17 +94,24 @@ def test_what_moves_at_the_turn_of_the_week_is_the_weeks(hours: int, expected: b
     assert same_turn(picture, None)
 
 
-def half_a_day(folder: Path, worse: bool, seed: int) -> Path:
-    """Twelve hours in which positive labels become more; from half past nine on a part of all requests goes to an old version."""
+def half_a_day(folder: Path, worse: bool, seed: int, long: bool = False) -> Path:
+    """Twelve hours in which positive labels become more; from half past nine on a part of all requests goes to an old version.
+
+    With `long` this one takes all, and errs on those of which `b` is large.
+    """
     rng, rows, start = np.random.default_rng(seed), 24_000, made.T0 + timedelta(hours=6)
     hour, x = np.sort(rng.uniform(0, 12, rows)), rng.normal(size=(rows, 3))
-    usual = 0.11 * hour - 0.9
+    usual = (0.02 if long else 0.11) * hour - 0.9
     true = x @ np.array([1.3, 0.9, -0.7]) + usual
     old = rng.random(rows) < np.where(hour >= 9.5, 0.3, 0.02)
     known = np.where(old & worse, 0.7 * x[:, 0] + 0.9 * x[:, 1] + 0.7 * rng.normal(size=rows) + usual, true)
+    if long:
+        old = hour >= 9.5
+        unsure = usual + 0.3 * (true - usual) + 0.8 * rng.normal(size=rows)
+        known = np.where(old & worse & (x[:, 1] > 1.2), unsure, true)
     pl.DataFrame({
         "ts": [start + timedelta(hours=float(h)) for h in hour], "score": 1 / (1 + np.exp(-known)),
-        "label": (rng.random(rows) < 1 / (1 + np.exp(-true))).astype(int), "version": np.where(old, "v1", "v2"),
+        "label": (rng.random(rows) < 1 / (1 + np.exp(-true))).astype(int), "version": np.where(old, "v3" if long else "v1", "v2"),
         "a": x[:, 0], "b": x[:, 1], "c": x[:, 2]}).write_parquet(folder / "p.parquet")
     (folder / "incident.yaml").write_text(
         f"id: H\ntitle: t\ndetected_at: {(start + timedelta(hours=11.9)).isoformat()}\nsignal: {{source: alert, metric: auc}}\n"
@@ -134,3 +141,13 @@ def test_what_dates_it_all_has_moved_where_it_is_dated_more_finely() -> None:
     assert not seen.anchor.reach()[0] - 2 <= aside.start <= seen.anchor.reach()[1] + 2
     assert aside.reading(name).moved
     assert not replace(aside, anchor=None).reading(name).moved
+
+
+@pytest.mark.parametrize(("worse", "seed"), [(True, 2), (False, 0), (False, 1), (False, 2)])
+def test_a_version_that_errs_in_a_range_of_what_it_is_fed_is_seen(tmp_path: Path, worse: bool, seed: int) -> None:
+    found = rca_kit.investigate(half_a_day(tmp_path, worse, seed, long=True))
+    assert (found.verdict == "incident") is worse
+    if worse:
+        (segment,) = found.scope.segments
+        assert list(segment.where) == ["b"] and abs(segment.where["b"]["ge"] - 1.2) < 0.2  # type: ignore[call-overload]
+        assert found.suspects.items[0].subject == "model:v3"

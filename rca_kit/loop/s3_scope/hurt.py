@@ -15,6 +15,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.conditions import where_expression
 from rca_kit.loop.s3_scope.levels import series_inside
+from rca_kit.loop.s3_scope.ranges import among_features
 from rca_kit.loop.s3_scope.search import (
     MARK,
     Badness,
@@ -70,10 +71,14 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         if bad is None or bad.direction == "either":
             continue
         since = missing_since(picture, name) if records(picture, name) else None
+        columns = dimensions(prepared.aggregates.plan)
         if records(picture, name):
             segments = _labels_missing(prepared, _starting(picture, name, since), bad, name)
         else:
-            segments = scope(picture, prepared.frame, bad, name, dimensions(prepared.aggregates.plan)).segments
+            segments = scope(picture, prepared.frame, bad, name, columns).segments
+        if not segments and picture.series[name].family == "quality" and _at_a_version(picture):  # it may not know what it is fed
+            ranged = among_features(picture, prepared.frame, bad, name, columns, few=True)
+            segments = ranged.segments if ranged is not None else ()
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]
         if picture.series[name].family in ("service", "stage"):
             sure = [s for s in sure if (s.after or 0.0) >= HURT_SLOW * (s.before or 0.0)]
@@ -81,6 +86,12 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
         if first is not None:
             out.append(Hurt(name, first, None if since is None else since * picture.grid.coarse))
     return tuple(out)
+
+
+def _at_a_version(picture: Picture) -> bool:
+    """Whether the windows lie on either side of a model version's first requests."""
+    lead = picture.series.get(picture.onset.lead) if picture.onset is not None else None
+    return lead is not None and lead.family == "version"
 
 
 def stands_out(prepared: Prepared, picture: Picture, segment: Segment, name: str) -> bool:
