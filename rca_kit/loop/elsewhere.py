@@ -62,7 +62,8 @@ def at_a_hidden_moment(seen: Seen) -> Worked | None:
     if hidden is None:
         return None
     shown = seen.again(hidden, 0, None)
-    return shown if GRAVER.index(shown.suspects.verdict) >= GRAVER.index(seen.verdict.verdict) else None
+    least = "incident" if seen.picture.onset is not None else seen.verdict.verdict
+    return shown if GRAVER.index(shown.suspects.verdict) >= GRAVER.index(least) else None
 
 
 def where_an_entry_says(seen: Seen) -> Worked | None:

@@ -151,3 +151,14 @@ def test_a_version_that_errs_in_a_range_of_what_it_is_fed_is_seen(tmp_path: Path
         (segment,) = found.scope.segments
         assert list(segment.where) == ["b"] and abs(segment.where["b"]["ge"] - 1.2) < 0.2  # type: ignore[call-overload]
         assert found.suspects.items[0].subject == "model:v3"
+
+
+def test_scores_that_follow_the_hours_of_half_a_day_are_no_shift(tmp_path: Path) -> None:
+    for seed in (0, 5):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        about = half_a_day(folder, False, seed) / "incident.yaml"
+        about.write_text(about.read_text(encoding="utf-8").replace("metric: auc", "metric: score_mean"), encoding="utf-8")
+        frame = pl.read_parquet(folder / "p.parquet").with_columns(version=pl.lit("v2"))
+        frame.write_parquet(folder / "p.parquet")
+        assert rca_kit.investigate(folder).verdict == "no_change"

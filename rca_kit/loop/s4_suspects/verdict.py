@@ -21,6 +21,7 @@ from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.stats.rates import Z95
+from rca_kit.stats.stepscan import SEASON_DAYS
 
 OUTCOME_FAMILIES = ("quality", "service", "kpi", "output_nulls", "segment")
 # data lost or corrupted on the way is an incident even before an outcome shows it
@@ -73,6 +74,7 @@ SURGE = 1.6  # growth of traffic that no ordinary weekday explains
 # part of the strongest outcome's change that mix alone must explain for the change to be called a change of mix; of all others'
 MIX_SHARE, MIX_HALF = 0.7, 0.5
 LEVEL_95 = 0.95
+OUTPUTS = ("score_mean", "positive_rate")  # metrics of what is answered, whatever is asked
 
 
 STANDS_FOR = {
@@ -156,6 +158,8 @@ def decide(
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
     if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and first_weekend(room):
         return Verdict("no_change", "who comes, and how many, changed as the first weekend of the log began or ended", usual=True)
+    if shifted and not drifted and set(shifted) <= set(OUTPUTS) and _by_the_hours(room):
+        return Verdict("no_change", "scores went up or down little by little, as with the hours: the log is too short to tell")
     if (shifted or drifted) and not _passed(room):
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
@@ -177,6 +181,12 @@ def _hours_known(room: Room) -> bool:
     """Whether the log is long enough to tell more or fewer requests from the hours of the day, where nobody asked about them."""
     grid = room.picture.grid
     return grid.n * grid.width_s >= SEASON_KNOWN * DAY_S
+
+
+def _by_the_hours(room: Room) -> bool:
+    """Whether what moved came on slowly in a log in which no hour comes twice."""
+    grid, onset = room.picture.grid, room.picture.onset
+    return onset is not None and onset.gradual and grid.n * grid.width_s < SEASON_DAYS * DAY_S
 
 
 def _slight(room: Room, worse: list[str]) -> bool:
