@@ -164,7 +164,7 @@ def segments(free: list[str], evidence: Evidence, rows: int) -> tuple[str, ...]:
 
 def _is_segment(c: ColumnSummary, rows: int) -> bool:
     parts = set(tokens(c.name))
-    if parts & CALENDAR or not 2 <= c.n_unique <= min(MAX_SEGMENT_VALUES, max(2, rows // 5)):
+    if (parts & CALENDAR and not _a_place(c)) or not 2 <= c.n_unique <= min(MAX_SEGMENT_VALUES, max(2, rows // 5)):
         return False
     if c.kind in ("bool", "category"):
         return True
@@ -173,6 +173,20 @@ def _is_segment(c: ColumnSummary, rows: int) -> bool:
     if c.kind != "numeric" or "Int" not in c.dtype:
         return False
     return c.n_unique <= MAX_NUMERIC_SEGMENT or bool(parts & _CODES)
+
+
+def _a_place(c: ColumnSummary) -> bool:
+    """Whether a quarter is one of a city, by its values: those of a year have numbers.
+
+    Examples
+    --------
+    >>> _a_place(ColumnSummary("quarter", "category", "String", 2, 0, None, None, ("Nord", "Hafen")))
+    True
+    >>> _a_place(ColumnSummary("quarter", "category", "String", 2, 0, None, None, ("Q1", "Q2")))
+    False
+    """
+    named = "quarter" in tokens(c.name) and c.kind == "category"
+    return named and all(len(str(v)) > 2 and not any(x.isdigit() for x in str(v)) for v in c.values)
 
 
 def _is_version(c: ColumnSummary) -> bool:

@@ -39,6 +39,15 @@ def test_a_segment_hit_by_the_incident_is_no_kpi(tmp_path):
     assert set(oc.roles.segments) == {"handheld", "calm"}
 
 
+def test_a_quarter_of_a_city_is_a_segment_and_one_of_a_year_is_not(tmp_path):
+    d = Draw(12)
+    for name, values, told in (("city", ("Nord", "Hafen", "Île-Neuve"), True), ("year", ("Q1", "Q2", "Q3"), False)):
+        (tmp_path / name).mkdir()
+        frame = {"ts": times(), "score": d.p, "label": d.y, "quarter": d.cat(*values), "shelf": d.cat("a", "b")}
+        oc = opened(tmp_path / name, frame)
+        assert ("quarter" in oc.roles.segments) is told
+
+
 def test_model_version_known_from_the_change_log(tmp_path):
     d = Draw(12)
     (tmp_path / "changes.csv").write_text(

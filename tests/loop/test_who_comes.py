@@ -79,7 +79,7 @@ def test_fewer_requests_are_a_lull_or_lost_on_days_like_those_before(
     fewer = SimpleNamespace(moved=True, before=20.0, after=20.0 * ratio, change=20.0 * (ratio - 1))
     room: Any = SimpleNamespace(
         readings={"volume": fewer}, strength=lambda _: 0.9, onset=lambda _: 100, changes=(),
-        picture=SimpleNamespace(grid=made.seen_grid(), matched=True, moves={}, series={}))
+        picture=SimpleNamespace(grid=made.seen_grid(), matched=True, moves={}, onset=100, series={}))
     told = [c.signature for c in traffic.volume(room).clues]
     assert told == ([kind] if kind else [])
 
@@ -200,6 +200,39 @@ def test_a_new_value_whose_requests_are_scored_amiss_is_an_incident(off: float, 
     asked: Any = SimpleNamespace(readings={}, picture=quiet, moved=lambda *_: [], main="auc", compared={}, columns=columns)
     verdict = decide(asked, (Outcome("categories", "t", "upstream", "free", (clue,)),))
     assert (verdict.verdict == "incident") is expected
+
+
+@pytest.mark.parametrize(("times", "daily", "width", "expected"), [
+    (1.8, False, 0.2, True),  # within minutes on a Friday evening
+    (1.8, True, 0.2, False),  # as on the evening before
+    (1.1, False, 0.2, False),
+    (1.8, False, 3.0, False)])  # nobody knows when
+def test_no_weekend_brings_many_more_requests_within_minutes(times: float, daily: bool, width: float, expected: bool) -> None:
+    grid = TimeGrid.over(MONDAY, MONDAY + timedelta(days=2))
+    at = np.arange(grid.n) * grid.width_s / 3600
+    jump = (at >= 44) | (daily & (at >= 20) & (at < 30))
+    rng = np.random.default_rng(3)
+    n = rng.poisson((10 + 2 * np.sin(at / 24 * 2 * np.pi)) * grid.width_s / 60 * np.where(jump, times, 1.0)).astype(float)
+    low = int((44 - width) * 3600 // grid.width_s)
+    onset = SimpleNamespace(index=int(44 * 3600 // grid.width_s), low=low, high=int(44.05 * 3600 // grid.width_s))
+    volume = SimpleNamespace(family="volume", name="volume", sums=(n,), column=None)
+    picture = SimpleNamespace(anchor=SimpleNamespace(series=volume), onset=onset, grid=grid, series={"volume": volume})
+    assert abrupt(SimpleNamespace(picture=picture, readings={})) is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("onset", "moved", "told"), [(None, False, []), (None, True, ["lost"]), (100, False, ["lost"])])
+def test_the_evening_of_a_log_in_which_nothing_began_has_lost_nothing(
+    monkeypatch: pytest.MonkeyPatch, onset: int | None, moved: bool, told: list[str]
+) -> None:
+    monkeypatch.setattr(traffic, "_duplicates", lambda _: None)
+    monkeypatch.setattr(traffic, "_again", lambda _: None)
+    monkeypatch.setattr(traffic, "same_days", lambda _: True)
+    move = SimpleNamespace(moved=moved, series=SimpleNamespace(log=True), scan=SimpleNamespace(best=None))
+    fewer = SimpleNamespace(moved=True, before=25.6, after=11.5, change=-14.1)
+    room: Any = SimpleNamespace(
+        readings={"volume": fewer}, strength=lambda _: 0.9, onset=lambda _: None, changes=(),
+        picture=SimpleNamespace(grid=made.seen_grid(), matched=True, moves={"volume": move}, onset=onset, series={}))
+    assert [c.signature for c in traffic.volume(room).clues] == told
 
 
 @pytest.mark.parametrize(("signature", "column", "expected"), [

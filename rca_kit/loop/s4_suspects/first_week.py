@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca_kit.aggregates.grid import DAY_S, TimeGrid
-from rca_kit.loop.reading.onset import appearance, is_age
+from rca_kit.loop.reading.onset import JointOnset, appearance, is_age
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.stats.rates import rate_z
@@ -92,8 +92,10 @@ def mix_index(room: Room, column: str) -> float:
 
 
 def abrupt(room: Room) -> bool:
-    """Whether the mix of those who come moved as no weekend moves it: by far, or a share jumped within an hour."""
+    """Whether who comes moved as no weekend moves it: by far, or a share or the number of requests jumped within an hour."""
     anchor, onset = room.picture.anchor, room.picture.onset
+    if anchor is not None and onset is not None and anchor.series.family == "volume":
+        return _jumped(room.picture, onset)
     if anchor is None or onset is None or anchor.series.family != "mix":
         return False
     if mix_index(room, anchor.series.column or "") >= MIX_MUCH:
@@ -109,3 +111,26 @@ def abrupt(room: Room) -> bool:
         return False
     was, now = k0 / n0, k1 / n1
     return abs(rate_z(k0, n0, k1, n1)) >= JUMP_Z and max(was, now) >= JUMP * min(was, now)
+
+
+def _jumped(picture: Picture, onset: JointOnset) -> bool:
+    """Whether traffic jumped within an hour, beyond what it did at that hour of the day before."""
+    grid = picture.grid
+    n = picture.series["volume"].sums[0] if "volume" in picture.series else np.zeros(0)
+    if n.size != grid.n:
+        return False
+    hour, day = max(3600 // grid.width_s, 1), DAY_S // grid.width_s
+    low, high = min(onset.low, onset.index), max(onset.high, onset.index)
+    if high - low > hour or low - day < hour or high + 1 + hour > grid.n:
+        return False
+
+    def around(shift: int) -> tuple[float, float]:
+        before, after = slice(low - shift - hour, low - shift), slice(high + 1 - shift, high + 1 - shift + hour)
+        return float(n[before].sum()), float(n[after].sum())
+
+    was, now, usual_was, usual_now = *around(0), *around(day)
+    if min(was, now, usual_was, usual_now) < HOUR_ROWS:
+        return False
+    beyond = np.log(now / was) - np.log(usual_now / usual_was)
+    error = np.sqrt(1 / was + 1 / now + 1 / usual_was + 1 / usual_now)
+    return bool(abs(beyond) >= max(np.log(JUMP), JUMP_Z * error))

@@ -72,7 +72,9 @@ def volume(room: Room) -> Outcome:
         grown = at_once or r.after / r.before
         announced = grown <= 1 and _announced(room, grown)
         kind = "surge" if grown > 1 else "lull" if announced or _counted_too(room, grown) else "lost"
-        if grown > 1 or announced or (grown < LOST and same_days(room.picture)):  # a weekend loses requests every week
+        # a weekend loses requests every week, and the last hours of a log in which nothing began are the evening's
+        lost = grown < LOST and same_days(room.picture) and _began(room)
+        if grown > 1 or announced or lost:
             clues.append(
                 Clue(
                     "volume",
@@ -87,6 +89,12 @@ def volume(room: Room) -> Outcome:
                 )
             )
     return Outcome("volume", title, "external", "free", as_clues(clues), "as many requests as in the same hours before")
+
+
+def _began(room: Room) -> bool:
+    """Whether something began at some moment, be it that traffic itself changed."""
+    move = room.picture.moves.get("volume")
+    return room.picture.onset is not None or (move is not None and move.moved)
 
 
 def _jumped(room: Room) -> float | None:
