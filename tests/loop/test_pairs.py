@@ -1,13 +1,15 @@
-"""A segment that grew only where it meets another value is told with that value."""
+"""Two conditions: a segment that grew only where it meets another value, and a value that is hit in a range of a number."""
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s3_scope.pairs import grown_together
+from rca_kit.loop.s3_scope.pairs import grown_together, hit_in_a_range
+from rca_kit.loop.s3_scope.search import badness_of
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -48,3 +50,26 @@ def test_what_is_no_single_value_is_left_as_it_is() -> None:
     for where in ({"device": ["android", "ios"]}, pairs, ranges, {"elsewhere": "x"}):
         segment = Segment(where)  # type: ignore[arg-type]
         assert grown_together(picture, to_lazy(frame), OTHERS, segment) is segment
+
+
+def hurt(where: pl.Expr, seed: int) -> tuple[object, object]:
+    """The picture and rows of a log in which the scores of those requests after the onset that are `where` are noise."""
+    rng = np.random.default_rng(seed)
+    rows = made.log(rows=20_000, seed=seed)
+    noise = pl.Series(rng.random(rows.height))
+    frame = rows.with_columns(score=pl.when(made.AFTER & where).then(noise).otherwise(pl.col("score")))
+    return made.look(*made.sums(frame), ("log_loss",), made.ALERT, WINDOWS), frame
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_value_that_is_hit_in_a_range_only_is_told_with_it(seed: int) -> None:
+    old = pl.col("age") >= 60
+    for where, ranged in ((ANDROID & old, True), (ANDROID, False)):
+        picture, frame = hurt(where, seed)
+        bad = badness_of(picture, "log_loss", dict(to_lazy(frame).collect_schema()))  # type: ignore[arg-type]
+        segment = Segment({"device": "android"}, share_of_traffic=0.4)
+        told = hit_in_a_range(picture, to_lazy(frame), OTHERS, segment, [None, bad], "log_loss")  # type: ignore[arg-type]
+        if ranged:
+            assert set(told.where) == {"device", "age"} and abs(told.where["age"]["ge"] - 60) <= 4  # type: ignore[index, call-overload]
+        else:
+            assert told is segment

@@ -13,7 +13,7 @@ from rca_kit.loop.reading.repeats import repeats
 from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
-from rca_kit.loop.s3_scope.pairs import grown_together
+from rca_kit.loop.s3_scope.pairs import grown_together, hit_in_a_range
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     WHOLE,
@@ -36,6 +36,7 @@ BESIDE_LEAST = 1.5  # z at which a version does worse than its neighbours
 CAME = ("new_category", "renamed")  # signatures of values that were not there before: they are told in features too
 MARKED_LEAST = 0.1  # part of a segment's rows that must bear the mark
 # who sends requests is the scope, not whose requests do badly
+MARKS_ROWS = ("null", "equal", "outside")  # conditions on single rows by which a clue marks what was spoilt
 FLOWS = dict.fromkeys(("lost", "segment_lost"), "decrease") | dict.fromkeys(("duplicates", "surge", "segment_surge"), "increase")
 SURE_CLUE, HARM_LEAST = 0.8, 0.1  # strength, and part of the metric's change, at which a consequence may tell the scope
 MOST_IMPACT = 0.75  # part of the change below which each segment found holds only some of it, and a range may hold all
@@ -45,7 +46,20 @@ SCOPED_CLUE = 0.6  # strength from which a clue's own rows tell the scope better
 def scope_of(
     prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], found: Symptom, verdict: Verdict
 ) -> Scope:
-    """Scope by the main metric's rows or, where the leading suspect marks rows itself, by those."""
+    """Scope by the main metric's rows or, where the leading suspect marks rows itself, by those; within it, by a range."""
+    whole = _scope_of(prepared, picture, room, outcomes, found, verdict)
+    if verdict.verdict != "incident" or len(whole.segments) != 1:
+        return whole
+    schema, columns = dict(prepared.frame.collect_schema()), dimensions(prepared.aggregates.plan)
+    clues = sorted((c for o in outcomes for c in o.clues if c.where and c.strength >= SCOPED_CLUE), key=lambda c: -c.strength)
+    marks = [badness_where(c.where, schema) for c in clues if c.where and c.where["op"] in MARKS_ROWS]
+    marks.append(badness_of(picture, room.main, schema))
+    return replace(whole, segments=(hit_in_a_range(picture, prepared.frame, columns, whole.segments[0], marks, room.main),))
+
+
+def _scope_of(
+    prepared: Prepared, picture: Picture, room: Room, outcomes: tuple[Outcome, ...], found: Symptom, verdict: Verdict
+) -> Scope:
     if verdict.verdict == "no_change":
         return Scope(is_global=False, segments=(), metric=found.metric, because="Nothing moved.")
     schema = dict(prepared.frame.collect_schema())

@@ -1,4 +1,4 @@
-"""Two values together: a segment that grew only where it meets another value."""
+"""Two conditions together: a segment that grew only where it meets another value, or is hit only in a range of a number."""
 
 from __future__ import annotations
 
@@ -11,12 +11,37 @@ import numpy as np
 
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.picture import Picture
-from rca_kit.loop.s3_scope.conditions import in_own_type
-from rca_kit.loop.s3_scope.search import MARK, WINDOWS, leaves
+from rca_kit.loop.s3_scope.conditions import in_own_type, where_expression
+from rca_kit.loop.s3_scope.ranges import among_features
+from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, leaves
 
 HELD_LEAST = 0.85  # part of a value's growth that the pair must hold
 GREW_LEAST, REST_MOST = 1.5, 1.25  # times its usual requests that the pair has; that the value has without it
 ROWS_LEAST = 100  # requests of the pair after; a handful soon hold all of a growth
+
+
+def hit_in_a_range(
+    picture: Picture,
+    frame: nw.LazyFrame[Any],
+    columns: Sequence[str],
+    segment: Segment,
+    marks: Sequence[Badness | None],
+    metric: str,
+) -> Segment:
+    """Add to an affected value the range of a number that holds all of its change, by the first of `marks` that shows one.
+
+    Inside the range lies practically the whole change, and the value's other requests stand still.
+    """
+    if len(segment.where) != 1 or any(isinstance(v, dict) for v in segment.where.values()):
+        return segment
+    rows = frame.filter(where_expression(segment.where, dict(frame.collect_schema())))
+    for bad in marks:
+        named = among_features(picture, rows, bad, metric, columns, few=True) if bad is not None else None
+        if named is not None and all(isinstance(v, dict) for v in named.segments[0].where.values()):
+            inner = named.segments[0]
+            part = (segment.share_of_traffic or 0.0) * (inner.share_of_traffic or 0.0)
+            return replace(inner, where={**segment.where, **inner.where}, share_of_traffic=part or None, share_of_impact=None)
+    return segment
 
 
 def grown_together(picture: Picture, frame: nw.LazyFrame[Any], columns: Sequence[str], segment: Segment) -> Segment:
