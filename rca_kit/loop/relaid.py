@@ -10,6 +10,7 @@ import numpy as np
 
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.findings.base import Window
+from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.reading.anchor import CIRCUMSTANCES
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.detect import OUTCOMES, worse
@@ -32,6 +33,7 @@ LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did 
 BEFORE_LEAST = 0.2  # part of the log that must lie before the hours which an alert is about
 SECONDS = {"h": 3600, "m": 60, "d": 86400}
 _HOURS = re.compile(r"\b(?:last|past)\s+(\d+(?:[.,]\d+)?)\s*(h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|d(?:ays?)?)\b", re.IGNORECASE)
+MOST_DEPLOYS = 2  # that are looked at for other scores, a surrogate each
 RECENT = 0.01  # part of the log that an alert may be about
 
 
@@ -48,6 +50,18 @@ def at_version(picture: Picture) -> Picture | None:
     ]
     latest = max(new, key=lambda m: (m.fit.start, m.series.name), default=None)
     return laid(picture, joint_onset([latest], grid)) if latest is not None else None
+
+
+def at_deploys(picture: Picture, changes: tuple[ChangeRecord, ...]) -> list[Picture]:
+    """The picture laid at each of the newest logged deploys of a model, newest first: weights may be exchanged in place."""
+    grid = picture.grid
+    least, most = grid.time(int(grid.n * BEFORE_LEAST)), min(picture.detected_at, grid.time(grid.n - grid.coarse))
+    logged = [c for c in changes if c.kind == "model_deploy" and least <= c.time < most]
+    found = []
+    for change in sorted(logged, key=lambda c: c.time, reverse=True)[:MOST_DEPLOYS]:
+        at = grid.index(change.time)
+        found.append(laid(picture, JointOnset(at, max(at - grid.coarse, 0), min(at + grid.coarse, grid.n - 1), change.id)))
+    return found
 
 
 def led_astray(picture: Picture, room: Room) -> tuple[str, ...]:

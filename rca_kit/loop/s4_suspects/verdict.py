@@ -265,16 +265,20 @@ def stayed_behind(room: Room, least: float) -> str:
 
 
 def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
-    """In words, that outcomes are worse since a version that scores otherwise took all requests; empty where none is.
+    """In words, that outcomes are worse since a version that scores otherwise took all requests, or since a deploy; else empty.
 
-    The version tells when: each outcome is looked at once, and less has to be seen than where it may have begun at any time.
+    The version, or the entry about weights exchanged in place, tells when: each outcome is looked at once, and less has to be
+    seen than where it may have begun at any time.
     """
     taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
     all_odd = any(c.signature == "score_function" and not c.where and c.facts.get("ratio", 0.0) >= MISSES for c in clues)
-    if not taken or not (room.moved("output") or all_odd or any(c.subject in odd for c in taken)):
+    lead = room.picture.onset.lead if room.picture.onset is not None else ""
+    deployed = [c.id for c in room.changes if c.id == lead and c.kind == "model_deploy"] if all_odd else []
+    if not deployed and (not taken or not (room.moved("output") or all_odd or any(c.subject in odd for c in taken))):
         return ""
     worse = _worse_at_once(room, KNOWN_P)
-    return f"{worse} since {taken[0].subject.partition(':')[2]}, which scores otherwise" if worse else ""
+    since = deployed[0] if deployed else taken[0].subject.partition(":")[2]
+    return f"{worse} since {since}, which scores otherwise" if worse else ""
 
 
 def _worse_at_once(room: Room, chance: float) -> str:
