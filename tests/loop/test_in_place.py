@@ -34,7 +34,8 @@ def half_a_day(folder: Path, other: bool, harm: float, seed: int) -> Path:
         encoding="utf-8")
     (folder / "incident.yaml").write_text(
         f"id: H\ntitle: t\ndetected_at: {(START + timedelta(hours=11.5)).isoformat()}\n"
-        "signal: {source: alert, metric: 'kpi:accepted'}\ntables: {predictions: p.parquet, changes: changes.csv}\nroles: {time: ts, score: score, model_version: version, "
+        "signal: {source: alert, metric: 'kpi:accepted'}\ntables: {predictions: p.parquet, changes: changes.csv}\n"
+        "roles: {time: ts, score: score, model_version: version, "
         "kpi: {accepted: higher}, features: [f0, f1, f2, f3]}\n", encoding="utf-8")
     return folder
 
