@@ -58,6 +58,11 @@ class Prepared:
     readable: bool = True
     decision_table: Path | None = None
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the rows are read by this process: another engine would scan a whole table for each question about a number."""
+        return isinstance(self.frame.to_native(), pl.LazyFrame)
+
 
 def prepare(opened: OpenCase, report: Report | None = None) -> Prepared:
     """Plan the sums from a sample, take them in one scan, make the series; `report` is told of rows read."""

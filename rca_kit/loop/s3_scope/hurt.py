@@ -76,7 +76,8 @@ def hurt_segments(prepared: Prepared, picture: Picture, only: tuple[str, ...] = 
             segments = _labels_missing(prepared, _starting(picture, name, since), bad, name)
         else:
             segments = scope(picture, prepared.frame, bad, name, columns).segments
-        if not segments and picture.series[name].family == "quality" and _at_a_version(picture):  # it may not know what it is fed
+        fed = picture.series[name].family == "quality" and prepared.at_hand  # what a version does not know, it may be fed
+        if fed and not segments and _at_a_version(picture):
             ranged = among_features(picture, prepared.frame, bad, name, columns, few=True)
             segments = ranged.segments if ranged is not None else ()
         sure = [s for s in segments if (s.q_value or 1.0) < HURT_Q and min(s.n_before or 0, s.n_after or 0) >= HURT_ROWS]

@@ -48,7 +48,7 @@ def scope_of(
 ) -> Scope:
     """Scope by the main metric's rows or, where the leading suspect marks rows itself, by those; within it, by a range."""
     whole = _scope_of(prepared, picture, room, outcomes, found, verdict)
-    if verdict.verdict != "incident" or len(whole.segments) != 1:
+    if verdict.verdict != "incident" or len(whole.segments) != 1 or not prepared.at_hand:
         return whole
     schema, columns = dict(prepared.frame.collect_schema()), dimensions(prepared.aggregates.plan)
     clues = sorted((c for o in outcomes for c in o.clues if c.where and c.strength >= SCOPED_CLUE), key=lambda c: -c.strength)
@@ -68,8 +68,9 @@ def _scope_of(
     main = scope(picture, prepared.frame, bad_row, room.main, columns, min(prepared.share) < 1)
     if verdict.verdict == "benign_shift":
         shifted = grown(picture, outcomes, main)
-        pairs = tuple(grown_together(picture, prepared.frame, columns, s) for s in shifted.segments)
-        shifted = replace(shifted, segments=pairs)
+        if prepared.at_hand:
+            pairs = tuple(grown_together(picture, prepared.frame, columns, s) for s in shifted.segments)
+            shifted = replace(shifted, segments=pairs)
         drifted = {c.subject for o in outcomes for c in o.clues if c.signature == "drift"}
         drifted.add(f"feature:{_column(picture, room.main)}")
         asked = _column(picture, room.main)
