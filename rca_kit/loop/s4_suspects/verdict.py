@@ -272,8 +272,8 @@ def _worse_since(room: Room, clues: list[Clue], odd: set[str]) -> str:
     """
     taken = [c for c in clues if c.signature == "version" and c.facts.get("share", 0.0) >= ALL_TAKEN]
     all_odd = any(c.signature == "score_function" and not c.where and c.facts.get("ratio", 0.0) >= MISSES for c in clues)
-    lead = room.picture.onset.lead if room.picture.onset is not None else ""
-    deployed = [c.id for c in room.changes if c.id == lead and c.kind == "model_deploy"] if all_odd else []
+    onset = room.picture.onset if all_odd else None
+    deployed = [c.id for c in room.changes if c.id == onset.lead and c.kind == "model_deploy"] if onset is not None else []
     if not deployed and (not taken or not (room.moved("output") or all_odd or any(c.subject in odd for c in taken))):
         return ""
     worse = _worse_at_once(room, KNOWN_P)
