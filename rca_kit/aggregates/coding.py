@@ -105,7 +105,7 @@ def learn_codings(rows: nw.LazyFrame[Any], within: nw.LazyFrame[Any], dimensions
         text = dtype.is_temporal() or dtype in (nw.Categorical, nw.Enum, nw.String)
         if text:
             table = table.with_columns(pl.col(name).cast(pl.String))
-        common = table.sort(["len", name], descending=[True, False])[name].head(top)
+        common = table.sort(["rk_n", name], descending=[True, False])[name].head(top)
         out.append(Coding(name, (), tuple(common.sort().to_list()), text, dtype.is_float(), table.height > top))
     return out
 
@@ -119,13 +119,13 @@ def _edges(values: pl.Series, bins: int) -> tuple[float, ...]:
 
 def _value_counts(frame: nw.LazyFrame[Any], sample: pl.DataFrame | None, names: list[str]) -> dict[str, pl.DataFrame]:
     if sample is not None:
-        tables = [sample.group_by(n).len() for n in names]
+        tables = [sample.group_by(n).len("rk_n") for n in names]
     else:
         native = nw.to_native(frame)
         if isinstance(native, pl.LazyFrame):
-            tables = pl.collect_all([native.group_by(n).len() for n in names], engine="streaming")
+            tables = pl.collect_all([native.group_by(n).len("rk_n") for n in names], engine="streaming")
         else:
-            tables = [collect(frame.group_by(n).agg(nw.len().alias("len"))) for n in names]
+            tables = [collect(frame.group_by(n).agg(nw.len().alias("rk_n"))) for n in names]
     return dict(zip(names, tables, strict=True))
 
 

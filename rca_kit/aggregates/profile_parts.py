@@ -245,14 +245,13 @@ class CategoryPart:
         """Learn from the head whether nearly every row has a value of its own: then only frequent values are named."""
         self.started = True
         pl = _polars()
-        head = series.drop_nulls().head(HEAD)
-        counted = head.value_counts(sort=False, name="n")
+        head = series.drop_nulls().head(HEAD).alias("value")
+        counted = head.value_counts(sort=False, name="rows")
         if len(head) >= 64 and len(counted) > MOSTLY_DISTINCT * len(head):
             self.limit = NAMED_OF_MANY
-            counted = counted.filter(pl.col("n") >= max(3, len(head) // 500))
-        name = head.name
-        counted = counted.sort(["n", name], descending=[True, False])
-        for value in counted[name].to_list():
+            counted = counted.filter(pl.col("rows") >= max(3, len(head) // 500))
+        counted = counted.sort(["rows", "value"], descending=[True, False])
+        for value in counted["value"].to_list():
             if len(self.labels) >= self.limit:
                 break
             if value not in self.labels:
@@ -262,9 +261,9 @@ class CategoryPart:
         self._enum = None
 
     def _learn(self, series: Any, codes: Any) -> None:
-        new = series.filter(codes.is_null() & series.is_not_null()).value_counts(sort=False, name="n")
-        new = new.sort(["n", series.name], descending=[True, False])
-        self.labels += new[series.name].to_list()[: self.limit - len(self.labels)]
+        new = series.filter(codes.is_null() & series.is_not_null()).alias("value").value_counts(sort=False, name="rows")
+        new = new.sort(["rows", "value"], descending=[True, False])
+        self.labels += new["value"].to_list()[: self.limit - len(self.labels)]
         self._enum = None
 
     def _codes(self, series: Any) -> Any:

@@ -14,7 +14,7 @@ from rca_kit.loop.s3_scope.firsts import accuses_version
 from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
 
-GRAVER = ("no_change", "benign_shift", "incident")
+GRAVER = ("no_change", "benign_shift", "incident")  # verdicts, each graver than the one before
 HOURLY = "label_rate"  # the metric that follows the hours of the day in a log too short to tell, and hurts nobody by itself
 SAID_WITHIN = timedelta(hours=3)  # between an entry and what it is about: people write late, and effects lag
 

@@ -32,7 +32,9 @@ OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
 BEFORE_LEAST = 0.2  # part of the log that must lie before the hours which an alert is about
 SECONDS = {"h": 3600, "m": 60, "d": 86400}
-_HOURS = re.compile(r"\b(?:last|past)\s+(\d+(?:[.,]\d+)?)\s*(h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|d(?:ays?)?)\b", re.IGNORECASE)
+_HOURS = re.compile(
+    r"\b(?:last|past)\s+(\d{1,4}(?:[.,]\d{1,4})?)\s*(h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|d(?:ays?)?)\b", re.IGNORECASE
+)
 MOST_DEPLOYS = 2  # that are looked at for other scores, a surrogate each
 RECENT = 0.01  # part of the log that an alert may be about
 
@@ -53,10 +55,10 @@ def at_version(picture: Picture) -> Picture | None:
 
 
 def at_deploys(picture: Picture, changes: tuple[ChangeRecord, ...]) -> list[Picture]:
-    """The picture laid at each of the newest logged deploys of a model, newest first: weights may be exchanged in place."""
-    grid = picture.grid
+    """The picture laid at each of the newest logged deploys that no version tells of, newest first: of weights in place."""
+    grid, seen = picture.grid, {n.partition("=")[2] for n, m in picture.moves.items() if m.series.family == "version"}
     least, most = grid.time(int(grid.n * BEFORE_LEAST)), min(picture.detected_at, grid.time(grid.n - grid.coarse))
-    logged = [c for c in changes if c.kind == "model_deploy" and least <= c.time < most]
+    logged = [c for c in changes if c.kind == "model_deploy" and c.version_to not in seen and least <= c.time < most]
     found = []
     for change in sorted(logged, key=lambda c: c.time, reverse=True)[:MOST_DEPLOYS]:
         at = grid.index(change.time)

@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 import rca_kit
+from rca_kit.findings.investigation import ChangeRecord
+from rca_kit.loop.relaid import MOST_DEPLOYS, at_deploys
 
 from . import made
 
@@ -51,3 +53,17 @@ def test_weights_exchanged_in_place_are_found_at_their_entry(tmp_path: Path, oth
             assert found.suspects.items[0].change_id == "c1"
             late = found.symptom.onset - START - timedelta(hours=REFRESH)  # type: ignore[operator]
             assert abs(late) <= timedelta(minutes=15)
+
+
+def test_a_deploy_that_a_version_tells_of_is_looked_at_there() -> None:
+    picture = made.picture()
+    seen = {n.partition("=")[2] for n, m in picture.moves.items() if m.series.family == "version"}
+
+    def deploy(version: str, kind: str = "model_deploy", hours: float = 50.0) -> ChangeRecord:
+        return ChangeRecord("c", made.T0 + timedelta(hours=hours), kind, "ranker", "", version_to=version)
+
+    assert seen
+    assert at_deploys(picture, (deploy(""),)) and at_deploys(picture, (deploy("not in the log"),))
+    for other in (deploy(min(seen)), deploy("", "code_deploy"), deploy("", hours=2.0), deploy("", hours=95.0)):
+        assert not at_deploys(picture, (other,))
+    assert len(at_deploys(picture, tuple(deploy("", hours=40.0 + i) for i in range(5)))) == MOST_DEPLOYS

@@ -18,7 +18,9 @@ from rca_kit.loop.reading.onset import JointOnset
 from rca_kit.loop.reading.prepare import picture_of, prepare
 from rca_kit.loop.relaid import laid, overlooked, same_turn, since_version
 from rca_kit.loop.s3_scope.firsts import accuses_version
+from rca_kit.loop.s3_scope.of_version import served_all_along
 from rca_kit.loop.s4_suspects import run_checks
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources import open_case
 
 from . import made
@@ -162,3 +164,14 @@ def test_scores_that_follow_the_hours_of_half_a_day_are_no_shift(tmp_path: Path)
         frame = pl.read_parquet(folder / "p.parquet").with_columns(version=pl.lit("v2"))
         frame.write_parquet(folder / "p.parquet")
         assert rca_kit.investigate(folder).verdict == "no_change"
+
+
+def test_a_version_of_which_nothing_came_by_then_has_not_served_all_along() -> None:
+    seen = made.picture()
+    clue = Clue("versions", "model:v1", "version", "v1", 0.6, onset=4, where={"column": "version", "op": "in", "values": ["v1"]})
+    coarse = seen.grid.coarse
+    assert "share:version=v1" in seen.moves
+    assert not served_all_along(seen, clue, 0)
+    assert served_all_along(seen, clue, 40 * coarse)
+    gone = replace(clue, where={"column": "version", "op": "in", "values": ["never"]})
+    assert not served_all_along(seen, gone, 40 * coarse)

@@ -120,8 +120,9 @@ def _encoded(before: Any, after: Any, columns: list[str]) -> tuple[Floats, Float
                 side.append(np.where(np.isfinite(values), values, np.nan))
             continue
         text = [s.cast(pl.String) for s in (left, right)]
-        counted = pl.concat(text).drop_nulls().value_counts(name="n").sort(["n", name], descending=[True, False]).head(CODES)
-        known = counted.filter(pl.col("n") > 1)[name].to_list()
+        counted = pl.concat(text).drop_nulls().alias("value").value_counts(name="rows")
+        common = counted.sort(["rows", "value"], descending=[True, False]).head(CODES)
+        known = common.filter(pl.col("rows") > 1)["value"].to_list()
         for side, column in zip(sides, text, strict=True):
             codes = list(range(len(known)))
             code = column.is_not_null().cast(pl.Float64)

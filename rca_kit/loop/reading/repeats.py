@@ -57,7 +57,7 @@ def repeats(prepared: Prepared, picture: Picture, *, asked: bool = False) -> Rep
     asked = asked or picture.alert == "volume" or (move is not None and move.moved)
     grid = picture.grid
     rows = float(prepared.aggregates.cubes["time"].dense("n", grid.n).sum())
-    if not asked or not isinstance(frame, pl.LazyFrame) or prepared.share != (1.0, 1.0) or rows > MOST_ROWS:
+    if not asked or not prepared.at_hand or prepared.share != (1.0, 1.0) or rows > MOST_ROWS:
         return None
     c, schema = prepared.columns, frame.collect_schema()
     known = (*c.features[:SAME_MOST], *((c.score,) if c.score else ()))

@@ -46,8 +46,10 @@ def served_all_along(picture: Picture, clue: Clue, until: int) -> bool:
     if move is None:
         return False
     k, n = (move.series.coarse_sum(i)[: until // picture.grid.coarse] for i in (0, 1))
+    if not (k > 0).any():
+        return False
     first = int(np.argmax(k > 0))
-    return bool((k > 0).any()) and float(k[first:].sum() / n[first:].sum() * n[:first].sum()) < FIRST_DUE
+    return float(k[first:].sum() / n[first:].sum() * n[:first].sum()) < FIRST_DUE
 
 
 def share_since_first(prepared: Prepared, picture: Picture, clue: Clue) -> float:

@@ -224,5 +224,5 @@ def _current_version(room: Room) -> str:
     column = room.columns.model_version
     if column is None or room.after.height == 0 or column not in room.after.columns:
         return "current"
-    counts = room.after[column].drop_nulls().value_counts(sort=True).sort(["count", column], descending=[True, False])
+    counts = room.after[column].drop_nulls().value_counts(name="rk_n").sort(["rk_n", column], descending=[True, False])
     return str(counts[column][0]) if counts.height else "current"

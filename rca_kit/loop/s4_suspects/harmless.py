@@ -69,8 +69,8 @@ def _renamed_rows(room: Room, column: str) -> list[NDArray[np.bool_]] | None:
     out = []
     for frame, other, most in ((room.before, room.after, GONE), (room.after, room.before, NEW)):
         own, else_ = frame[column].cast(pl.String), other[column].cast(pl.String)
-        counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts().iter_rows()}
-        there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts().iter_rows()}
+        counts = {v: n / own.len() for v, n in own.drop_nulls().value_counts(name="rk_n").iter_rows()}
+        there = {v: n / else_.len() for v, n in else_.drop_nulls().value_counts(name="rk_n").iter_rows()}
         names = [v for v, part in counts.items() if there.get(v, 0.0) <= most * part]
         if len(names) > len(counts) / 2:
             return None
@@ -227,7 +227,7 @@ def _answers(room: Room) -> list[Floats]:
     answers = [numbers(room.before, c.score)]
     if c.task == "multiclass" and c.decision in room.before.columns:
         chosen = room.before[c.decision].cast(pl.String)
-        common = chosen.drop_nulls().value_counts(sort=True, name="n").sort(["n", c.decision], descending=[True, False])
+        common = chosen.drop_nulls().value_counts(name="rk_n").sort(["rk_n", c.decision], descending=[True, False])
         answers += [(chosen == v).fill_null(False).to_numpy().astype(float) for v in common[c.decision].head(IDLE_CLASSES)]
     return answers
 

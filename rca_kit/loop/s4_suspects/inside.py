@@ -97,7 +97,7 @@ def _values(both: pl.DataFrame, side: Mask, segments: Sequence[str]) -> Iterator
     """Masks of the common values of each column of segments."""
     for column in segments:
         text = both[column].cast(pl.String)
-        common = text.drop_nulls().value_counts(sort=True, name="n").sort(["n", column], descending=[True, False])
+        common = text.drop_nulls().value_counts(name="rk_n").sort(["rk_n", column], descending=[True, False])
         for value in common[column].head(MOST_VALUES).to_list():
             mask = (text == value).fill_null(False).to_numpy()
             if min(int((mask & side).sum()), int((mask & ~side).sum())) >= ROWS_LEAST:
@@ -114,7 +114,7 @@ def _measures(s: pl.Series) -> Floats:
         spread = np.where(known, np.abs(place) - np.sqrt(3.0) / 2, 0.0) * 2
         return np.column_stack([place, spread, missing])
     text = s.cast(pl.String)
-    kinds = text.drop_nulls().value_counts(sort=True, name="n").sort(["n", s.name], descending=[True, False])
+    kinds = text.drop_nulls().value_counts(name="rk_n").sort(["rk_n", s.name], descending=[True, False])
     common = kinds[s.name].head(MOST_KINDS).to_list()
     return np.column_stack([missing, *((text == v).fill_null(False).to_numpy().astype(float) for v in common)])
 

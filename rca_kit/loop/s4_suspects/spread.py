@@ -56,9 +56,9 @@ def _numeric(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
 
 def _of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
     """Total variation of the shares of values, and what chance makes of it."""
-    counts = [f[column].cast(pl.String).value_counts(name="n", normalize=False) for f in sides]
-    both = counts[0].join(counts[1], on=column, how="full", coalesce=True, suffix="_after").fill_null(0)
-    was, now = both["n"].to_numpy().astype(float), both["n_after"].to_numpy().astype(float)
+    counts = [f[column].cast(pl.String).alias("value").value_counts(name="rows") for f in sides]
+    both = counts[0].join(counts[1], on="value", how="full", coalesce=True, suffix="_after").fill_null(0)
+    was, now = both["rows"].to_numpy().astype(float), both["rows_after"].to_numpy().astype(float)
     if min(was.sum(), now.sum()) < ROW_MIN:
         return 0.0, np.inf
     p, q, pooled = was / was.sum(), now / now.sum(), (was + now) / (was.sum() + now.sum())

@@ -71,8 +71,8 @@ class Encoder:
                     frame[name]
                     .drop_nulls()
                     .cast(pl.String)
-                    .value_counts(sort=True)
-                    .sort(["count", name], descending=[True, False])
+                    .value_counts(name="rk_n")
+                    .sort(["rk_n", name], descending=[True, False])
                 )
                 levels[name] = {str(v): i for i, v in enumerate(ranked[name].head(MAX_LEVELS).to_list())}
         return cls(tuple(n for n in names if n in levels or n in low), levels, low, high)

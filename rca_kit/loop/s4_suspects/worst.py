@@ -28,7 +28,8 @@ def worst_segment(room: Room, least: int = FOLLOW_ROWS, clear: float = WORST_Z) 
     best: Inside | None = None
     for column in (s for s in room.columns.segments if s != room.columns.model_version):
         was, now = (f[column].cast(pl.String) for f in (room.before, room.after))
-        for value in now.drop_nulls().value_counts(sort=True)[column].head(MOST_VALUES).to_list():
+        common = now.drop_nulls().value_counts(name="rk_n").sort(["rk_n", column], descending=[True, False])
+        for value in common[column].head(MOST_VALUES).to_list():
             masks = [(t == value).fill_null(False).to_numpy() for t in (was, now)]
             x, y = before[masks[0] & np.isfinite(before)], after[masks[1] & np.isfinite(after)]
             if min(x.size, y.size) < least:

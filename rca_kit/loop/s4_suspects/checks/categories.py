@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.checks.newcomers import of_newcomers
 from rca_kit.loop.s4_suspects.checks.permuted import (
+    SEEN_BEFORE,
+    counted,
     kept_labels,
     permuted,
     permuted_among_new,
@@ -28,8 +30,8 @@ REST_MOVED, REST_NOISE = 0.3, 0.02  # of the filled share, and by chance in thou
 DILUTED = 0.1  # ... and at most, where guests dilute them
 USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer of their own and grow with those who give it
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
-# share before, and part of that after, up to which a value is new that the first part of the rows before do not show
-SEEN_BEFORE, SEEN_PART, EARLY = 0.005, 0.05, 0.75
+# part of its share after up to which a value is new, and part of the rows before, the first ones, that must not show it
+SEEN_PART, EARLY = 0.05, 0.75
 PLACE_LEAST = 0.5  # part of a longer or shorter name's share that the old name must have lost: else both are names
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 RARE_VALUE = 0.01  # share of a value that is too rare to be told by its share
@@ -65,7 +67,7 @@ def _category(room: Room, column: str) -> Clue | None:
     b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
     if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
-    nb, na = (_counted(s) for s in (b, a))
+    nb, na = (counted(s) for s in (b, a))
     # the last requests before may be of after: an onset is known to an hour or two
     early = set(b.head(int(EARLY * b.len())).unique().to_list())
     few = {v for v in na if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * na[v] / a.len())}
@@ -132,12 +134,6 @@ def _category(room: Room, column: str) -> Clue | None:
     return _reshuffled(room, column, nb, na) or permuted_inside(room, column) or permuted_among_new(room, column)
 
 
-def _counted(s: pl.Series) -> dict[str, int]:
-    """Rows by value, most first, and then by name: the same order each time."""
-    table = s.value_counts(name="n").sort(["n", s.name], descending=[True, False])
-    return {str(k): int(n) for k, n in table.iter_rows()}
-
-
 def _diluted(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
     """Whether all values that were there kept their proportions: those who came took nobody's place."""
     old = [v for v in nb if v not in fresh]
@@ -186,8 +182,8 @@ def _replaced_inside(room: Room, column: str, fresh: list[str]) -> bool:
         return False
     was, now = room.before[column].cast(pl.String).filter(here.before), room.after[column].cast(pl.String)
     new = now.is_in(fresh).fill_null(False).to_numpy()
-    after = dict(now.filter(here.after).drop_nulls().value_counts(normalize=True).iter_rows())
-    before = was.drop_nulls().value_counts(normalize=True).iter_rows()
+    after = dict(now.filter(here.after).drop_nulls().value_counts(normalize=True, name="rk_n").iter_rows())
+    before = was.drop_nulls().value_counts(normalize=True, name="rk_n").iter_rows()
     gone = sum(p for v, p in before if after.get(v, 0.0) <= LEFT_OVER * p)
     came, beside = float(new[here.after].mean()), float(new[~here.after].mean())
     return came > 0 and beside <= LEFT_OVER * came and gone > 0.5 * came

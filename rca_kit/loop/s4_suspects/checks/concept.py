@@ -113,7 +113,7 @@ def labels_told(room: Room, frames: tuple[pl.DataFrame, pl.DataFrame]) -> list[F
     if room.picture.aggregates.plan.label_kind != "class":
         return [numbers(f, label, c.positive.get(label))[:, None] for f in frames]
     sides = [f[label].cast(pl.String) for f in frames]
-    counts = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", label], descending=[True, False])
+    counts = sides[0].drop_nulls().value_counts(name="rk_n").sort(["rk_n", label], descending=[True, False])
     common = counts[label].to_list()[: min(CLASSES_ASKED, counts.height - 1)]
     asked = [[(s == name).cast(pl.Float64).fill_null(np.nan).to_numpy().astype(float) for name in common] for s in sides]
     return [np.column_stack(columns) if columns else np.zeros((len(s), 0)) for columns, s in zip(asked, sides, strict=True)]

@@ -222,7 +222,7 @@ def _other_answers(room: Room) -> Clue | None:
     if c.task != "multiclass" or c.decision is None or not {c.decision} <= set(room.before.columns) & set(room.after.columns):
         return None
     sides = [f[c.decision].cast(pl.String) for f in (room.before, room.after)]
-    common = sides[0].drop_nulls().value_counts(sort=True, name="n").sort(["n", c.decision], descending=[True, False])
+    common = sides[0].drop_nulls().value_counts(name="rk_n").sort(["rk_n", c.decision], descending=[True, False])
     best: tuple[float, str, Gap] | None = None
     for name in common[c.decision].head(CLASSES_ASKED).to_list():
         given, now = ((s == name).cast(pl.Float64).to_numpy().astype(float) for s in sides)

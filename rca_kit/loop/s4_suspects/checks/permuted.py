@@ -153,7 +153,7 @@ def others_labels(room: Room, column: str, here: Inside) -> Clue | None:
     if c.label is None or sum(other.where == here.where for other in room.inside.values()) > TOGETHER_MOST:
         return None
     frames = room.before.filter(here.before), room.after.filter(here.after)
-    counts = _counts(frames[0][column]), _counts(frames[1][column])
+    counts = counted(frames[0][column]), counted(frames[1][column])
     values = sorted(v for v, n in counts[0].items() if min(n, counts[1].get(v, 0)) >= LABELS_OF_VALUE)
     if not PERMUTED_VALUES <= len(values) <= MOST_VALUES:
         return None
@@ -180,7 +180,7 @@ def permuted_inside(room: Room, column: str) -> Clue | None:
     here = room.inside.get(column)
     if here is None:
         return None
-    nb, na = _counts(room.before[column].filter(here.before)), _counts(room.after[column].filter(here.after))
+    nb, na = counted(room.before[column].filter(here.before)), counted(room.after[column].filter(here.after))
     clue = permuted(column, nb, na) or others_labels(room, column, here)
     if clue is None:
         return None
@@ -195,17 +195,17 @@ def permuted_among_new(room: Room, column: str) -> Clue | None:
 
     They are held against all before; the others must have held still.
     """
-    nb = _counts(room.before[column])
+    nb = counted(room.before[column])
     for name in room.columns.segments:
         if name == column or name not in room.after.columns:
             continue
-        had = _counts(room.before[name])
-        for value, n in sorted(_counts(room.after[name]).items()):
+        had = counted(room.before[name])
+        for value, n in sorted(counted(room.after[name]).items()):
             if n < ROWS_LEAST or had.get(value, 0) > SEEN_BEFORE * room.before.height:
                 continue
             hit = (room.after[name].cast(pl.String) == value).fill_null(False)
             mask = hit.to_numpy()
-            na, rest = _counts(room.after.filter(hit)[column]), _counts(room.after.filter(~hit)[column])
+            na, rest = counted(room.after.filter(hit)[column]), counted(room.after.filter(~hit)[column])
             clue = permuted(column, nb, na) or permuted_with_labels(replace(room, after=room.after.filter(hit)), column, nb, na)
             if clue is not None and _apart(nb, rest) <= OUTSIDE_MOST * (clue.share or 0.0):
                 where = {"column": column, "op": "segment", "segment": {name: value}}
@@ -215,9 +215,11 @@ def permuted_among_new(room: Room, column: str) -> Clue | None:
     return None
 
 
-def _counts(s: pl.Series) -> dict[str, int]:
-    """Rows by value as text."""
-    return {str(k): int(n) for k, n in s.drop_nulls().cast(pl.String).value_counts().iter_rows()}
+def counted(s: pl.Series) -> dict[str, int]:
+    """Rows by value as text, most first, and then by name: the same order each time."""
+    values = s.drop_nulls().cast(pl.String).alias("value")
+    table = values.value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    return {str(k): int(n) for k, n in table.iter_rows()}
 
 
 def _apart(p: dict[str, int], q: dict[str, int]) -> float:
