@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cli_helpers import run
@@ -16,8 +19,11 @@ from test_bad_input import log, write
 
 from rca_kit.cli import console
 from rca_kit.cli.console import guarded, write_whole
+from rca_kit.cli.show import show_run
 from rca_kit.errors import BadInput, RunFailed
+from rca_kit.run import RunResult
 from rca_kit.sources import open_case
+from rca_kit.views.example import example
 
 ALERTMANAGER = {
     "version": "4",
@@ -278,3 +284,15 @@ def test_replay_is_a_gate(verdict, code, tmp_path, monkeypatch, capsys):
 def test_extract_needs_a_report(tmp_path, monkeypatch, capsys):
     ran = run(monkeypatch, capsys, "extract", tmp_path / "no.html")
     assert ran.code == 2 and "no.html" in ran.err
+
+
+def test_a_run_shows_a_probability_as_the_report_does(tmp_path):
+    inv = example()
+    first, second = inv.suspects.items[:2]
+    told = (replace(first, probability=0.9996), replace(second, probability=0.0002))
+    inv = replace(inv, suspects=replace(inv.suspects, items=told))
+    out = Console(file=io.StringIO(), width=200)
+    show_run(RunResult(tmp_path, 0, investigation=inv), out)
+    text = out.file.getvalue()
+    assert f"over 99% {first.title}" in text
+    assert f"under 1% {second.title}" in text

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rca_kit.cli.console import shown
+from rca_kit.findings.suspects import chance
 
 if TYPE_CHECKING:
     from rca_kit.findings.investigation import Investigation
@@ -91,7 +92,7 @@ def _answer(inv: Investigation) -> Table:
     for suspect in inv.suspects.items[:SUSPECTS_SHOWN]:
         change = f", change {suspect.change_id}" if suspect.change_id else ""
         named = f"{suspect.title or suspect.subject} ({suspect.category}: {suspect.subject}{change})"
-        grid.add_row(f"suspect {suspect.rank}", shown(f"{suspect.probability:.0%} {named}"))
+        grid.add_row(f"suspect {suspect.rank}", shown(f"{chance(suspect.probability)} {named}"))
     if inv.settlement.mitigations:
         first = inv.settlement.mitigations[0]
         grid.add_row("do now", shown(f"{first.action} {first.target}: {first.why}"))
