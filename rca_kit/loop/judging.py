@@ -14,9 +14,11 @@ from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.mix_rate import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room, with_unexplained
 from rca_kit.loop.s4_suspects.clue import Clue
+from rca_kit.loop.s4_suspects.mixed import other_guests
 from rca_kit.loop.s4_suspects.verdict import Verdict, decide, got_worse, told_by
 
 MOST_SPLITS = 5  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
+BY_ROWS = ("kpi", "quality")  # outcomes that other guests in a range of a number change
 LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
 
 
@@ -35,14 +37,16 @@ def judge(
 ) -> Judged:
     """Decide between incident, benign shift and no change.
 
-    Where traffic moved, an outcome counts as worse by its rate only; where no outcome got worse in the whole, segments are asked,
-    unless it is known which of them was hurt.
+    Where traffic moved, an outcome counts as worse by its rate only (also within ranges of a number, where others came); where no
+    outcome got worse in the whole, segments are asked, unless it is known which of them was hurt.
     """
     verdict = decide(room, outcomes)
     worse = got_worse(room)
-    if worse and room.moved("mix"):
+    by_rows = bool(worse) and all(n in picture.series and picture.series[n].family in BY_ROWS for n in worse)
+    guests = other_guests(room) if by_rows else ()
+    if worse and (guests or room.moved("mix")):
         told = {n: told_by(n, picture.series) for n in worse}  # what recall lost, its row measure shows too
-        splits = {n: mix_and_rate(prepared, picture, n) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
+        splits = {n: mix_and_rate(prepared, picture, n, guests) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
         known = {n: splits[t] for n, t in told.items() if t in splits}
         return Judged(decide(room, outcomes, known if len(known) == len(worse) else None), outcomes, known[worse[0]])
     if verdict.verdict == "incident" and (worse or not known_hurt):

@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from rca_kit.aggregates.coding import Leaves
 from rca_kit.aggregates.grid import DAY_S
 from rca_kit.aggregates.leaves import leaves
 from rca_kit.aggregates.rows import as_text, bucket
@@ -19,11 +20,16 @@ from rca_kit.stats.mixrate import decompose
 
 NOVEL, NOVEL_SHARE = 0.005, 0.02  # share before below which a value is new; share after at which new values matter
 HOUR_S = 3600
+BESIDE = " & "  # joins the names of two columns, and of their values
 SUM, ROWS, SQUARES = "sum", "rows", "squares"  # of the row measure, all weighted
 
 
-def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[MixRate, ...]:
-    """Split the change of a metric's row measure into mix and rate, over each segment column.
+def mix_and_rate(
+    prepared: Prepared, picture: Picture, metric: str, by_ranges: tuple[str, ...] = ()
+) -> tuple[MixRate, ...]:
+    """Split the change of a metric's row measure into mix and rate, over each segment column and each column of `by_ranges`.
+
+    A number is cut into ranges; each of these columns is looked at by itself and within the values of each segment column.
 
     Rows before are weighted to the hours of after, as all readings are: a segment that is worse in the evening is no worse
     after because the log ends in an evening. A metric inside one segment (`segment:accuracy|country=AT`) is split over the
@@ -34,6 +40,7 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
         inside, value = picture.series[metric].column or "", metric.partition("|")[2].partition("=")[2]
         metric = metric.removeprefix("segment:").partition("|")[0]
         frame, columns = frame.filter(as_text(inside) == value), [c for c in columns if c != inside]
+    columns = [*columns, *(c for c in by_ranges if c not in columns)]
     bad = badness_of(picture, metric, dict(frame.collect_schema()))
     if bad is None or not columns:
         return ()
@@ -49,18 +56,33 @@ def mix_and_rate(prepared: Prepared, picture: Picture, metric: str) -> tuple[Mix
     mean, square = (sum(float(sums[kind, w].sum()) for w in ("before", "after")) / n for kind in (SUM, SQUARES))
     variance = None if bad.binary else max(square - mean**2, 0.0)
     out = []
-    for i, column in enumerate(columns):
-        size = len(table.values[i])
+    for over in _splits(columns, by_ranges):
+        group, names = _groups(table, [columns.index(c) for c in over])
         b0, n0, b1, n1 = (
-            np.bincount(table.codes[:, i], sums[kind, w], size).astype(float) for w in ("before", "after") for kind in (SUM, ROWS)
+            np.bincount(group, sums[kind, w], len(names)).astype(float) for w in ("before", "after") for kind in (SUM, ROWS)
         )
-        novel = float(n1[n0 < NOVEL * n0.sum()].sum() / max(n1.sum(), 1.0))
+        novel = float(n1[n0 < NOVEL * n0.sum() / (1 if len(over) == 1 else len(names))].sum() / max(n1.sum(), 1.0))
         if novel > NOVEL_SHARE or min(n0.sum(), n1.sum()) <= 0:  # what was never seen before has no rate of its own to hold
             continue
         d = decompose(b0, n0, b1, n1, variance)
-        parts = zip(map(str, table.values[i]), d.mix_parts.tolist(), d.rate_parts.tolist(), strict=True)
-        out.append(MixRate(column, d.total, d.mix, d.rate, d.simpson, tuple(parts), d.rate_interval))
+        parts = zip(names, d.mix_parts.tolist(), d.rate_parts.tolist(), strict=True)
+        out.append(MixRate(BESIDE.join(over), d.total, d.mix, d.rate, d.simpson, tuple(parts), d.rate_interval))
     return tuple(out)
+
+
+def _splits(columns: list[str], by_ranges: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What the change is split over: each column, and each segment column together with each that is cut into ranges."""
+    segments = [c for c in columns if c not in by_ranges]
+    return [*((c,) for c in columns), *((s, c) for s in segments for c in by_ranges)]
+
+
+def _groups(table: Leaves, at: list[int]) -> tuple[NDArray[np.intp], list[str]]:
+    """Group of each leaf by the columns at these places, shape (leaves,), and the groups' names."""
+    if len(at) == 1:
+        return table.codes[:, at[0]].astype(np.intp), [str(v) for v in table.values[at[0]]]
+    cells, group = np.unique(table.codes[:, at], axis=0, return_inverse=True)
+    named = [BESIDE.join(str(table.values[i][k]) for i, k in zip(at, cell, strict=True)) for cell in cells]
+    return group.reshape(-1).astype(np.intp), named
 
 
 def _weighted(frame: nw.LazyFrame[Any], picture: Picture, bad: Badness) -> dict[str, nw.Expr]:

@@ -19,6 +19,7 @@ from rca_kit.loop.s4_suspects.ailing import ailing
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
+from rca_kit.loop.s4_suspects.mixed import announced, quality_known
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.stats.rates import Z95
 from rca_kit.stats.stepscan import SEASON_DAYS
@@ -65,7 +66,6 @@ BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and 
 AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
 # standard errors, part of the usual loss, and times what segments differ by, by which new values get worse answers
 MISFIT_Z, MISFIT, MISFIT_TIMES = 5.0, 0.1, 3.0
-LABELS_LEAST = 0.3  # share of labels that must be there for steady quality to mean something
 # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet; where nobody asked about it
 OVERDUE, LONG_OVERDUE = 2.0, 4.0
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
@@ -141,8 +141,9 @@ def decide(
     if unknown:
         most = max(c.facts["misfit"] for c in unknown)
         return Verdict("incident", f"{_first(unknown)}, and the answers to these are worse than to like ones (loss +{most:.0%})")
-    if alone and room.moved("output") and not _quality_known(room):
-        return Verdict("incident", f"{_first(alone)}, and the scores moved with it")
+    unasked = [c for c in alone if not announced(room, c.subject.partition(":")[2])]
+    if unasked and room.moved("output") and not quality_known(room):
+        return Verdict("incident", f"{_first(unasked)}, and the scores moved with it")
     rescaled = any(c.signature == "rescaled" and c.strength >= CORRUPTION_LEAST for o in outcomes for c in o.clues)
     behind = stayed_behind(room, 1.0 if rescaled else STAYED_BEHIND)
     if behind:
@@ -243,12 +244,6 @@ def _passed(room: Room) -> bool:
     if asked is not None and asked.family == anchor.series.family and asked.column == anchor.series.column:
         return False
     return anchor.fit.end < picture.grid.index(picture.detected_at) // picture.grid.coarse
-
-
-def _quality_known(room: Room) -> bool:
-    """Whether enough labels have arrived after the onset to have shown harm."""
-    r = room.readings.get("label_share")
-    return r is not None and (r.after or 0.0) >= LABELS_LEAST
 
 
 def stayed_behind(room: Room, least: float) -> str:
