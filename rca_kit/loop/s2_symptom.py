@@ -229,9 +229,10 @@ def chart(picture: Picture, name: str) -> MetricSeries:
     expected: tuple[float | None, ...] = ()
     if move is not None and move.scan.season.any():
         value, _, _ = observe(s)
-        base = np.nanmedian((value - move.scan.season)[: max(picture.start, 1)])
-        fitted = base + move.scan.season
-        expected = _tuple(np.exp(fitted) if s.log else fitted)
+        before = (value - move.scan.season)[: max(picture.start, 1)]
+        if np.isfinite(before).any():  # else the season alone gives nothing
+            fitted = np.nanmedian(before) + move.scan.season
+            expected = _tuple(np.exp(fitted) if s.log else fitted)
     counts = tuple(int(x) if math.isfinite(x) else 0 for x in seen.n)
     return MetricSeries(
         metric=public(name),

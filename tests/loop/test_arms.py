@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+import rca_kit
 from rca_kit.aggregates.leaves import Leaves
 from rca_kit.loop.s3_scope.arms import with_lots_drawn
+
+from . import made
+from .test_told_twice import ROLES, with_ids
 
 NAMES = ("bad_n_before", "bad_n_after")
 
@@ -48,3 +54,27 @@ def test_each_arm_had_before_what_all_had_in_its_share() -> None:
 def test_what_is_no_lot_or_was_drawn_before_is_left_alone(column: str, before_in_arm: float) -> None:
     leaves, _ = table(column, before_in_arm, np.random.default_rng(2))
     assert with_lots_drawn(leaves, *NAMES) is leaves
+
+
+@pytest.mark.parametrize(("noise", "targeted", "verdict"), [
+    (1.5, False, "incident"), (0.0, False, "benign_shift"), (0.0, True, "benign_shift")])
+@pytest.mark.parametrize("control", [True, False])
+def test_a_new_arm_is_held_against_those_whom_the_lot_left(
+    tmp_path: Path, noise: float, targeted: bool, verdict: str, control: bool
+) -> None:
+    """One in twelve is scored with less than all inputs; or nothing is otherwise; or it is a device that is always harder."""
+    rng = np.random.default_rng(3)
+    frame, harder = with_ids(rows=24_000), (pl.col("device") == "web") & pl.lit(targeted)
+    frame = frame.with_columns(score=pl.when(harder).then(pl.col("u") * 0.2 + 0.4).otherwise("score"))
+    treated = made.AFTER & ((pl.col("device") == "web") if targeted else (pl.col("u") * 7919 % 1 < 0.08))
+    odds = (pl.col("score") / (1 - pl.col("score"))).log() * 0.6 + noise * pl.Series(rng.normal(size=frame.height))
+    others = pl.lit("control") if control else pl.lit(None)
+    frame = frame.with_columns(
+        arm=pl.when(treated).then(pl.lit("treat")).when(made.AFTER).then(others),
+        score=pl.when(treated & pl.lit(noise > 0)).then(1 / (1 + (-odds).exp())).otherwise("score"))
+    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
+    frame.drop("u").write_parquet(tmp_path / "p.parquet")
+    (tmp_path / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: 'psi:arm'}}\n"
+        f"tables: {{predictions: p.parquet}}\n{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
+    assert rca_kit.investigate(tmp_path).verdict == verdict

@@ -32,7 +32,7 @@ def moved_elsewhere(room: Room, clues: Iterable[Clue], segments: tuple[Segment, 
         column = subject.partition(":")[2]
         if any(column not in f.columns for f, _ in sides):
             continue
-        change = _numeric if room.before.schema[column].is_numeric() else _of_shares
+        change = _numeric if room.before.schema[column].is_numeric() else of_shares
         (here, _), (there, error) = (change([f.filter(pl.Series(m == hit)) for f, m in sides], column) for hit in (True, False))
         if abs(there) >= SURE_Z * error and there * here > 0 and abs(there) >= AS_MUCH * abs(here):
             out.append(subject)
@@ -54,7 +54,7 @@ def _numeric(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
     return float((now.mean() - was.mean()) / was.std()), float(np.sqrt(1 / was.size + now.var() / was.var() / now.size))
 
 
-def _of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
+def of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
     """Total variation of the shares of values, and what chance makes of it."""
     counts = [f[column].cast(pl.String).alias("value").value_counts(name="rows") for f in sides]
     both = counts[0].join(counts[1], on="value", how="full", coalesce=True, suffix="_after").fill_null(0)

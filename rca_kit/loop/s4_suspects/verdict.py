@@ -59,6 +59,7 @@ BESIDE_Z = 6.0  # standard errors by which a new version does worse than the oth
 OVERDUE_P = 5e-3  # chance of outcomes worse since data are older than ever
 MISSES = 1.5  # times by which scores of the same features must differ more than before where no version is named for it
 ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
+ARM_Z = 4.0  # ... by which those whom the lot drew do: by chance in one of thirty thousand experiments
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
 BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
@@ -131,6 +132,9 @@ def decide(
     beside = [c for c, z in new if z >= BESIDE_Z or (z >= ODD_BESIDE_Z and c.subject in odd)]
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
+    arms = [c for c in clues if c.facts.get("beside_z", 0.0) >= ARM_Z]
+    if arms:
+        return Verdict("incident", _first(arms))
     replaced = _worse_since(room, clues, odd)
     if replaced:
         return Verdict("incident", replaced)
@@ -155,6 +159,9 @@ def decide(
     drifted = [c for o in outcomes for c in o.clues if c.signature in ("drift", "mix", "new_category", "lull", *grew)]
     drifted = [c for c in drifted if c.signature != "lull" or asked or _hours_known(room)]
     drifted = [c for c in drifted if c.signature != "mix" or mix_index(room, str((c.where or {}).get("column"))) >= MIX_INDEX]
+    if room.picture.alert in room.picture.series:  # an experiment that began is news to who asks about its arms
+        about = room.picture.series[room.picture.alert].column
+        drifted += [c for c in clues if c.signature == "rerouted" and (c.where or {}).get("column") == about]
     if room.picture.onset is None:  # nothing began anywhere: what hardly differs between two stretches of time is no shift
         drifted = [c for c in drifted if c.signature != "drift" or c.strength >= FAINT]
     if (shifted or drifted) and all(_who_comes(room, c) for c in drifted) and first_weekend(room):

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rca_kit.loop.s4_suspects.checks.newcomers import of_newcomers
+from rca_kit.loop.s4_suspects.checks.newcomers import of_newcomers, worst_arm
 from rca_kit.loop.s4_suspects.checks.permuted import (
     SEEN_BEFORE,
     counted,
@@ -36,6 +36,8 @@ PLACE_LEAST = 0.5  # part of a longer or shorter name's share that the old name 
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 RARE_VALUE = 0.01  # share of a value that is too rare to be told by its share
 LEFT_OVER = 0.1  # part of its share that a value may keep and be gone
+ARMS_TOLD = 3  # new arms that are named with their shares, the smallest first
+NO_ARM = "(no arm)"  # for those whom no experiment is about
 ROW_MIN = 200  # sampled rows a side needed to speak of shares of a few per cent
 
 
@@ -64,14 +66,15 @@ def _categorical(s: pl.Series) -> bool:
 
 
 def _category(room: Room, column: str) -> Clue | None:
-    b, a = (f[column].drop_nulls().cast(pl.String) for f in (room.before, room.after))
+    b, a = (f[column].cast(pl.String) for f in (room.before, room.after))
+    b, a = (s.fill_null(NO_ARM) if is_arm(column) else s.drop_nulls() for s in (b, a))
     if min(b.len(), a.len()) < ROW_MIN or b.n_unique() > 0.3 * b.len() or _sentences(b):
         return None
     nb, na = (counted(s) for s in (b, a))
     # the last requests before may be of after: an onset is known to an hour or two
     early = set(b.head(int(EARLY * b.len())).unique().to_list())
     few = {v for v in na if nb.get(v, 0) / b.len() <= min(SEEN_BEFORE, SEEN_PART * na[v] / a.len())}
-    fresh = {v: n for v, n in na.items() if v in few and v not in early}
+    fresh = {v: n for v, n in na.items() if v in few and v not in early and v != NO_ARM}
     gone = {v: n for v, n in nb.items() if v not in na and n / b.len() > 5 / a.len()}
     fresh_share = sum(fresh.values()) / a.len()
     gone_share = sum(gone.values()) / b.len()
@@ -101,8 +104,13 @@ def _category(room: Room, column: str) -> Clue | None:
                 where,
             )
         if is_arm(column):  # who is given what by lot is configured here, and no guest
-            text = f"{column}: new arm {max(fresh, key=lambda v: fresh[v])!r} in {fresh_share:.1%} of requests"
-            return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where)
+            arms = ", ".join(f"{v!r} in {n / a.len():.1%}" for v, n in sorted(fresh.items(), key=lambda x: x[1])[:ARMS_TOLD])
+            text = f"{column}: new arm{'s' if len(fresh) > 1 else ''} {arms} of requests"
+            worst = worst_arm(room, column, listed)
+            if worst is not None:
+                text += f"; in {worst[1]!r} the answers are worse than in the others by {worst[0]:.1f} standard errors"
+            facts = {"beside_z": worst[0]} if worst is not None else {}
+            return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where, facts)
         name, all_other = max(fresh, key=lambda v: fresh[v]), _one_for_one(nb, na, fresh) and not _came_on_top(room, fresh_share)
         kind = (
             "default"
