@@ -8,8 +8,9 @@ import pytest
 
 from rca_kit.findings.base import Window
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s3_scope.pairs import grown_together, hit_in_a_range
+from rca_kit.loop.s3_scope.pairs import beyond_the_range, grown_together, hit_in_a_range
 from rca_kit.loop.s3_scope.search import badness_of
+from rca_kit.loop.s4_suspects.room import Room
 from rca_kit.sources import to_lazy
 
 from . import made
@@ -73,3 +74,30 @@ def test_a_value_that_is_hit_in_a_range_only_is_told_with_it(seed: int) -> None:
             assert set(told.where) == {"device", "age"} and abs(told.where["age"]["ge"] - 60) <= 4  # type: ignore[index, call-overload]
         else:
             assert told is segment
+
+
+RANGED = Segment({"device": "android", "age": {"ge": 60.0}})
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("lost", "came", "spoilt", "expected"), [
+    (ANDROID, 0.0, ["city"], True),  # lost in all of the value, though the loss rose in a range only
+    (ANDROID & (pl.col("age") >= 60), 0.0, ["city"], False), (pl.lit(False), 0.0, ["city"], False), (ANDROID, 0.0, [], False),
+    (pl.lit(False), 0.4, [], True)])  # others came, and lie in the range
+def test_what_is_spoilt_in_all_of_a_value_knows_no_range(
+    lost: pl.Expr, came: float, spoilt: list[str], expected: bool, seed: int
+) -> None:
+    frame = made.log(rows=20_000, seed=seed)
+    frame = frame.with_columns(
+        city=pl.when(made.AFTER & lost & (pl.col("u") < 0.4)).then(None).otherwise("city"),
+        age=pl.when(made.AFTER & ANDROID & (pl.col("u") < came)).then(70.0).otherwise("age"))
+    picture = made.look(*made.sums(frame), ("log_loss",), made.ALERT, WINDOWS)
+    room = Room(picture, frame.filter(~made.AFTER), frame.filter(made.AFTER), {}, ())
+    assert beyond_the_range(room, spoilt, Segment({"device": "android"}), RANGED) is expected
+
+
+def test_a_number_that_went_missing_outside_the_range_too_knows_none() -> None:
+    frame = made.log(rows=20_000).with_columns(pl.when(made.LOST).then(None).otherwise("amount").alias("amount"))
+    picture = made.look(*made.sums(frame), ("log_loss",), made.ALERT, WINDOWS)
+    room = Room(picture, frame.filter(~made.AFTER), frame.filter(made.AFTER), {}, ())
+    assert beyond_the_range(room, ["amount"], Segment({"device": "android"}), RANGED)

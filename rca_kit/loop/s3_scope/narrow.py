@@ -13,7 +13,7 @@ from rca_kit.loop.reading.repeats import repeats
 from rca_kit.loop.s3_scope.arrived import brings_change
 from rca_kit.loop.s3_scope.conditions import in_own_type
 from rca_kit.loop.s3_scope.of_version import only_of_version, version_scope
-from rca_kit.loop.s3_scope.pairs import grown_together, hit_in_a_range
+from rca_kit.loop.s3_scope.pairs import beyond_the_range, grown_together, hit_in_a_range
 from rca_kit.loop.s3_scope.ranges import among_features, between_cuts
 from rca_kit.loop.s3_scope.search import (
     WHOLE,
@@ -29,7 +29,7 @@ from rca_kit.loop.s4_suspects.checks.values import growth
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.room import numbers
 from rca_kit.loop.s4_suspects.signatures import GROUP
-from rca_kit.loop.s4_suspects.verdict import Verdict
+from rca_kit.loop.s4_suspects.verdict import Verdict, spoilt_by
 from rca_kit.stats.crowding import crowded
 
 BESIDE_LEAST = 1.5  # z at which a version does worse than its neighbours
@@ -54,7 +54,11 @@ def scope_of(
     clues = sorted((c for o in outcomes for c in o.clues if c.where and c.strength >= SCOPED_CLUE), key=lambda c: -c.strength)
     marks = [badness_where(c.where, schema) for c in clues if c.where and c.where["op"] in MARKS_ROWS]
     marks.append(badness_of(picture, room.main, schema))
-    return replace(whole, segments=(hit_in_a_range(picture, prepared.frame, columns, whole.segments[0], marks, room.main),))
+    ranged = hit_in_a_range(picture, prepared.frame, columns, whole.segments[0], marks, room.main)
+    spoilt = [c.subject.partition(":")[2] for c in spoilt_by(room, outcomes) if c.subject.startswith("feature:")]
+    if ranged is whole.segments[0] or beyond_the_range(room, spoilt, whole.segments[0], ranged):
+        return whole
+    return replace(whole, segments=(ranged,))
 
 
 def _scope_of(
