@@ -26,6 +26,7 @@ from rca_kit.loop.s3_scope.search import (
 )
 from rca_kit.loop.s4_suspects import Outcome, Room, weigh_up
 from rca_kit.loop.s4_suspects.checks.values import growth
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.judged import judge
 from rca_kit.loop.s4_suspects.room import numbers
 from rca_kit.loop.s4_suspects.signatures import GROUP
@@ -119,7 +120,7 @@ def _scope_of(
             and GROUP[c.signature] in ("missing", "broken")
         ]
     told = {c.subject.partition(":")[2] for o in outcomes for c in o.clues if c.subject.startswith("feature:")}
-    flow = next((FLOWS[c.signature] for c in (best.clues if best else ()) if c.signature in FLOWS), None)
+    flow = next((f for c in (best.clues if best else ()) if (f := _flow(c)) is not None), None)
     if flow is None and not marked and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
         flow = FLOWS["lost" if any(c.signature == "segment_lost" for o in outcomes for c in o.clues) else "surge"]
     if flow is not None:
@@ -181,6 +182,11 @@ def _scope_of(
         named = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
         return replace(named, singles=main.singles) if named else main
     return main
+
+
+def _flow(clue: Clue) -> str | None:
+    """Which way a clue says that the number of requests went."""
+    return "decrease" if clue.facts.get("dropped", 0.0) > 0 else FLOWS.get(clue.signature)
 
 
 def _holds(found: Scope, where: dict[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from rca_kit.findings.signal import MetricReading
+from rca_kit.loop.reading.detect import Move
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.room import Room
 
@@ -12,6 +13,7 @@ ABOUT, NAMES = ("service", "stage", "component"), ("latency", "error_rate")  # w
 MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a slow service
 SLOWER = 1.2  # ... where all requests together take longer
 LITTLE, LONGER = math.log(1.02), math.log(1.1)  # by which these must, with a component in trouble and without
+KNOWN_Z, KNOWN_P = 4.0, 1e-3  # standard errors, and chance, of a change since a moment that a stage and a component tell
 FAILS, FAILS_Z = 3.0, 10.0  # times as many failures of a component as before, and their z, from which these alone tell
 
 
@@ -30,10 +32,26 @@ def ailing(room: Room) -> list[str]:
     ]
     if much or failing:
         return much or failing
+    slower, trouble = [n for n, r in slow if _times(r) >= SLOWER], any(r.worse for _, r in parts)
     whole = picture.moves.get("log:latency")  # which few requests move, in whatever percentile they are
-    if whole is None or not whole.moved or whole.fit.height < (LITTLE if any(r.worse for _, r in parts) else LONGER):
-        return []
-    return [n for n, r in slow if _times(r) >= SLOWER]
+    if whole is not None and whole.moved and whole.fit.height >= (LITTLE if trouble else LONGER):
+        return slower
+    return slower if trouble and (_longer(room, whole) or _surely(room)) else []
+
+
+def _longer(room: Room, whole: Move | None) -> bool:
+    """Whether all requests together take longer since the moment that something else tells."""
+    if whole is None or whole.scan.best is None or whole.fit.height < LITTLE:
+        return False
+    return whole.z_at(room.picture.start) >= KNOWN_Z
+
+
+def _surely(room: Room) -> bool:
+    """Whether what the alert is about is worse since that moment, by what matters."""
+    told = room.readings.get(room.picture.alert)
+    if told is None or not told.worse or told.p_value is None or told.p_value > KNOWN_P:
+        return False
+    return room.picture.matters(told.metric, told.before or 0.0, told.change or 0.0)
 
 
 def _times(reading: MetricReading) -> float:

@@ -210,7 +210,9 @@ def spoilt_by(room: Room, outcomes: Iterable[Outcome]) -> list[Clue]:
     """Clues of data lost or corrupted on the way, but for what harms nobody."""
     # labels that differ from what they meant are seen in how right the answers are, or are no worse
     found = [c for o in outcomes for c in o.clues if not (c.check == "concept" and c.signature == "labels_moved")]
-    strong = [c for c in found if c.signature in CORRUPTION and c.strength >= CORRUPTION_LEAST]
+    strong = [
+        c for c in found if (c.signature in CORRUPTION or c.facts.get("dropped", 0.0) > 0) and c.strength >= CORRUPTION_LEAST
+    ]
     return [c for c in strong if not any(harmless(room, c) for harmless in HARMLESS)]
 
 

@@ -18,6 +18,8 @@ MOST_ADDED, ADDED_Z = 0.5, 6.0  # part of the time added to requests that a stag
 STAGE_LEAST = 0.15  # log ratio (about 16 %) by which a stage must slow down
 # words in metric names, and what kind of trouble their move is
 AS_TRAFFIC = 0.2  # difference of log growth up to which a counter goes with the requests
+DROPPED = ("drop", "discard", "lost", "dead_letter", "deadletter", "undelivered", "unwritten")
+UNITS = ("rows", "records", "messages", "events", "samples", "documents", "points")  # of what a job writes
 METRIC_KINDS = (
     ("other", ("dns", "resolver", "name_lookup")),
     ("cache", ("cache", "hit", "miss")),
@@ -204,6 +206,9 @@ def components(room: Room) -> Outcome:
         if kind in ("rows", "other") and _follows_traffic(room, r.before, r.after):
             kind = "requests"
         onset = room.onset(name)
+        facts = {"relative": abs(r.after - r.before) / (abs(r.before) + 1e-9)}
+        if counts_lost(metric):
+            kind, facts["dropped"] = "rows", r.after - r.before
         clues.append(
             Clue(
                 "service_metrics",
@@ -212,7 +217,7 @@ def components(room: Room) -> Outcome:
                 f"{component} {metric}: {r.before:.4g} -> {r.after:.4g}",
                 room.strength(name),
                 onset,
-                facts={"relative": abs(r.after - r.before) / (abs(r.before) + 1e-9)},
+                facts=facts,
             )
         )
     return Outcome(
@@ -226,6 +231,18 @@ def _follows_traffic(room: Room, before: float, after: float) -> bool:
     if volume is None or not volume.moved or not volume.before or not volume.after or before <= 0 or after <= 0:
         return False
     return bool(abs(np.log(after / before) - np.log(volume.after / volume.before)) <= AS_TRAFFIC)
+
+
+def counts_lost(metric: str) -> bool:
+    """Whether a metric counts rows that are lost on the way, by its name.
+
+    Examples
+    --------
+    >>> counts_lost("dropped_records"), counts_lost("records_written"), counts_lost("dropped_connections")
+    (True, False, False)
+    """
+    text = metric.lower()
+    return any(w in text for w in DROPPED) and any(w in text for w in UNITS)
 
 
 def metric_kind(metric: str) -> str:
