@@ -11,7 +11,7 @@ from rca_kit.loop.relaid import led_astray, overlooked, same_turn, since_spoilt,
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import drifted_inside
 from rca_kit.loop.s3_scope.firsts import accuses_version
-from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
+from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by, worse_beside
 from rca_kit.loop.worked import Seen, Worked
 
 GRAVER = ("no_change", "benign_shift", "incident")  # verdicts, each graver than the one before
@@ -53,10 +53,15 @@ def where_one_segment_drifted(seen: Seen) -> Worked | None:
 
 
 def at_a_hidden_moment(seen: Seen) -> Worked | None:
-    """At a moment since which a few requests are otherwise, where the whole shows no onset, be it that one segment got worse."""
-    known = seen.verdict.verdict == "incident"
+    """At a moment since which a few requests are otherwise, where the whole shows no onset.
+
+    Be it that one segment got worse, or that a version does worse than the others.
+    """
     idle = seen.verdict.verdict == "no_change" and seen.doubts > 0  # what dates it tells of nothing
-    if (seen.picture.onset is not None and not idle) or seen.drifted is not None or (known and not (seen.hurt and seen.doubts)):
+    if (seen.picture.onset is not None and not idle) or seen.drifted is not None:
+        return None
+    few = seen.doubts and (seen.hurt or worse_beside(c for o in seen.outcomes for c in o.clues))
+    if seen.verdict.verdict == "incident" and not few:
         return None
     hidden = hidden_moment(seen.prepared, seen.picture, seen.changes)
     if hidden is None:

@@ -9,7 +9,17 @@ from rca_kit.findings.scope import MixRate
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
-from rca_kit.loop.relaid import as_alerted, at_deploys, at_heap, at_newcomer, at_version, just_before, scores_otherwise, spoilt
+from rca_kit.loop.relaid import (
+    as_alerted,
+    at_deploys,
+    at_heap,
+    at_newcomer,
+    at_version,
+    does_worse,
+    just_before,
+    scores_otherwise,
+    spoilt,
+)
 from rca_kit.loop.s3_scope.hurt import Hurt, hurt_segments, records
 from rca_kit.loop.s3_scope.mix_rate import mix_and_rate
 from rca_kit.loop.s4_suspects import Outcome, Room, with_unexplained
@@ -60,13 +70,15 @@ def judge(
 def hidden_moment(prepared: Prepared, picture: Picture, changes: tuple[ChangeRecord, ...]) -> Picture | None:
     """The picture laid at a moment since which a few requests are otherwise, where the whole shows no onset; None without one.
 
-    Such moments are the first rows of a new version (worse, or scored otherwise), a logged deploy since which scores are other,
-    the last hours before the alert, those that it says it is about, those since which a feature's values heap up at a constant,
-    and the first rows of a new value of the column asked about.
+    Such moments are the first rows of a new version (worse than before or than others at the same time, or scored otherwise), a
+    logged deploy since which scores are other, the last hours before the alert, those that it says it is about, those since which
+    a feature's values heap up at a constant, and the first rows of a new value of the column asked about.
     """
     aligned = at_version(picture)
-    if aligned is not None and (hurt_segments(prepared, aligned) or scores_otherwise(make_room(prepared, aligned, changes))):
-        return aligned
+    if aligned is not None:
+        newly = make_room(prepared, aligned, changes)
+        if does_worse(newly) or scores_otherwise(newly) or hurt_segments(prepared, aligned):
+            return aligned
     for deployed in at_deploys(picture, changes):
         if scores_otherwise(make_room(prepared, deployed, changes)):
             return deployed

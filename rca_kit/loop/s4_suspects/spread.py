@@ -15,6 +15,8 @@ from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room, numbers
 from rca_kit.loop.s4_suspects.units import ROW_MIN
 
+# total variation of a segment's shares by which those whom a lot drew may differ from the others; or times what chance makes
+UNLIKE, CHANCES = 0.05, 2.0
 AS_MUCH, SURE_Z = 0.7, 6.0  # part of the change inside that lies outside too; standard errors of the latter
 
 
@@ -39,6 +41,16 @@ def moved_elsewhere(room: Room, clues: Iterable[Clue], segments: tuple[Segment, 
     return frozenset(out)
 
 
+def of_one_kind(mine: pl.DataFrame, others: pl.DataFrame, segments: Iterable[str]) -> bool:
+    """Whether two groups of requests at the same time have the same shares of all segments, as a lot gives them."""
+    for segment in segments:
+        if segment in mine.columns:
+            apart, chance = of_shares([others, mine], segment, 1)
+            if apart > max(UNLIKE, CHANCES * chance):
+                return False
+    return True
+
+
 def _inside(frame: pl.DataFrame, segments: tuple[Segment, ...]) -> NDArray[np.bool_]:
     """Rows of any of the segments."""
     rows, schema = nw.from_native(frame), dict(nw.from_native(frame).schema)
@@ -54,12 +66,12 @@ def _numeric(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
     return float((now.mean() - was.mean()) / was.std()), float(np.sqrt(1 / was.size + now.var() / was.var() / now.size))
 
 
-def of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
-    """Total variation of the shares of values, and what chance makes of it."""
+def of_shares(sides: list[pl.DataFrame], column: str, least: int = ROW_MIN) -> tuple[float, float]:
+    """Total variation of the shares of values, and what chance makes of it; of fewer rows than `least` it tells nothing."""
     counts = [f[column].cast(pl.String).alias("value").value_counts(name="rows") for f in sides]
     both = counts[0].join(counts[1], on="value", how="full", coalesce=True, suffix="_after").fill_null(0)
     was, now = both["rows"].to_numpy().astype(float), both["rows_after"].to_numpy().astype(float)
-    if min(was.sum(), now.sum()) < ROW_MIN:
+    if min(was.sum(), now.sum()) < least:
         return 0.0, np.inf
     p, q, pooled = was / was.sum(), now / now.sum(), (was + now) / (was.sum() + now.sum())
     chance = np.sqrt(pooled * (1 - pooled) * (1 / was.sum() + 1 / now.sum()))

@@ -128,8 +128,7 @@ def decide(
         return Verdict("incident", f"in one segment, {hurt[0]}, beyond chance")
     clues = [c for o in outcomes for c in o.clues]
     odd = {c.subject for c in clues if c.signature == "score_function" and c.where and c.strength >= CORRUPTION_LEAST}
-    new = [(c, c.facts.get("side_by_side_z", 0.0)) for c in clues if c.signature == "version"]
-    beside = [c for c, z in new if z >= BESIDE_Z or (z >= ODD_BESIDE_Z and c.subject in odd)]
+    beside = worse_beside(clues, odd)
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
     arms = [c for c in clues if c.facts.get("beside_z", 0.0) >= ARM_Z]
@@ -172,6 +171,15 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def worse_beside(clues: Iterable[Clue], odd: Container[str] = ()) -> list[Clue]:
+    """Clues of new versions whose answers are worse than those of the others at the same time; of which some score otherwise."""
+    new = [(c, c.facts.get("side_by_side_z", 0.0)) for c in clues if c.signature == "version"]
+    return [
+        c for c, z in new
+        if z >= (ARM_Z if c.facts.get("by_lot") else BESIDE_Z) or (z >= ODD_BESIDE_Z and c.subject in odd)
+    ]
 
 
 def _misfits(clue: Clue) -> bool:

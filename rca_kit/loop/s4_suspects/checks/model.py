@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rca_kit.loop.s4_suspects.checks.recorded import one_score
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
+from rca_kit.loop.s4_suspects.spread import of_one_kind
 from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
 
@@ -60,7 +61,7 @@ def versions(room: Room) -> Outcome:
         is_new = share_b < 0.02 or (move is not None and move.moved and abs(move.fit.start - start) <= 2)
         if not is_new:
             continue
-        harm = _version_gap(room, column, str(version), (n > 0) & (n < total))
+        harm, by_lot = _version_gap(room, column, str(version), (n > 0) & (n < total))
         late = gap * grid.coarse_s / 3600
         text = f"version {version}: {share_b:.1%} -> {share_a:.1%} of requests"
         facts = {"hours_before_onset": late, "share": float(share_a)}
@@ -74,6 +75,7 @@ def versions(room: Room) -> Outcome:
                 f"; its requests do {'worse' if harm > 0 else 'no worse'} than other versions' at the same time (z {harm:+.1f})"
             )
             facts["side_by_side_z"] = harm
+            facts["by_lot"] = float(by_lot)
         strength = float(np.clip(0.75 - 0.05 * near, 0.15, 0.75))
         if harm is not None:
             strength = float(np.clip(strength + 0.05 * harm, 0.05, 0.98))
@@ -146,10 +148,10 @@ def _always_there(n: Floats, total: Floats) -> bool:
     return bool(early >= STEADY_SHARE and n[: max(half // 2, 1)].sum() > 0 and abs(late - early) <= STEADY * max(early, late))
 
 
-def _version_gap(room: Room, column: str, version: str, both: NDArray[np.bool_]) -> float | None:
+def _version_gap(room: Room, column: str, version: str, both: NDArray[np.bool_]) -> tuple[float | None, bool]:
     """Give z of the new version's loss against the other versions' in coarse buckets where both served; None without enough rows.
 
-    A rollout may have begun well before it showed.
+    And whether its requests are of the same kinds as theirs. A rollout may have begun well before it showed.
     """
     grid = room.picture.grid
     rows = pl.concat([room.before, room.after], how="diagonal_relaxed")
@@ -157,14 +159,16 @@ def _version_gap(room: Room, column: str, version: str, both: NDArray[np.bool_])
     rows = rows.filter(pl.Series(both[np.clip(at, 0, grid.n_coarse - 1)]))
     loss = room.loss(rows)
     if loss is None:
-        return None
+        return None, False
     mine = (rows[column].cast(pl.String) == version).fill_null(False).to_numpy()
     ok = np.isfinite(loss)
     x, y = loss[ok & mine], loss[ok & ~mine]
-    if min(x.size, y.size) < BESIDE_ROWS:
-        return None
-    error = float(np.hypot(x.std() / np.sqrt(x.size), y.std() / np.sqrt(y.size)))
-    return float((x.mean() - y.mean()) / error) if error > 0 else None
+    error = float(np.hypot(x.std() / np.sqrt(x.size), y.std() / np.sqrt(y.size))) if min(x.size, y.size) >= BESIDE_ROWS else 0.0
+    if error <= 0:
+        return None, False
+    kinds = [s for s in room.columns.segments if s != column]
+    by_lot = of_one_kind(rows.filter(pl.Series(mine & ok)), rows.filter(pl.Series(ok & ~mine)), kinds)
+    return float((x.mean() - y.mean()) / error), by_lot
 
 
 def scoring(room: Room) -> Outcome:

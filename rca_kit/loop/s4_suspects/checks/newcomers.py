@@ -7,11 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.room import Room, numbers, row_loss
-from rca_kit.loop.s4_suspects.spread import of_shares
+from rca_kit.loop.s4_suspects.spread import of_one_kind
 from rca_kit.loop.s4_suspects.units import ROW_MIN
 from rca_kit.stats.excess import excess_loss
-
-UNLIKE = 0.05  # total variation of a segment's shares by which those in an arm may differ from the others, beyond twice chance
 
 
 def of_newcomers(room: Room, column: str, rows: NDArray[np.bool_]) -> dict[str, float]:
@@ -68,19 +66,10 @@ def worst_arm(room: Room, column: str, arms: list[str]) -> tuple[float, str] | N
         mine, others = (known & told.fill_null(False) for told in (value == arm, value != arm))
         if min(mine.sum(), others.sum()) < ROW_MIN:  # who is in no arm is like a control
             others = known & ~mine
-        if min(mine.sum(), others.sum()) >= ROW_MIN and _alike(room, column, mine, others):
+        kinds = [s for s in c.segments if s not in (column, c.model_version)]
+        enough = min(mine.sum(), others.sum()) >= ROW_MIN
+        if enough and of_one_kind(room.after.filter(mine), room.after.filter(others), kinds):
             a, b = loss[mine.to_numpy()], loss[others.to_numpy()]
             error = float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))
             found.append((float(a.mean() - b.mean()) / error if error > 0 else 0.0, arm))
     return max(found, default=None)
-
-
-def _alike(room: Room, column: str, mine: pl.Series, others: pl.Series) -> bool:
-    """Whether the rows of an arm have the shares of all segments that the others have."""
-    for segment in room.columns.segments:
-        if segment in (column, room.columns.model_version) or segment not in room.after.columns:
-            continue
-        apart, chance = of_shares([room.after.filter(others), room.after.filter(mine)], segment)
-        if apart > max(UNLIKE, 2 * chance):
-            return False
-    return True
