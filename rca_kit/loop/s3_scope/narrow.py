@@ -140,13 +140,9 @@ def _scope_of(
             if not senders.is_global and all((x.after or 0.0) >= MARKED_LEAST for x in senders.segments):
                 return replace(senders, singles=main.singles, metric=main.metric)
         if clue.signature in ("segment_lost", "segment_surge", "new_category"):
-            same = [c for c in marked if c.signature == clue.signature and c.where and c.where["column"] == clue.where["column"]]
-            return replace(
-                main,
-                is_global=False,
-                segments=(_named_segment(picture, clue.where["column"], [c.where["values"][0] for c in same if c.where]),),
-                because="",
-            )
+            column, alike = clue.where["column"], [c.where for c in marked if c.signature == clue.signature and c.where]
+            named = list(dict.fromkeys(w["values"][0] for w in alike if w["column"] == column))
+            return replace(main, is_global=False, segments=(_named_segment(picture, column, named),), because="")
         if clue.signature == "mix" and main.is_global and (own := _brought(prepared, picture, outcomes, bad_row, columns)):
             return replace(main, is_global=False, segments=(own,), because="")
         if not main.is_global and _holds(main, clue.where.get("segment", {})):
@@ -179,8 +175,8 @@ def _scope_of(
             return replace(main, is_global=False, segments=(brought,), because="")
     partly = max((s.share_of_impact or 0.0 for s in main.segments), default=0.0) < MOST_IMPACT
     if (main.is_global or partly) and not marked:
-        named = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
-        return replace(named, singles=main.singles) if named else main
+        ranged = among_features(picture, prepared.frame, bad_row, room.main, {*columns, *told})
+        return replace(ranged, singles=main.singles) if ranged else main
     return main
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room, numbers, row_loss
 from rca_kit.loop.s4_suspects.spread import of_one_kind
 from rca_kit.loop.s4_suspects.units import ROW_MIN
 from rca_kit.stats.excess import excess_loss
+from rca_kit.stats.rates import Z95
+
+HELD = 0.9  # part of the requests with one value that must have one value of a segment for them to have come there
+# part of their share by which the segment's share must have risen with them; part of this by which it may have without them
+ON_TOP, WITHOUT = 0.5, 0.25
 
 
 def of_newcomers(room: Room, column: str, rows: NDArray[np.bool_]) -> dict[str, float]:
@@ -50,6 +58,31 @@ def misfit(room: Room, column: str, rows: NDArray[np.bool_]) -> dict[str, float]
     loss, score = (np.concatenate([b, a[~rows]]) for b, a in ((was, now), scores))
     found = excess_loss(loss, score, np.concatenate([values[0], values[1][~rows]]), now[rows], scores[1][rows])
     return {} if found is None else {"misfit": found.part, "misfit_z": found.z, "misfit_most": found.most}
+
+
+def brought(room: Room, clue: Clue, rows: NDArray[np.bool_]) -> Clue:
+    """A value filled in, told as those who brought it where its rows came on top of the others in one value of a segment.
+
+    A value that is filled in takes the place of others: without its rows the segment would have fewer requests than before. Here
+    it has as many, and with them more: scripts ask so, all with the same number.
+    """
+    if clue.signature != "default" or not rows.any():
+        return clue
+    for segment in room.columns.segments:
+        if segment == room.columns.model_version or not {segment} <= set(room.before.columns) & set(room.after.columns):
+            continue
+        before, after = (f[segment].cast(pl.String).fill_null("").to_numpy().astype(str) for f in (room.before, room.after))
+        values, counts = np.unique(after[rows], return_counts=True)
+        value = values[int(np.argmax(counts))]
+        if counts.max() < HELD * rows.sum() or (after == value).mean() > HELD:
+            continue
+        was, now, others = (float((x == value).mean()) for x in (before, after, after[~rows]))
+        error = float(np.sqrt(was * (1 - was) * (1 / before.size + 1 / max((~rows).sum(), 1))))
+        if now - was >= ON_TOP * float(rows.mean()) and abs(others - was) <= max(WITHOUT * (now - was), Z95 * error):
+            text = f"{clue.says}, all of them requests that came on top of the others in {segment} = {value}"
+            where = {"column": segment, "op": "in", "values": [value], "grown": True}
+            return replace(clue, subject="traffic", signature="segment_surge", says=text, where=where)
+    return clue
 
 
 def worst_arm(room: Room, column: str, arms: list[str]) -> tuple[float, str] | None:

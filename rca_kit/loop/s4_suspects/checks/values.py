@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+from rca_kit.loop.s4_suspects.checks.newcomers import brought
 from rca_kit.loop.s4_suspects.checks.releases import of_a_release
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.inside import Inside
@@ -93,7 +94,7 @@ def values(room: Room) -> Outcome:
                 found = None
             if found is not None:
                 clue, bad_b, bad_a = found
-                clue = imputed(room, clue)
+                clue = brought(room, imputed(room, clue), bad_a)
                 # what marks every row tells them from no others: all of the harm lies in them, whatever did it
                 clues.append(replace(clue, harm=room.harm(bad_b, bad_a) if float(bad_a.mean()) < ALL_ROWS else None))
     clues = _swapped(room, clues)
