@@ -29,6 +29,7 @@ from rca_kit.loop.s3_scope.firsts import first_of_newcomers, first_of_value, fir
 from rca_kit.loop.s3_scope.hurt import hurt_segments, records
 from rca_kit.loop.s3_scope.logged import since_logged, when_changed
 from rca_kit.loop.s3_scope.narrow import scope_of
+from rca_kit.loop.s3_scope.told import as_entered
 from rca_kit.loop.s4_suspects import Outcome, Room, run_checks, suspects
 from rca_kit.loop.s4_suspects.first_week import mix_index
 from rca_kit.loop.s4_suspects.room import rests_on_few
@@ -147,6 +148,11 @@ def told(seen: Seen, say: Progress) -> Worked:
         return suspects(room, seen.outcomes, scope, at, verdict, prepared.decisions)
 
     accused = accuse(found)
+    family = picture.series[room.main].family if room.main in picture.series else ""
+    entered = as_entered(prepared, scope, accused, seen.changes, family != "component")
+    if entered is not scope:
+        scope = entered
+        accused = accuse(found)
     earlier = first_of_version(prepared, picture, seen.outcomes, found, accused)
     if earlier is not found:
         found, accused = earlier, accuse(earlier)

@@ -59,6 +59,19 @@ def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: boo
     assert not unfollowed(followed_room(aged, binary, quality=False), names)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_world_that_turned_one_relation_round_may_have_undone_another(binary: bool) -> None:
+    """The labels themselves are drawn anew: two of four inputs keep their part, one has the other sign, one none at all."""
+    def other_world(x: Any, y: Any, rng: Any) -> Any:
+        z = x @ np.array([-1.0, 0.0, -0.7, 0.5]) + rng.normal(size=4000)
+        return x, (z > 0).astype(float) if binary else z
+
+    clues = unfollowed(followed_room(other_world, binary), ["f0", "f1", "f2", "f3"])
+    assert {c.signature for c in clues} == {"concept"} and {c.subject for c in clues} == {"population"}
+    assert sum("f0 the other way round" in c.says for c in clues) == 1
+    assert sum("follow f1" in c.says for c in clues) == 1
+
+
 def kinds(x: Any) -> Any:
     return np.array(["a", "b", "c", "d"])[np.digitize(x, [-0.8, 0.1, 0.9])]
 
@@ -196,6 +209,26 @@ def test_the_version_whose_scores_are_other_is_told_from_those_beside_it(share: 
     whole = fit_gap(*frames, ["a", "b", "c"], *scores)
     assert gap is not None and whole is not None and gap.odd == expected
     assert gap.strength > 0.9 if off else gap == whole and gap.strength < 0.3
+
+
+@pytest.mark.parametrize(("others", "told"), [(180, "v2"), (100, None)])
+def test_a_few_rows_of_the_others_show_that_these_are_fine(others: int, told: str | None) -> None:
+    rng = np.random.default_rng(10)
+    x = rng.normal(size=(8000, 2))
+    row = np.arange(8000)
+    version = np.where(row < 6000, rng.choice(["v1", "v2"], 8000), np.where(row < 8000 - others, "v2", "v1"))
+    off = (version == "v2") & (row >= 6000)
+    y = (x * np.where(off[:, None], [-0.5, 1.0], [1.0, 0.5])).sum(1) + rng.normal(size=8000) * 0.3
+    frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "v": version})
+    gap = fit_gap(frame[:6000], frame[6000:], ["a", "b"], y[:6000], y[6000:], groups="v")
+    assert gap is not None and gap.odd == told
+
+
+def test_what_only_one_version_shows_is_no_changed_world() -> None:
+    own = Clue("score_function", "model:v2", "score_function", "s", 0.8, where={"column": "v", "op": "in", "values": ["v2"]})
+    world = Clue("concept", "population", "concept", "c", 0.8)
+    assert explained_away([own, world]) == [own]
+    assert explained_away([replace(own, where=None), world]) == [replace(own, where=None), world]
 
 
 def test_versions_that_score_alike_are_not_told_apart() -> None:

@@ -71,6 +71,17 @@ def test_rows_written_twice_tell_whose_they_are_whatever_is_asked(tmp_path: Path
     assert [s.where for s in found.scope.segments] == [{"country": frame["country"].min()}]
 
 
+def test_rows_written_twice_tell_whose_they_are_though_another_segment_grew_more(tmp_path: Path) -> None:
+    frame = with_ids(30_000)
+    twice = made.AFTER & (pl.col("device") == "ios") & (pl.col("u") < 0.2)
+    guests = with_ids(30_000, seed=1).filter(made.AFTER & (pl.col("device") == "web") & (pl.col("u") < 0.4))
+    guests = guests.with_columns(pl.col("id") + "g")
+    found = rca_kit.investigate(case(tmp_path, pl.concat([frame, frame.filter(twice), guests]), "volume"))
+    assert found.verdict == "incident"
+    assert found.suspects.items[0].subject == "traffic"
+    assert [s.where for s in found.scope.segments] == [{"device": "ios"}]
+
+
 @pytest.mark.parametrize("differ", [True, False])
 def test_requests_alike_of_which_other_things_came_are_others(tmp_path: Path, differ: bool) -> None:
     """Twice as many come as before, and ask what others asked minutes before: one request that is told twice has one outcome."""

@@ -16,7 +16,7 @@ from . import made
     "failover drill on the standby", "second vendor at 5 % (answers dropped)", "faster path behind a flag that is off",
     "candidate not promoted", "backfill of an unused table",
     "structured logs switched on", "metric labels shortened", "owner tag added to the jobs",
-    "spare volume attached", "copy change in an error page", "admin panel: new table sorting"])
+    "spare volume attached", "copy change in an error page", "chat bubble hidden at night", "admin panel: new table sorting"])
 def test_who_says_that_nothing_changes_is_rather_innocent(text: str) -> None:
     assert about_nothing("ranker", text) >= 0.5
 

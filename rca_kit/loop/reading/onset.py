@@ -248,7 +248,8 @@ def missed_refresh(move: Move) -> tuple[int, int] | None:
     late = seen[seen > within[-1]]
     if late.size < 2:
         return None
-    falls = within[1:][np.diff(value[within]) < 0]
+    grown = np.diff(value[within])
+    falls = within[1:][grown < 0 if (grown < 0).any() else grown <= 0]  # always as old: new data came each time
     return int(falls[-1]) if falls.size else int(within[0]), int(late[0])
 
 

@@ -107,6 +107,9 @@ def _scope_of(
         if odd or rolling.facts.get("side_by_side_z", BESIDE_LEAST) >= BESIDE_LEAST:
             return version_scope(prepared, picture, rolling, main, room.main)
         marked = []
+    alone = next((c for c in best.clues if c.signature == "score_function" and c.where), None) if best else None
+    if alone is not None and rolling is None:  # one that served all along scores otherwise, and those beside it do not
+        return version_scope(prepared, picture, alone, main, room.main)
     if (
         best is not None and not marked and rolling is None
     ):  # the cause marks no rows itself, its consequence does: nulls behind cache misses
@@ -124,14 +127,14 @@ def _scope_of(
     if flow is None and not marked and room.main in picture.series and picture.series[room.main].family in ("volume", "mix"):
         flow = FLOWS["lost" if any(c.signature == "segment_lost" for o in outcomes for c in o.clues) else "surge"]
     if flow is not None:
+        doubled = best is not None and any(c.signature == "duplicates" for c in best.clues)
+        again = (room.repeats or repeats(prepared, picture, asked=True)) if doubled else None
+        whose = again.whose() if again is not None else None  # the rows themselves tell it, whatever else grew
+        if whose is not None:
+            return replace(main, is_global=False, segments=(_named_segment(picture, *whose),), because="")
         carried = flow_scope(picture, prepared.frame, columns, flow)
         if carried.segments:
             return replace(carried, singles=main.singles, metric=main.metric)
-        doubled = best is not None and any(c.signature == "duplicates" for c in best.clues)
-        again = (room.repeats or repeats(prepared, picture, asked=True)) if doubled else None
-        whose = again.whose() if again is not None else None
-        if whose is not None:
-            return replace(main, is_global=False, segments=(_named_segment(picture, *whose),), because="")
     for clue in sorted(marked, key=lambda c: -c.strength):
         assert clue.where is not None
         if clue.signature == "new_category" and clue.where["column"] not in columns:  # of a feature: who sends it?

@@ -20,6 +20,8 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
     answered = any(c.signature == "score_function" and "answers" in c.facts and c.strength >= FAULT_LEAST for c in clues)
     # labels stopped following it alone, and it was not the world that changed its mind about it
     aged = any(c.signature == "stale" and c.facts.get("labels") and c.facts.get("world_odds", 0.0) <= -OPEN for c in clues)
+    # what the others at the same time do not show is no changed world
+    one_version = any(c.signature == "score_function" and c.where and c.strength >= FAULT_LEAST for c in clues)
     other_names = {c.subject.partition(":")[2] for c in clues if c.signature in RELABELLED and c.strength >= FAULT_LEAST}
     return [
         c
@@ -29,6 +31,7 @@ def explained_away(clues: list[Clue]) -> list[Clue]:
         and not (c.subject in spoilt and c.signature == "stale")
         and not (routed and c.signature in ("version", "score_function"))
         and not (aged and c.signature == "concept")
+        and not (one_version and c.signature == "concept")
         and not (answered and c.signature in ("concept", "labels_moved"))
         and not (doubled and c.signature in ("surge", "metric:requests"))
     ]

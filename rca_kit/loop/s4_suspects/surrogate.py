@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 MIN_ROWS = 300  # fewer rows than this a side fit noise
 FIT_ROWS = 5000
+REST_ROWS = 150  # rows of the others that show whether these are fine: their error is known to an eighth of itself
 ODD_LEAST, ODD_REST = 0.5, 0.3  # strength from which one version's rows carry the gap, and up to which the others' are fine
 MAX_LEVELS = 60  # categories told apart; the rest share a code
 SPARE = 5.0  # chi-square a degree of freedom that comes by itself, far out in the tail
@@ -145,7 +146,7 @@ def _odd_group(fidelity: float, rb: Floats, ra: Floats, group: NDArray[np.object
     if worst is None or worst.strength < ODD_LEAST:
         return None
     rest = ra[group != worst.odd]
-    return worst if rest.size >= MIN_ROWS and _gap(fidelity, rb, rest).strength <= ODD_REST else None
+    return worst if rest.size >= REST_ROWS and _gap(fidelity, rb, rest).strength <= ODD_REST else None
 
 
 def _familiar(encoder: Encoder, xb: Floats, xa: Floats) -> NDArray[np.bool_]:

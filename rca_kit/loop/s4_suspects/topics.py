@@ -71,7 +71,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         r"(?:button|link|theme|text|chart|brand|header|page) colou?rs?", r"colou?rs? (?:of the \w+|test|scheme|theme|palette)",
         r"fonts?", r"(?:button|ad|mail|banner|subject) copy",
         r"copy (?:change|edit|test)s?", r"empty[-_ ]state", r"survey[-_ ]pop-?up", r"icons?", r"logo",
-        r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
+        r"chat (?:bubble|widget|box)", r"footer", r"(?:admin|beta|cookie|info|help|hide) (?:\w+ )?ba(?:nner|dge)",
         r"(?:onboarding|alert|error) texts?", r"banner (?:text|colou?r|off|hidden)", r"tooltips?", r"stylesheets?",
         r"accessibility", r"(?:messages|texts?) (?:reworded|revised|renewed)", r"help texts?",
         r"dark[-_ ](?:mode|theme)", r"storybook", r"portal ui", r"back-?office", r"illustrations?",

@@ -90,6 +90,7 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     out, of_world = [], room.columns.task not in OF_ANSWERS and yb.shape[1] == 1
     start = "" if here is None else f"in {here}, "
     where = None if here is None else {"op": "segment", "segment": here.where}
+    turned = bool((slopes.part[less] < -TURNED).any())  # a world that turned one relation round may have undone another
     for i in np.flatnonzero(less):
         name, part, strength = quiet[i], float(slopes.part[i]), float(slopes.lost[i] / (slopes.lost[i] + 3))
         if part < -TURNED:
@@ -100,8 +101,9 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
         error = (1 - part) / float(slopes.lost[i])
         odds = world_odds(frames, name, [n for n in names if n != name], (yb[:, 0], ya[:, 0]) if of_world else None, part, error)
         facts = {"labels": 1.0, "part": part, "world_odds": odds}
-        if odds >= WORLD:
-            says += f"; its values are those of their requests as ever: the world changed (odds {np.exp(min(odds, 7.0)):.2g})"
+        if odds >= WORLD or turned:
+            as_ever = f"its values are those of their requests as ever: the world changed (odds {np.exp(min(odds, 7.0)):.2g})"
+            says += f"; {as_ever if odds >= WORLD else 'and another the other way round: the world changed'}"
             out.append(Clue("concept", "population", "concept", says, strength, facts=facts))
         else:
             own = where and where | {"column": name}
