@@ -175,21 +175,25 @@ def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tup
     """The picture laid at the moment since which values are corrupted, where it was laid at that of something else.
 
     For when no outcome got worse, and what moved beside is a mere circumstance: another input, a component's course. Values of
-    the alerted column come first. None where the picture is right as it is.
+    the alerted column come first, rows written twice last. None where the picture is right as it is.
     """
-    anchor, asked = picture.anchor, picture.alert.partition(":")[2]
+    anchor, asked, far = picture.anchor, picture.alert.partition(":")[2], WIDE * picture.grid.coarse
     if anchor is None or picture.onset is None or anchor.series.family not in CIRCUMSTANCES or got_worse(room):
         return None
+    found = spoilt_by(room, outcomes)
     able = [
-        c for c in spoilt_by(room, outcomes)
-        if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
+        c for c in found if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
     ]
+    twice = next((c.onset for c in found if c.signature == "duplicates" and c.onset is not None), None)
+    if not any(c.subject.startswith("feature:") for c in found) and twice is not None and anchor.series.name != picture.alert:
+        late = abs(twice - picture.onset.index) <= far or picture.grid.time(twice) >= picture.detected_at
+        at = JointOnset(twice, max(twice - picture.grid.coarse, 0), twice + 1, "duplicates")
+        return None if late else replace(laid(picture, at), anchor=None, group=())
     if not able or (anchor.series.name == picture.alert and not any(c.subject == f"feature:{asked}" for c in able)):
         return None
     worst = max(able, key=lambda c: (c.subject == f"feature:{asked}", c.strength, c.subject))
     mark = mark_series(prepared.frame, picture, worst, 0)
     born = birth(mark.sums[0], mark.sums[1], picture.grid.n // 2) if mark is not None else None
-    far = WIDE * picture.grid.coarse
     if born is None or abs(born.index - picture.onset.index) <= far or picture.grid.time(born.index) >= picture.detected_at:
         return None
     at = JointOnset(born.index, born.low, born.high, worst.subject)

@@ -6,6 +6,7 @@ import pytest
 
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.s4_suspects.changes import fits, names_value
+from rca_kit.loop.s4_suspects.hypotheses import Scene, _change_evidence
 from rca_kit.loop.s4_suspects.topics import about_nothing
 
 from . import made
@@ -16,7 +17,8 @@ from . import made
     "failover drill on the standby", "second vendor at 5 % (answers dropped)", "faster path behind a flag that is off",
     "candidate not promoted", "backfill of an unused table",
     "structured logs switched on", "metric labels shortened", "owner tag added to the jobs",
-    "spare volume attached", "copy change in an error page", "chat bubble hidden at night", "admin panel: new table sorting"])
+    "spare volume attached", "copy change in an error page", "chat bubble hidden at night",
+    "budget labels on cloud resources", "spam filter cluster rebooted", "admin panel: new table sorting"])
 def test_who_says_that_nothing_changes_is_rather_innocent(text: str) -> None:
     assert about_nothing("ranker", text) >= 0.5
 
@@ -41,3 +43,27 @@ def test_an_entry_names_who_is_affected_in_its_own_words(text: str, where: dict[
     assert fit.names_value is expected
     scoped = fits((made.change(text=text, scope="state=Ruritania"),), (made.ONSET, made.ONSET), 600.0, segments)[0]
     assert not scoped.names_value, "it has a scope of its own"
+
+
+def evidence(text: str, subject: str, features: tuple[str, ...] = ("site",)) -> dict[str, float]:
+    """What an entry of that wording, logged with the onset, says for a subject."""
+    scene = Scene("quality", made.seen_grid().index(made.ONSET), (), "v1", (), features)
+    (fit,) = fits((made.change(0, "upstream_notice", "partner", text),), (made.ONSET, made.ONSET), 4 * 24 * 60, ())
+    return _change_evidence(fit, "upstream", subject, scene, True, 1)
+
+
+def test_a_topic_within_the_name_of_the_subject_is_the_subject() -> None:
+    text = "calibration of the Handover rate probes put off"
+    assert about_nothing("field", text) >= 0.5
+    assert "change:aside" not in evidence(text, "feature:Handover rate", ("Handover rate",))
+    assert "change:aside" in evidence(text, "feature:amount", ("amount",))
+    assert "change:aside" in evidence("docs page for the Handover rate", "feature:Handover rate", ("Handover rate",))
+
+
+@pytest.mark.parametrize(("text", "subject", "named"), [
+    ("partner sends outcomes in a new export", "label", True), ("labels joined by another key", "label", True),
+    ("annotators changed", "label", True), ("metrics labels renamed", "label", False),
+    ("nightly merge run again", "label", False),
+    ("partner sends outcomes in a new export", "traffic", False)])
+def test_entries_name_labels_in_other_words(text: str, subject: str, named: bool) -> None:
+    assert ("change:names_subject" in evidence(text, subject)) is named

@@ -253,6 +253,19 @@ def mentions(change: ChangeRecord, subject: str, related: Any = ()) -> bool:
     return any(_phrase(str(n), PLAIN) in text for n in (subject.partition(":")[2], *related) if len(str(n)) >= 2)
 
 
+def without_name(text: str, subject: str) -> str:
+    """A text without the name of a subject, however its words are joined.
+
+    Examples
+    --------
+    >>> without_name("calibration of the Handover rate probes", "feature:handover_rate")
+    'calibration of the  probes'
+    """
+    words = tokens(subject.partition(":")[2])
+    pattern = r"[\W_]+".join(map(re.escape, words))
+    return re.sub(rf"(?<!\w){pattern}(?!\w)", "", text, flags=re.IGNORECASE) if words else text
+
+
 def _phrase(text: str, without: frozenset[str] = frozenset()) -> str:
     words = tokens(text)
     kept = [w for w in words if w not in without] or words

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from rca_kit.findings.scope import Segment
-from rca_kit.loop.s4_suspects.changes import Fit, mentions
+from rca_kit.loop.s4_suspects.changes import Fit, mentions, without_name
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.explained import FAULT_LEAST, explained_away
 from rca_kit.loop.s4_suspects.owners import OUTSIDERS, akin, foreign, owners_of, suppliers, telling
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF, DRIFTS, FAULTS, GROUP, is_arm, is_asked, is_machine
+from rca_kit.loop.s4_suspects.topics import about_nothing
 
 GATHERINGS = ("campaign", "calendar", "other")  # kinds of entries about what people do
 OF_PEOPLE = (*GATHERINGS, "upstream_notice")  # kinds of entries about no component of ours
@@ -27,6 +28,8 @@ CARRIED, HARMLESS = 0.9, 0.1  # parts of the metric's change in the requests wit
 SCORER_SIGNS = ("score_function", "fallback")  # of a scorer that answers otherwise
 ATTACKS, GUESTS = ("injected",), ("campaign", "calendar")  # those who attack are not brought by what brings guests
 DRAWN = 0.6  # strength of the sign that those whom the lot drew are given something else
+# words for labels, and how far an entry that uses one names them: outcomes may be those of something else
+LABEL_WORDS, IN_OTHER_WORDS = ("label", "outcome", "annotation", "annotator", "ground truth", "relabelling", "labelling"), 0.6
 SHARE_MOST = 0.95  # share of requests with a sign beyond which what lies outside it tells nothing
 NEAR_FIRST = 3  # fine buckets by which a clue may precede the main onset and still count as first
 
@@ -299,6 +302,8 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:names_value"] = 1.0
     if mentions(c, subject):
         x["change:names_subject"] = 1.0
+    elif subject == "label" and not f.aside and any(mentions(c, f"label:{word}") for word in LABEL_WORDS):
+        x["change:names_subject"] = IN_OTHER_WORDS
     elif any(mentions(c, f"feature:{n}") for n in scene.features if n not in scene.places):
         x["change:names_other_feature"] = 1.0
     owners = owners_of(subject, scene.components)
@@ -306,8 +311,9 @@ def _change_evidence(f: Fit, category: str, subject: str, scene: Scene, nearest:
         x["change:other_component"] = 1.0
     elif not subject.startswith("component:") and akin(telling(subject), c.component):
         x["change:akin"] = 1.0
-    if f.aside:
-        x["change:aside"] = f.aside
+    aside = f.aside and about_nothing(c.component, without_name(c.description, subject))  # "handover rate" is no handover
+    if aside:
+        x["change:aside"] = aside
     elif scene.components and c.component and c.component not in scene.components and c.kind not in OF_PEOPLE:
         x["change:elsewhere"] = 1.0
     if f.words.get(category):
