@@ -185,7 +185,7 @@ def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tup
         c for c in found if c.where and c.subject.startswith("feature:") and c.subject != f"feature:{anchor.series.column}"
     ]
     twice = next((c.onset for c in found if c.signature == "duplicates" and c.onset is not None), None)
-    if not any(c.subject.startswith("feature:") for c in found) and twice is not None and anchor.series.name != picture.alert:
+    if not any(c.subject.startswith("feature:") for c in found) and twice is not None:
         late = abs(twice - picture.onset.index) <= far or picture.grid.time(twice) >= picture.detected_at
         at = JointOnset(twice, max(twice - picture.grid.coarse, 0), twice + 1, "duplicates")
         return None if late else replace(laid(picture, at), anchor=None, group=())
