@@ -13,7 +13,7 @@ from rca_kit.findings.base import Window
 from rca_kit.findings.investigation import ChangeRecord
 from rca_kit.loop.reading.anchor import CIRCUMSTANCES
 from rca_kit.loop.reading.birth import birth
-from rca_kit.loop.reading.detect import OUTCOMES, worse
+from rca_kit.loop.reading.detect import OUTCOMES
 from rca_kit.loop.reading.gather import make_room
 from rca_kit.loop.reading.heaps import heap_since
 from rca_kit.loop.reading.names import public
@@ -111,7 +111,7 @@ def overlooked(picture: Picture) -> bool:
         return False
     others = [m for n, m in picture.moves.items() if m.moved and n != picture.anchor.series.name and n not in picture.doubted]
     loud = [m for m in others if m.series.family in OUTCOMES and abs(m.fit.z) >= LOUD_Z]
-    return any(worse(m.series, m.fit.height) is True for m in loud)
+    return any(m.worsened is True for m in loud)
 
 
 def same_turn(picture: Picture, onset: datetime | None) -> bool:

@@ -59,3 +59,16 @@ def test_a_drift_that_hurts_nobody_does_not_hide_a_version_that_scores_otherwise
     if off:
         assert found.symptom.onset is not None and abs(found.symptom.onset - FAULT) < timedelta(hours=1)
         assert found.suspects.items[0].subject == "model:v2"
+
+
+def test_a_bias_that_went_away_does_not_date_what_somebody_asked_about(tmp_path: Path) -> None:
+    """Some positives were not known as such until the second day; on the fourth more requests come from the web."""
+    unknown = (pl.col("ts") < made.T0 + timedelta(days=1, hours=8)) & (pl.col("u") * 6131 % 1 < 0.12)
+    frame = with_ids(rows=30_000)
+    more = with_ids(rows=30_000, seed=1).filter(made.AFTER & (pl.col("device") == "web") & (pl.col("u") < 0.6))
+    frame = pl.concat([frame, more.with_columns(pl.col("id") + "m")]).sort("ts")
+    frame = frame.with_columns(label=pl.when(unknown).then(0).otherwise("label"))
+    found = rca_kit.investigate(case(tmp_path, frame, "psi:device", alert=timedelta(hours=1)))
+    assert found.verdict == "benign_shift"
+    assert found.symptom.onset is not None and abs(found.symptom.onset - made.ONSET) <= timedelta(hours=1)
+    assert [s.where for s in found.scope.segments] == [{"device": "web"}]

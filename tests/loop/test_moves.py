@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from rca_kit.aggregates.grid import TimeGrid
@@ -16,7 +17,7 @@ from rca_kit.loop.reading.anchor import choose_anchor, told_earlier
 from rca_kit.loop.reading.believed import binomial_log_p, clumping, event_log_p
 from rca_kit.loop.reading.detect import Move, beyond_a_weekend, lone_weekend, scan_all, together, worse
 from rca_kit.loop.reading.onset import joint_onset
-from rca_kit.loop.reading.picture import Picture, without
+from rca_kit.loop.reading.picture import Picture, look, without
 from rca_kit.loop.reading.series import Series
 from rca_kit.stats import metrics
 from rca_kit.stats.stepscan import Fit, StepScan, step_scan
@@ -387,3 +388,13 @@ def test_a_mean_of_scores_is_dated_by_who_came_where_that_is_far_clearer() -> No
     assert told_earlier(mean, {"a": mean, "b": guests}) is guests
     assert told_earlier(mean, {"a": mean, "b": few}) is mean
     assert told_earlier(mean, {"a": mean, "b": others}) is mean, "at another time: another story"
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), [
+    (0.0, 0.4, True), (0.4, 0.0, False), (0.5, 0.2, False), (0.2, 0.6, True)])
+def test_a_bias_that_comes_nearer_to_zero_is_no_worse(before: float, after: float, expected: bool) -> None:
+    """A part of the positive labels is turned negative, before the onset or after: scores lie above the truth."""
+    turned = pl.when(made.AFTER).then(after).otherwise(before)
+    frame = made.log(rows=40_000).with_columns(label=pl.when(pl.col("u") * 6131 % 1 < turned).then(0).otherwise("label"))
+    move = look(*made.sums(frame), ("auc",), made.ALERT, None).moves["bias"]
+    assert move.moved and move.worsened is expected

@@ -132,7 +132,7 @@ def _apart(anchor: Move, moved: list[Move]) -> list[Move]:
     """What got worse, and is not as well explained by a step that began with the anchor."""
     return [
         m for m in moved
-        if worse(m.series, m.fit.height) is True and m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP
+        if m.worsened is True and m.z_at(anchor.fit.start) ** 2 < float(m.scan.profile.max()) - SHARED_DROP
     ]
 
 
@@ -173,7 +173,7 @@ def _risen(anchor: Move, moved: list[Move]) -> list[Move]:
         return []
     slow = [
         m for m in moved
-        if m.scan.kind == "ramp" and m.series.family == "quality" and worse(m.series, m.fit.height) is True
+        if m.scan.kind == "ramp" and m.series.family == "quality" and m.worsened is True
         and abs(m.fit.z) >= RISE_CLEARER * abs(anchor.fit.z) and m.reach()[1] < anchor.reach()[0]
     ]
     if not slow:
@@ -187,7 +187,7 @@ def _risen(anchor: Move, moved: list[Move]) -> list[Move]:
 def _suspicious(move: Move) -> bool:
     """Whether a move may be the symptom: large enough, and for the worse or of a metric that has no good direction."""
     s, height = move.series, move.fit.height
-    verdict = worse(s, height)
+    verdict = move.worsened
     if s.log and abs(height) < math.log1p(MIN_EFFECT[s.family][1]):
         return False
     return verdict is True or (verdict is None and s.family != "component")

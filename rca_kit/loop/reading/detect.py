@@ -75,6 +75,16 @@ class Move:
         """Up or down, as the findings write it."""
         return "up" if self.fit.height > 0 else "down"
 
+    @property
+    def worsened(self) -> bool | None:
+        """Whether the change is for the worse; what should be zero is, where it lies further from it than before."""
+        if self.series.good != "zero":
+            return worse(self.series, self.fit.height)
+        value, n = (np.asarray(a, float)[: self.fit.start] for a in (self.observed.value, self.observed.n))
+        ok = np.isfinite(value) & (n > 0)
+        before = float(np.average(value[ok], weights=n[ok])) if ok.any() else 0.0
+        return worse(self.series, self.fit.height, before)
+
     def z_at(self, start: int) -> float:
         """Size of z for a step at one bucket."""
         return math.sqrt(float(self.scan.profile[min(start, self.scan.profile.size - 1)]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.arrivals import as_known
-from rca_kit.loop.reading.detect import Move, scan_all, worse
+from rca_kit.loop.reading.detect import Move, scan_all
 from rca_kit.loop.reading.names import series_for
 from rca_kit.loop.reading.onset import JointOnset, joint_onset
 from rca_kit.loop.reading.picture import Picture
@@ -105,6 +105,6 @@ def witnesses(name: str, known: Container[str]) -> tuple[str, ...]:
 
 
 def _worse_inside(move: Move) -> bool:
-    if not move.moved or move.scan.log_p > math.log(ALERTED_P) or worse(move.series, move.fit.height) is not True:
+    if not move.moved or move.scan.log_p > math.log(ALERTED_P) or move.worsened is not True:
         return False
     return not move.series.log or abs(move.fit.height) >= math.log(SLOWER)
