@@ -132,7 +132,8 @@ def test_the_clearest_quantile_dates_a_slowdown_and_an_earlier_outcome_an_alerte
             setattr(s, key, value)
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
         scan, at = SimpleNamespace(profile=np.array([z * z]), kind="step"), more.get("at", 0.0)  # z of a step elsewhere
-        return SimpleNamespace(series=s, fit=fit, moved=True, scan=scan, reach=lambda: (start, start + 1), z_at=lambda _: at)
+        return SimpleNamespace(
+            series=s, fit=fit, moved=True, worsened=worse(s, z), scan=scan, reach=lambda: (start, start + 1), z_at=lambda _: at)
 
     half, tail = told("latency_p50", "service", 60, 20, quantile=0.5), told("latency_p95", "service", 50, 30, quantile=0.95)
     assert told_earlier(half, {"a": half, "b": tail}) is tail
@@ -158,7 +159,8 @@ def test_a_part_that_got_slower_dates_the_service_and_a_share_the_traffic(monkey
         s = SimpleNamespace(name=name, family=family, quantile=quantile, column=None, good="lower", log=False,
                             grid=SimpleNamespace(n_coarse=100, coarse_s=coarse_s))
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
-        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
+        scan = SimpleNamespace(profile=np.array([z * z]), kind="step")
+        return SimpleNamespace(series=s, fit=fit, moved=True, worsened=z > 0, scan=scan,
                                reach=lambda: (start, start + 1), z_at=lambda _: at)
 
     slow, part = told("latency_p95", "service", 50, 9, at=6.5, quantile=0.95), told("stage:ocr", "stage", 60, 60)
@@ -360,7 +362,8 @@ def test_requests_that_take_far_longer_date_those_that_fail_and_no_others() -> N
         s = SimpleNamespace(name=name, family="service", quantile=quantile, column=None, good="lower", log=False,
                             grid=SimpleNamespace(n_coarse=300, coarse_s=600))
         fit = SimpleNamespace(start=start, end=300, height=height, z=z)
-        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
+        scan = SimpleNamespace(profile=np.array([z * z]), kind="step")
+        return SimpleNamespace(series=s, fit=fit, moved=True, worsened=z > 0, scan=scan,
                                reach=lambda: reach, z_at=lambda _: 0.0)
 
     failing = told("error_rate", 200, 7, (194, 200))
@@ -380,7 +383,8 @@ def test_a_mean_of_scores_is_dated_by_who_came_where_that_is_far_clearer() -> No
         s = SimpleNamespace(name=name, family=family, quantile=None, column=None, good=None, log=False,
                             grid=SimpleNamespace(n_coarse=100))
         fit = SimpleNamespace(start=start, end=100, height=z / 10, z=z)
-        return SimpleNamespace(series=s, fit=fit, moved=True, scan=SimpleNamespace(profile=np.array([z * z]), kind="step"),
+        scan = SimpleNamespace(profile=np.array([z * z]), kind="step")
+        return SimpleNamespace(series=s, fit=fit, moved=True, worsened=z > 0, scan=scan,
                                reach=lambda: (start, start + 1), z_at=lambda _: 0.0)
 
     mean = told("positive_rate", "output", 60, 7)
