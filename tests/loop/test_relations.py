@@ -35,7 +35,8 @@ def followed_room(change: Any, binary: bool, quality: bool = True) -> Any:
         frames.append(pl.DataFrame({**{f"f{i}": x[:, i] for i in range(4)}, "y": y}))
     plan = SimpleNamespace(label_kind="binary" if binary else "number")
     return SimpleNamespace(
-        before=frames[0], after=frames[1], compared={}, inside={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
+        readings={}, before=frames[0], after=frames[1], compared={}, inside={},
+        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=plan)),
         moved=lambda *_: ["mae"] if quality else [],
         columns=Columns("ts", "binary", label="y", features=("f0", "f1", "f2", "f3")))
 
@@ -57,6 +58,14 @@ def test_labels_that_follow_one_feature_no_more_say_that_it_is_stale(binary: boo
     assert not unfollowed(noisy, names)  # labels follow everything less: the world, or the labels
     assert not unfollowed(followed_room(lambda x, y, r: (x, y), binary), names)
     assert not unfollowed(followed_room(aged, binary, quality=False), names)
+
+
+@pytest.mark.parametrize(("bias", "told"), [(0.01, True), (0.3, False)])
+def test_labels_that_went_as_far_as_the_scores_are_the_weathers(bias: float, told: bool) -> None:
+    """All labels lie a little higher, and one feature is stale beside it; the scores knew of it or they did not."""
+    room = followed_room(lambda x, y, r: (aged(x, y, r)[0], y + 0.22), binary=False)
+    room.readings = {"bias": SimpleNamespace(change=bias)}
+    assert [c.subject for c in unfollowed(room, ["f0", "f1", "f2", "f3"])] == (["feature:f0"] if told else [])
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -322,7 +331,7 @@ def test_a_category_whose_mix_moved_brought_others_and_is_not_stale(stale: bool,
     room: Any = SimpleNamespace(
         before=rows(0), after=rows(1 if stale else 3000), compared={"shop": SimpleNamespace(psi=psi)}, inside={}, clocks=(),
         clumps={},
-        picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        readings={}, picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("shop", "stock", "x")))
     assert bool(relations(room).clues) is told
 
@@ -337,7 +346,7 @@ def test_two_levels_that_wander_are_few_pairs() -> None:
     for clumps in ({}, {"wind": 100.0, "price": 100.0}):
         room: Any = SimpleNamespace(
             before=rows(0.5), after=rows(0.0), compared={}, inside={}, clocks=(), clumps=clumps,
-            picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+            readings={}, picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
             moved=lambda *_: [], columns=Columns("ts", "binary", features=("wind", "price", "x")))
         said.append(bool(relations(room).clues))
     assert said == [True, False]
@@ -352,7 +361,7 @@ def test_numbers_that_drifted_and_went_along_a_little_only_are_not_stale(weight:
     moved = SimpleNamespace(psi=psi)
     room: Any = SimpleNamespace(
         before=rows(weight), after=rows(0.0), compared={"price": moved, "size": moved}, inside={}, clocks=(), clumps={},
-        picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        readings={}, picture=SimpleNamespace(moves={}, aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         moved=lambda *_: [], columns=Columns("ts", "binary", features=("size", "price", "x")))
     assert bool(relations(room).clues) is told
 
@@ -409,7 +418,7 @@ def test_odds_that_moved_alike_for_all_scores_tell_of_the_world(kind: str, world
 
     room: Any = SimpleNamespace(
         before=side(False), after=side(True), loss=lambda f: (f["score"] - f["y"]).to_numpy() ** 2,
-        picture=SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
+        readings={}, picture=SimpleNamespace(aggregates=SimpleNamespace(plan=SimpleNamespace(label_kind="binary"))),
         columns=Columns("ts", "binary", score="score", label="y", segments=("where",), positive={"y": 1}))
     assert odds_moved(room) is world
     room.columns = replace(room.columns, score=None)

@@ -76,7 +76,11 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     rows = [int(np.isfinite(y).all(1).sum()) for y in (yb, ya)]
     if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
         return []
-    levels = np.abs(np.nanmean(ya, 0) - np.nanmean(yb, 0)) / np.maximum(np.nanstd(yb, 0), 1e-12)
+    risen = np.nanmean(ya, 0) - np.nanmean(yb, 0)
+    bias = room.readings["bias"].change if yb.shape[1] == 1 and here is None and "bias" in room.readings else None
+    if bias is not None and abs(bias) < abs(float(risen[0])):  # as far as the scores went with them it is the weather's
+        ya, risen = ya - (risen + bias), np.array([-bias])
+    levels = np.abs(risen) / np.maximum(np.nanstd(yb, 0), 1e-12)
     stayed = levels.max() <= max(SAME_LABELS, 3 * np.sqrt(1 / rows[0] + 1 / rows[1]))
     if not stayed and room.columns.task not in OF_ANSWERS:  # what is served does not move the truth
         return []
