@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from rca_kit.loop.judging import hidden_moment
 from rca_kit.loop.reading.picture import without
-from rca_kit.loop.relaid import led_astray, overlooked, same_turn, since_spoilt, since_version
+from rca_kit.loop.relaid import led_astray, overlooked, same_turn, since_an_arm, since_spoilt, since_version
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import drifted_inside
 from rca_kit.loop.s3_scope.firsts import accuses_version
@@ -103,6 +103,13 @@ def since_values_are_spoilt(seen: Seen) -> Worked | None:
     return seen.again(spoilt, 0, None) if spoilt is not None else None
 
 
+def since_an_arm_came(seen: Seen) -> Worked | None:
+    """Since the first requests of an arm that does worse than the others, where the picture lies at something harmless."""
+    came = since_an_arm(seen.picture, seen.room, seen.outcomes) if _an_incident(seen) else None
+    worked = seen.again(came, 0, None) if came is not None else None
+    return worked if worked is not None and worked.suspects.verdict == "incident" else None
+
+
 def since_a_version_came(seen: Seen) -> Worked | None:
     """Since a version's first requests, where it scored otherwise before the symptom showed, and is then accused of it."""
     rolled = since_version(seen.prepared, seen.picture, seen.outcomes) if _an_incident(seen) else None
@@ -121,5 +128,6 @@ LOOKS: tuple[Callable[[Seen], Worked | None], ...] = (
     where_an_entry_says,
     without_idle_inputs,
     since_values_are_spoilt,
+    since_an_arm_came,
     since_a_version_came,
 )

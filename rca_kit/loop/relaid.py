@@ -26,7 +26,7 @@ from rca_kit.loop.s4_suspects.checks.model import scoring, versions
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.first_week import WEEKEND_EDGE
 from rca_kit.loop.s4_suspects.harmless import idle
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by, worse_beside
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by, worse_arms, worse_beside
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
@@ -197,6 +197,27 @@ def since_spoilt(prepared: Prepared, picture: Picture, room: Room, outcomes: tup
     if born is None or abs(born.index - picture.onset.index) <= far or picture.grid.time(born.index) >= picture.detected_at:
         return None
     at = JointOnset(born.index, born.low, born.high, worst.subject)
+    return replace(laid(picture, at), anchor=None, group=())
+
+
+def since_an_arm(picture: Picture, room: Room, outcomes: tuple[Outcome, ...]) -> Picture | None:
+    """The picture laid at the first requests of a new arm or version that does worse than the others, and made the verdict.
+
+    Where it was laid at the moment of a mere circumstance. None where it is right as it is.
+    """
+    anchor, far = picture.anchor, WIDE * picture.grid.coarse
+    if anchor is None or picture.onset is None or anchor.series.family not in CIRCUMSTANCES or got_worse(room):
+        return None
+    clues = [c for o in outcomes for c in o.clues]
+    worst = max((*worse_arms(clues), *worse_beside(clues)), key=lambda c: c.strength, default=None)
+    if worst is None or not worst.where:
+        return None
+    move = picture.moves.get(f"share:{worst.where['column']}={worst.where['values'][0]}")
+    if move is None or not move.moved or move.fit.height <= 0:
+        return None
+    at = joint_onset([move], picture.grid)
+    if abs(at.index - picture.onset.index) <= far or picture.grid.time(at.index) >= picture.detected_at:
+        return None
     return replace(laid(picture, at), anchor=None, group=())
 
 

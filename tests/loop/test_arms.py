@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from rca_kit.aggregates.leaves import Leaves
 from rca_kit.loop.s3_scope.arms import with_lots_drawn
 
 from . import made
+from .test_guests import older
 from .test_told_twice import ROLES, with_ids
 
 NAMES = ("bad_n_before", "bad_n_after")
@@ -78,3 +80,29 @@ def test_a_new_arm_is_held_against_those_whom_the_lot_left(
         f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: 'psi:arm'}}\n"
         f"tables: {{predictions: p.parquet}}\n{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
     assert rca_kit.investigate(tmp_path).verdict == verdict
+
+
+@pytest.mark.parametrize("noise", [1.7, 0.0])
+def test_a_harmless_drift_hours_before_does_not_date_an_arm_that_does_worse(tmp_path: Path, noise: float) -> None:
+    """Older persons come, whom scores and labels know; nine hours later an experiment begins, of whom one arm is scored amiss."""
+    rng = np.random.default_rng(3)
+    begun = pl.col("ts") >= made.ONSET + timedelta(hours=9)
+    frame = older(0.6, 0.0).drop("clicked")
+    treated = begun & (pl.col("u") * 7919 % 1 < 0.1)
+    odds = (pl.col("score") / (1 - pl.col("score"))).log() + noise * pl.Series(rng.normal(size=frame.height))
+    frame = frame.with_columns(
+        arm=pl.when(treated).then(pl.lit("treat")).when(begun).then(pl.lit("control")),
+        score=pl.when(treated).then(1 / (1 + (-odds).exp())).otherwise("score"))
+    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
+    frame.drop("u").write_parquet(tmp_path / "p.parquet")
+    (tmp_path / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {(made.ALERT + timedelta(hours=12)).isoformat()}\n"
+        "signal: {source: alert, metric: log_loss}\ntables: {predictions: p.parquet}\n"
+        f"{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
+    found = rca_kit.investigate(tmp_path)
+    assert found.verdict == ("incident" if noise else "benign_shift")
+    if noise:
+        assert found.suspects.items[0].subject == "routing"
+        assert [s.where for s in found.scope.segments] == [{"arm": "treat"}]
+        assert found.symptom.onset is not None
+        assert abs(found.symptom.onset - made.ONSET - timedelta(hours=9)) <= timedelta(hours=1)

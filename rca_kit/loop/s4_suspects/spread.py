@@ -17,6 +17,7 @@ from rca_kit.loop.s4_suspects.units import ROW_MIN
 
 # total variation of a segment's shares by which those whom a lot drew may differ from the others; or times what chance makes
 UNLIKE, CHANCES = 0.05, 2.0
+ARM_Z = 4.0  # standard errors by which those whom a lot drew do worse: by chance in one of thirty thousand experiments
 AS_MUCH, SURE_Z = 0.7, 6.0  # part of the change inside that lies outside too; standard errors of the latter
 
 

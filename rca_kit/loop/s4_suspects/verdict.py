@@ -21,6 +21,7 @@ from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.mixed import announced, quality_known
 from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.loop.s4_suspects.spread import ARM_Z
 from rca_kit.stats.rates import Z95
 from rca_kit.stats.stepscan import SEASON_DAYS
 
@@ -59,7 +60,6 @@ BESIDE_Z = 6.0  # standard errors by which a new version does worse than the oth
 OVERDUE_P = 5e-3  # chance of outcomes worse since data are older than ever
 MISSES = 1.5  # times by which scores of the same features must differ more than before where no version is named for it
 ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
-ARM_Z = 4.0  # ... by which those whom the lot drew do: by chance in one of thirty thousand experiments
 ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
 BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
@@ -131,7 +131,7 @@ def decide(
     beside = worse_beside(clues, odd)
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
-    arms = [c for c in clues if c.facts.get("beside_z", 0.0) >= ARM_Z]
+    arms = worse_arms(clues)
     if arms:
         return Verdict("incident", _first(arms))
     replaced = _worse_since(room, clues, odd)
@@ -171,6 +171,11 @@ def decide(
         what = ", ".join(in_order(shifted)[:3]) or _first(drifted)
         return Verdict("benign_shift", f"inputs or traffic moved ({what}), outcomes did not")
     return Verdict("no_change", "nothing moved beyond chance and season")
+
+
+def worse_arms(clues: Iterable[Clue]) -> list[Clue]:
+    """Clues of new arms of an experiment whose answers are worse than those in the others at the same time."""
+    return [c for c in clues if c.facts.get("beside_z", 0.0) >= ARM_Z]
 
 
 def worse_beside(clues: Iterable[Clue], odd: Container[str] = ()) -> list[Clue]:

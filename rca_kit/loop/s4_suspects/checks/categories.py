@@ -22,6 +22,7 @@ from rca_kit.loop.s4_suspects.checks.values import growth, imputed
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
 from rca_kit.loop.s4_suspects.signatures import is_arm
+from rca_kit.loop.s4_suspects.spread import ARM_Z
 from rca_kit.stats.drift.spelling import part_of_name, same_under_mapping
 from rca_kit.stats.rates import rate_z
 
@@ -110,6 +111,8 @@ def _category(room: Room, column: str) -> Clue | None:
             if worst is not None:
                 text += f"; in {worst[1]!r} the answers are worse than in the others by {worst[0]:.1f} standard errors"
             facts = {"beside_z": worst[0]} if worst is not None else {}
+            if worst is not None and worst[0] >= ARM_Z:  # the others are as they were
+                where = {"column": column, "op": "in", "values": [worst[1]]}
             return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where, facts)
         name, all_other = max(fresh, key=lambda v: fresh[v]), _one_for_one(nb, na, fresh) and not _came_on_top(room, fresh_share)
         kind = (
