@@ -187,7 +187,7 @@ DECISION = Vocabulary(
     words("at date id version true actual label truth feature score prob proba confidence ms reason surumu versie wersja verze"),
     PREDICTED,
 )
-HIGHER = words("tapped tap followed favorited favourited bookmarked pinned commented replied hired "
+HIGHER = words("delivered donated intact tapped tap followed favorited favourited bookmarked pinned commented replied hired "
                "taken click clicked clicks convert converted conversion purchase purchased bought booked booking ordered "
                "revenue gmv sale sales sold accepted retained resolved upvote watched watch engaged engagement subscribed "
                "completed satisfied csat nps profit repeat kept tip tipped helpful solved success successful installed renewed "
@@ -204,7 +204,7 @@ HIGHER_STEMS = (
     "resuelt", "conversi", "conversao", "konversi", "konwersj", "konverz", "klikni", "kliknu", "klikat", "zamowion",
     "sprzeda", "przychod", "rozwiazan", "vyresen", "zaplacon", "zaplacen", "objednan", "comprad", "acquist",
 )
-LOWER = words("dismissed dismiss muted unfollowed ignored "
+LOWER = words("walkaway walkout dismissed dismiss muted unfollowed ignored "
               "lost cancel cancelled canceled cancellation complaint complained complaints refund refunded returned return "
               "churn churned escalated escalation abandoned bounce bounced unsubscribed chargeback toxic reported retry "
               "retried dispute disputed loss handover reopened dislike disliked skip skipped downvote missed late overturned "

@@ -11,7 +11,8 @@ from rca_kit.loop.relaid import led_astray, overlooked, same_turn, since_an_arm,
 from rca_kit.loop.s3_scope.alerted import alerted_inside
 from rca_kit.loop.s3_scope.drifted import drifted_inside
 from rca_kit.loop.s3_scope.firsts import accuses_version
-from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by, worse_beside
+from rca_kit.loop.s4_suspects.beside import worse_beside
+from rca_kit.loop.s4_suspects.verdict import got_worse, spoilt_by
 from rca_kit.loop.worked import Seen, Worked
 
 GRAVER = ("no_change", "benign_shift", "incident")  # verdicts, each graver than the one before

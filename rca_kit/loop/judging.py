@@ -17,6 +17,7 @@ from rca_kit.loop.relaid import (
     at_version,
     does_worse,
     just_before,
+    says_so,
     scores_otherwise,
     spoilt,
 )
@@ -86,7 +87,7 @@ def hidden_moment(prepared: Prepared, picture: Picture, changes: tuple[ChangeRec
     if hurt_segments(prepared, recent):
         return recent
     told = as_alerted(picture, prepared.case.case.incident.signal.summary)
-    if told is not None and (got_worse(make_room(prepared, told, changes)) or hurt_segments(prepared, told)):
+    if told is not None and (says_so(make_room(prepared, told, changes)) or hurt_segments(prepared, told)):
         return told
     heaped = at_heap(picture)
     if heaped is not None and spoilt(make_room(prepared, heaped, changes)):

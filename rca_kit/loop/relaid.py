@@ -22,11 +22,12 @@ from rca_kit.loop.reading.picture import QUIET_LEAST, Picture, weigh
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.refine import WIDE, mark_series
 from rca_kit.loop.s4_suspects import Outcome, Room
+from rca_kit.loop.s4_suspects.beside import worse_arms, worse_beside
 from rca_kit.loop.s4_suspects.checks.model import scoring, versions
 from rca_kit.loop.s4_suspects.checks.values import values
 from rca_kit.loop.s4_suspects.first_week import WEEKEND_EDGE
 from rca_kit.loop.s4_suspects.harmless import idle
-from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by, worse_arms, worse_beside
+from rca_kit.loop.s4_suspects.verdict import CORRUPTION, CORRUPTION_LEAST, got_worse, spoilt_by
 
 OTHER_SCORES = 0.8  # strength of the sign of other scores for the same features from which they may date what shows of them
 LOUD_Z = 10.0  # of an outcome's own change from which a moment at which it did not change is the wrong one
@@ -98,6 +99,17 @@ def since_version(prepared: Prepared, picture: Picture, outcomes: tuple[Outcome,
 def scores_otherwise(room: Room, least: float = OTHER_SCORES) -> bool:
     """Whether the same features have other scores after than before."""
     return any(c.signature == "score_function" and c.strength >= least for c in scoring(room).clues)
+
+
+def says_so(room: Room) -> bool:
+    """Whether, in the hours that the alert is about, what it is about got worse: of all else something differs by chance."""
+    picture, worse_ones = room.picture, got_worse(room)
+    asked = picture.series[picture.alert].family if picture.alert in picture.series else ""
+    if asked == "quality":  # many measures of the same mistakes
+        return any(picture.series[n].family == asked for n in worse_ones if n in picture.series)
+    if picture.alert.startswith("latency"):
+        return any(n.startswith(("latency", "stage:")) for n in worse_ones)
+    return picture.alert in worse_ones if asked else bool(worse_ones)
 
 
 def does_worse(room: Room) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 import rca_kit
+from rca_kit.loop import relaid
 from rca_kit.loop.relaid import as_alerted
 
 from . import made
@@ -62,3 +65,18 @@ def test_a_pair_of_values_is_found_in_the_hours_that_are_told(tmp_path: Path, no
         assert found.verdict == verdict
         if noise:
             assert [s.where for s in found.scope.segments] == [{"spoken": "en", "device": "phone"}]
+
+
+@pytest.mark.parametrize(("alert", "worse", "told"), [
+    ("error_rate", ["latency_p95"], False), ("error_rate", ["error_rate"], True), ("auc", ["log_loss"], True),
+    ("auc", ["kpi:clicked"], False), ("latency_p95", ["latency_p50"], True), ("latency_p95", ["error_rate"], False),
+    ("kpi:clicked", ["kpi:clicked"], True), ("psi:amount", ["auc"], True)])
+def test_in_the_hours_that_are_told_only_what_they_are_told_of_counts(
+    monkeypatch: pytest.MonkeyPatch, alert: str, worse: list[str], told: bool
+) -> None:
+    families = {"error_rate": "service", "latency_p95": "service", "latency_p50": "service", "auc": "quality",
+                "log_loss": "quality", "kpi:clicked": "kpi"}
+    room: Any = SimpleNamespace(picture=SimpleNamespace(
+        alert=alert, series={n: SimpleNamespace(family=f) for n, f in families.items()}))
+    monkeypatch.setattr(relaid, "got_worse", lambda _: worse)
+    assert relaid.says_so(room) is told

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 import rca_kit
+from rca_kit.loop.s4_suspects.beside import worse_beside
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.spread import of_one_kind
-from rca_kit.loop.s4_suspects.verdict import worse_beside
 
 from . import made
 from .test_told_twice import case, with_ids

@@ -19,7 +19,7 @@ from rca_kit.loop.s4_suspects.checks.traffic import _announced, _counted_too, _k
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import abrupt, first_weekend
 from rca_kit.loop.s4_suspects.signatures import CATEGORIES_OF
-from rca_kit.loop.s4_suspects.verdict import _who_comes, decide
+from rca_kit.loop.s4_suspects.verdict import _traffic_began, _who_comes, decide
 from rca_kit.stats.drift.spelling import same_under_mapping
 
 from . import made
@@ -308,3 +308,27 @@ def test_a_longer_name_is_another_spelling_only_where_the_shorter_one_is_missed(
     assert told(["Hafen", "Nord", "Flughafen"]) == "new_category", "another place"
     assert told(["Flughafen", "Nord"]) == "renamed"
     assert told(["Hafen", "Flughafen", "Flughafen", "Nord", "Nord", "Nord"]) == "renamed", "for most of its requests"
+
+
+@pytest.mark.parametrize(("coming", "told"), [(0.1, False), (0.0, True)])
+def test_customers_of_whom_some_are_always_new_are_no_news(coming: float, told: bool) -> None:
+    """One request in ten is of somebody new, as ever; or of a thousand who were always the same, now one in ten is new."""
+    rng = np.random.default_rng(4)
+    known = 1000 + np.floor(np.arange(8000) * coming).astype(int)
+    before = pl.DataFrame({"reader": [f"r{int(k)}" for k in rng.random(8000) * known]})
+    after = rng.random(4000) * 1000
+    after = np.where(rng.random(4000) < 0.1, 5000 + np.arange(4000), after)
+    room: Any = SimpleNamespace(
+        before=before, after=pl.DataFrame({"reader": [f"r{int(k)}" for k in after]}), harm=lambda *_: None, inside={},
+        columns=Columns("ts", "binary", features=("reader",)), picture=SimpleNamespace(onset=None), readings={})
+    clue = _category(room, "reader")
+    assert (clue is not None and clue.signature == "new_category") is told
+
+
+@pytest.mark.parametrize(("family", "moved", "began"), [
+    ("component", False, False), ("component", True, True), ("mix", False, True), (None, False, True)])
+def test_what_a_component_does_by_itself_is_no_beginning_of_traffic(family: str | None, moved: bool, began: bool) -> None:
+    anchor = None if family is None else SimpleNamespace(series=SimpleNamespace(family=family))
+    room: Any = SimpleNamespace(picture=SimpleNamespace(
+        anchor=anchor, onset=object(), moves={"volume": SimpleNamespace(moved=moved)}))
+    assert _traffic_began(room) is began

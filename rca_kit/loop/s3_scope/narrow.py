@@ -162,7 +162,9 @@ def _scope_of(
             sharper = scope(picture, prepared.frame, bad, room.main, [q for q in columns if q != clue.where["column"]])
             if any((x.after or 0.0) < MARKED_LEAST for x in sharper.segments):
                 continue  # too few rows inside bear the mark for it to draw the border
-            if sharper.is_global and clue.where["op"] == "in" and clue.where["column"] in columns and (clue.share or 1.0) < WHOLE:
+            one_name = clue.signature == "renamed" and len(clue.where.get("values", ())) == 1  # one value of an input, spelt anew
+            told_apart = clue.where["op"] == "in" and (clue.where["column"] in columns or one_name)
+            if sharper.is_global and told_apart and (clue.share or 1.0) < WHOLE:
                 own_value = _named_segment(picture, clue.where["column"], [str(v) for v in clue.where["values"]])
                 return replace(main, is_global=False, segments=(own_value,), because="")  # the mark is itself a value to slice by
             if sharper.is_global and (own := only_of_version(prepared, picture, outcomes, bad)) is not None:

@@ -16,12 +16,12 @@ from rca_kit.loop.reading.detect import SEASON_KNOWN
 from rca_kit.loop.reading.names import in_order
 from rca_kit.loop.reading.onset import missed_refresh
 from rca_kit.loop.s4_suspects.ailing import ailing
+from rca_kit.loop.s4_suspects.beside import misfits, scored_amiss, worse_arms, worse_beside
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.first_week import first_weekend, mix_index
 from rca_kit.loop.s4_suspects.harmless import HARMLESS, STAYED_BEHIND, alone_fits, alone_or_along
 from rca_kit.loop.s4_suspects.mixed import announced, quality_known
 from rca_kit.loop.s4_suspects.room import Room, numbers
-from rca_kit.loop.s4_suspects.spread import ARM_Z
 from rca_kit.stats.rates import Z95
 from rca_kit.stats.stepscan import SEASON_DAYS
 
@@ -56,17 +56,12 @@ CORRUPTION = (
 CORRUPTION_LEAST = 0.55  # strength of such a clue
 FAINT = 0.3  # strength of a drift without an onset below which it is none
 SHIFT_FAMILIES = ("mix", "input", "output")
-BESIDE_Z = 6.0  # standard errors by which a new version does worse than the others at the same time; whom it serves may differ
 OVERDUE_P = 5e-3  # chance of outcomes worse since data are older than ever
 MISSES = 1.5  # times by which scores of the same features must differ more than before where no version is named for it
 ALL_TAKEN, KNOWN_P = 0.95, 1e-3  # share at which a version is all traffic; chance of outcomes worse since a known moment
-ODD_BESIDE_Z = 3.0  # ... where it also gives other scores for the same features
 # metrics that move when labels of one kind become more
 BY_LABELS = ("precision", "recall", "f1", "average_precision", "calibration_error")
 BIAS_ALONE = 0.03  # points by which a bias must move that no other outcome and no sign of a cause bears out
-AMISS = 0.25  # standard deviations by which scores must be off in the requests with a new value; segments differ by less anyway
-# standard errors, part of the usual loss, and times what segments differ by, by which new values get worse answers
-MISFIT_Z, MISFIT, MISFIT_TIMES = 5.0, 0.1, 3.0
 # times the oldest age ever seen at which a refresh did not come, whether or not it hurt yet; where nobody asked about it
 OVERDUE, LONG_OVERDUE = 2.0, 4.0
 WANDERS, SCORES_WANDER = 0.2, 0.1  # sigmas that the mean of a feature, and of the scores, may wander within days
@@ -104,7 +99,7 @@ def decide(
     shifted = [n for n in room.moved(*SHIFT_FAMILIES) if _notable(room, n)]
     volume = room.readings.get("volume")
     asked = room.picture.alert == "volume"
-    began = room.picture.onset is not None or ("volume" in room.picture.moves and room.picture.moves["volume"].moved)
+    began = _traffic_began(room)
     if volume is not None and volume.moved and began and (asked or _surged(room, volume)):
         shifted.append("volume")
     alone = [c for o in outcomes for c in o.clues if c.signature == "alone"]
@@ -137,10 +132,10 @@ def decide(
     replaced = _worse_since(room, clues, odd)
     if replaced:
         return Verdict("incident", replaced)
-    strange = [c for c in clues if c.facts.get("amiss_z", 0.0) >= BESIDE_Z and c.facts.get("amiss", 0.0) >= AMISS]
+    strange = scored_amiss(clues)
     if strange:
         return Verdict("incident", f"{_first(strange)}, and the scores of these are off, while those of all others are not")
-    unknown = [c for c in clues if _misfits(c)]
+    unknown = misfits(clues)
     if unknown:
         most = max(c.facts["misfit"] for c in unknown)
         return Verdict("incident", f"{_first(unknown)}, and the answers to these are worse than to like ones (loss +{most:.0%})")
@@ -173,29 +168,17 @@ def decide(
     return Verdict("no_change", "nothing moved beyond chance and season")
 
 
-def worse_arms(clues: Iterable[Clue]) -> list[Clue]:
-    """Clues of new arms of an experiment whose answers are worse than those in the others at the same time."""
-    return [c for c in clues if c.facts.get("beside_z", 0.0) >= ARM_Z]
-
-
-def worse_beside(clues: Iterable[Clue], odd: Container[str] = ()) -> list[Clue]:
-    """Clues of new versions whose answers are worse than those of the others at the same time; of which some score otherwise."""
-    new = [(c, c.facts.get("side_by_side_z", 0.0)) for c in clues if c.signature == "version"]
-    return [
-        c for c, z in new
-        if z >= (ARM_Z if c.facts.get("by_lot") else BESIDE_Z) or (z >= ODD_BESIDE_Z and c.subject in odd)
-    ]
-
-
-def _misfits(clue: Clue) -> bool:
-    """Whether the answers to requests with a new value are worse than those to others, by more than segments ever differed."""
-    part, most = clue.facts.get("misfit", 0.0), clue.facts.get("misfit_most", 0.0)
-    return clue.facts.get("misfit_z", 0.0) >= MISFIT_Z and part >= max(MISFIT, MISFIT_TIMES * most)
-
-
 def _surged(room: Room, volume: MetricReading) -> bool:
     """Whether so many more requests came that it matters though nobody asked about them."""
     return (volume.after or 0.0) >= SURGE * (volume.before or np.inf) and _hours_known(room)
+
+
+def _traffic_began(room: Room) -> bool:
+    """Whether something began that traffic may have begun with: what a component does by itself is no such thing."""
+    anchor, move = room.picture.anchor, room.picture.moves.get("volume")
+    if move is not None and move.moved:
+        return True
+    return room.picture.onset is not None and (anchor is None or anchor.series.family != "component")
 
 
 def _hours_known(room: Room) -> bool:

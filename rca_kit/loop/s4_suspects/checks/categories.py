@@ -33,6 +33,7 @@ USUAL_DEFAULT = 0.2  # share before from which "n/a" and the like are an answer 
 TEXT_LENGTH, TEXT_BLANKS = 40, 3  # characters, and blanks, on average beyond which values are sentences, not names
 # part of its share after up to which a value is new, and part of the rows before, the first ones, that must not show it
 SEEN_PART, EARLY = 0.05, 0.75
+USUALLY_NEW = 2.0  # times the share of requests with a value that was new in the second half of before
 PLACE_LEAST = 0.5  # part of a longer or shorter name's share that the old name must have lost: else both are names
 MOSTLY_GONE, PLACE_PART = 0.5, 0.15  # part of its share left to a value that another replaced; part by which shares may differ
 RARE_VALUE = 0.01  # share of a value that is too rare to be told by its share
@@ -80,7 +81,7 @@ def _category(room: Room, column: str) -> Clue | None:
     fresh_share = sum(fresh.values()) / a.len()
     gone_share = sum(gone.values()) / b.len()
     z = rate_z(0.5, b.len(), fresh_share * a.len(), a.len())
-    if fresh_share > 0.005 and z > 5:
+    if fresh_share > 0.005 and z > 5 and fresh_share > USUALLY_NEW * _new_by_itself(b):
         missed = {v: n / b.len() - na.get(v, 0) / a.len() for v, n in nb.items()}
         pairs = [
             (o, n) for o, n in same_under_mapping(tuple(v for v in nb if v not in fresh), tuple(fresh))
@@ -143,6 +144,12 @@ def _category(room: Room, column: str) -> Clue | None:
             facts=of_newcomers(room, column, bad) if kind == "new_category" else {"all_other": float(all_other)},
         )
     return _reshuffled(room, column, nb, na) or permuted_inside(room, column) or permuted_among_new(room, column)
+
+
+def _new_by_itself(before: pl.Series) -> float:
+    """Share of the later rows of before whose value none of the earlier ones had: of customers some are always new."""
+    half = before.len() // 2
+    return float((~before.tail(half).is_in(before.head(half).unique().implode())).sum()) / max(half, 1)
 
 
 def _diluted(nb: dict[str, int], na: dict[str, int], fresh: dict[str, int]) -> bool:
