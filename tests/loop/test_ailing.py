@@ -45,6 +45,7 @@ LONGER = {"stage:rank": ("stage", 60.0, 80.0, 8.0)}
     ("latency_p95", LONGER, "much", ["stage:rank"]),
     ("latency_p95", {"service:cache:timeouts": ("component", 0.6, 9.4, 24.0)}, False, ["service:cache:timeouts"]),
     ("latency_p95", {"service:cache:timeouts": ("component", 0.0, 9.4, 24.0)}, False, ["service:cache:timeouts"]),
+    ("error_rate", {"service:ranker:restarts": ("component", 0.0, 0.7, 24.0)}, False, ["service:ranker:restarts"]),
     ("latency_p95", {"service:cache:timeouts": ("component", 0.6, 1.4, 24.0)}, False, []),
     ("latency_p95", {"service:cache:timeouts": ("component", 0.6, 9.4, 5.0)}, False, []),
     ("latency_p95", {"service:cache:cpu_utilization": ("component", 6.0, 94.0, 24.0)}, False, [])])

@@ -14,7 +14,8 @@ MUCH_SLOWER = 1.5  # times as long as before from which a stage alone tells of a
 SLOWER = 1.2  # ... where all requests together take longer
 LITTLE, LONGER = math.log(1.02), math.log(1.1)  # by which these must, with a component in trouble and without
 KNOWN_Z, KNOWN_P = 4.0, 1e-3  # standard errors, and chance, of a change since a moment that a stage and a component tell
-FAILS, FAILS_Z = 3.0, 10.0  # times as many failures of a component as before, and their z, from which these alone tell
+FAILING = ("timeout", "restart")  # kinds of metrics that count failures of a component
+FAILS, FAILS_Z = 3.0, 10.0  # times as many of these as before, and their z, from which these alone tell
 
 
 def ailing(room: Room) -> list[str]:
@@ -27,7 +28,7 @@ def ailing(room: Room) -> list[str]:
     much = [n for n, r in slow if _times(r) >= MUCH_SLOWER]
     failing = [
         n for n, r in parts
-        if r.worse and metric_kind(n.rpartition(":")[2]) == "timeout" and _times(r) >= FAILS
+        if r.worse and metric_kind(n.rpartition(":")[2]) in FAILING and _times(r) >= FAILS
         and abs(picture.moves[n].fit.z) >= FAILS_Z
     ]
     if much or failing:
