@@ -80,7 +80,7 @@ def test_an_outcome_that_speaks_loudly_is_not_hidden_by_a_moment_at_which_nothin
     z: float, family: str, name: str, expected: bool
 ) -> None:
     series = SimpleNamespace(family=family, good="lower", name=name)
-    loud = SimpleNamespace(moved=True, series=series, fit=SimpleNamespace(z=z, height=z / 100))
+    loud = SimpleNamespace(moved=True, worsened=z > 0, series=series, fit=SimpleNamespace(z=z, height=z / 100))
     anchor: Any = SimpleNamespace(series=SimpleNamespace(name="error_rate"))
     picture: Any = SimpleNamespace(anchor=anchor, moves={name: loud}, doubted=())
     assert overlooked(picture) is expected
