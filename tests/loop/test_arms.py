@@ -106,3 +106,27 @@ def test_a_harmless_drift_hours_before_does_not_date_an_arm_that_does_worse(tmp_
         assert [s.where for s in found.scope.segments] == [{"arm": "treat"}]
         assert found.symptom.onset is not None
         assert abs(found.symptom.onset - made.ONSET - timedelta(hours=9)) <= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("noise", [2.0, 0.0])
+def test_an_arm_that_some_were_in_before_and_is_opened_to_more_is_asked_too(tmp_path: Path, noise: float) -> None:
+    rng = np.random.default_rng(5)
+    frame = with_ids(24_000)
+    treated = pl.col("u") * 7919 % 1 < pl.when(made.AFTER).then(0.2).otherwise(0.02)
+    odds = (pl.col("score") / (1 - pl.col("score"))).log() + noise * pl.Series(rng.normal(size=frame.height))
+    frame = frame.with_columns(
+        arm=pl.when(treated).then(pl.lit("treat")).otherwise(pl.lit("control")),
+        score=pl.when(treated).then(1 / (1 + (-odds).exp())).otherwise("score"))
+    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
+    frame.drop("u").write_parquet(tmp_path / "p.parquet")
+    (tmp_path / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {(made.ALERT + timedelta(hours=9)).isoformat()}\n"
+        "signal: {source: alert, metric: auc}\ntables: {predictions: p.parquet}\n"
+        f"{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
+    found = rca_kit.investigate(tmp_path)
+    assert found.verdict == ("incident" if noise else "benign_shift")
+    if noise:
+        first = found.suspects.items[0]
+        assert (first.category, first.subject) == ("config", "routing")
+        assert any("answers there are worse than in the others" in e.says for e in first.evidence)
+        assert [s.where for s in found.scope.segments] == [{"arm": "treat"}]

@@ -17,6 +17,7 @@ from rca_kit.loop.reading.picture import Picture
 from rca_kit.loop.reading.prepare import Prepared
 from rca_kit.loop.s3_scope.of_version import WHOLE_VERSION, came_to_stay, served_all_along
 from rca_kit.loop.s4_suspects import Outcome
+from rca_kit.loop.s4_suspects.beside import worse_arms
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.sources.collect import collect
 
@@ -48,8 +49,9 @@ def first_of_version(
     name = leading.items[0].subject
     clues = [c for o in outcomes for c in o.clues]
     if name == "routing":  # what stands in is a version too
-        routed = next((c.where for c in clues if c.signature == "rerouted"), None)
-        clue = next((c for c in clues if c.signature == "version" and c.where == routed), None)
+        routed = next((c for c in clues if c.signature == "rerouted"), None)
+        clue = next((c for c in clues if routed is not None and c.signature == "version" and c.where == routed.where), None)
+        clue = clue or next(iter(worse_arms(clues)), None)
     else:
         clue = next((c for c in clues if c.signature == "version" and c.subject == name), None)
     grid = picture.grid

@@ -108,7 +108,8 @@ def decide(
     went = labels is not None and labels.moved and "bias" not in worse
     if not corrupt and _slight(room, worse) and (went or not alone):
         worse = []
-    if worse and not corrupt and _only_mix(worse, mix or {}):
+    arms = worse_arms(c for o in outcomes for c in o.clues)  # who is sent to one that does worse is no guest
+    if worse and not corrupt and not arms and _only_mix(worse, mix or {}):
         return Verdict(
             "benign_shift",
             f"{', '.join(in_order(worse)[:3])} moved because traffic moved between segments; inside them it did not",
@@ -126,7 +127,6 @@ def decide(
     beside = worse_beside(clues, odd)
     if beside:
         return Verdict("incident", f"{_first(beside)}: too few of all requests for the whole to show it")
-    arms = worse_arms(clues)
     if arms:
         return Verdict("incident", _first(arms))
     replaced = _worse_since(room, clues, odd)

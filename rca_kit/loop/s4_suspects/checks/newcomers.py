@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from rca_kit.loop.s4_suspects.clue import Clue
 from rca_kit.loop.s4_suspects.room import Room, numbers, row_loss
-from rca_kit.loop.s4_suspects.spread import of_one_kind
+from rca_kit.loop.s4_suspects.signatures import is_arm
+from rca_kit.loop.s4_suspects.spread import ARM_Z, of_one_kind
 from rca_kit.loop.s4_suspects.units import ROW_MIN
 from rca_kit.stats.excess import excess_loss
 from rca_kit.stats.rates import Z95
@@ -106,3 +107,16 @@ def worst_arm(room: Room, column: str, arms: list[str]) -> tuple[float, str] | N
             error = float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))
             found.append((float(a.mean() - b.mean()) / error if error > 0 else 0.0, arm))
     return max(found, default=None)
+
+
+def opened(
+    room: Room, column: str, arm: str, shares: tuple[float, float], strength: float, onset: int | None
+) -> Clue | None:
+    """An arm that is given more requests than before and does worse than the others at the same time; None for what is none."""
+    worst = worst_arm(room, column, [arm]) if is_arm(column) else None
+    if worst is None or worst[0] < ARM_Z:
+        return None
+    text = f"{column} = {arm}: {shares[0]:.1%} -> {shares[1]:.1%} of requests"
+    text += f"; answers there are worse than in the others by {worst[0]:.1f} standard errors"
+    where, more = {"column": column, "op": "in", "values": [arm]}, shares[1] - shares[0]
+    return Clue("mix", "routing", "rerouted", text, strength, onset, more, None, where, {"beside_z": worst[0]})

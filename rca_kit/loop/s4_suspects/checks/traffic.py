@@ -12,6 +12,7 @@ from scipy.special import xlogy
 
 from rca_kit.loop.reading.birth import birth
 from rca_kit.loop.reading.picture import same_days
+from rca_kit.loop.s4_suspects.checks.newcomers import opened
 from rca_kit.loop.s4_suspects.checks.service import metric_kind
 from rca_kit.loop.s4_suspects.clue import Clue, Outcome
 from rca_kit.loop.s4_suspects.room import Room, as_clues
@@ -195,6 +196,10 @@ def mix(room: Room) -> Outcome:
             continue
         value = name.partition("=")[2]
         grown = r.change > 0
+        told = opened(room, str(s.column), value, (r.before, r.after), room.strength(name), room.onset(name)) if grown else None
+        if told is not None:
+            clues.append(told)
+            continue
         clues.append(
             Clue(
                 "mix",
