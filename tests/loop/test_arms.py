@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -58,6 +59,15 @@ def test_what_is_no_lot_or_was_drawn_before_is_left_alone(column: str, before_in
     assert with_lots_drawn(leaves, *NAMES) is leaves
 
 
+def experiment(folder: Path, frame: pl.DataFrame, metric: str, alert: timedelta = timedelta(0)) -> Any:
+    """What is found in a log with a column of arms; decisions are cut anew."""
+    frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64)).drop("u").write_parquet(folder / "p.parquet")
+    (folder / "incident.yaml").write_text(
+        f"id: A\ntitle: t\ndetected_at: {(made.ALERT + alert).isoformat()}\nsignal: {{source: alert, metric: '{metric}'}}\n"
+        f"tables: {{predictions: p.parquet}}\n{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
+    return rca_kit.investigate(folder)
+
+
 @pytest.mark.parametrize(("noise", "targeted", "verdict"), [
     (1.5, False, "incident"), (0.0, False, "benign_shift"), (0.0, True, "benign_shift")])
 @pytest.mark.parametrize("control", [True, False])
@@ -74,12 +84,7 @@ def test_a_new_arm_is_held_against_those_whom_the_lot_left(
     frame = frame.with_columns(
         arm=pl.when(treated).then(pl.lit("treat")).when(made.AFTER).then(others),
         score=pl.when(treated & pl.lit(noise > 0)).then(1 / (1 + (-odds).exp())).otherwise("score"))
-    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
-    frame.drop("u").write_parquet(tmp_path / "p.parquet")
-    (tmp_path / "incident.yaml").write_text(
-        f"id: A\ntitle: t\ndetected_at: {made.ALERT.isoformat()}\nsignal: {{source: alert, metric: 'psi:arm'}}\n"
-        f"tables: {{predictions: p.parquet}}\n{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
-    assert rca_kit.investigate(tmp_path).verdict == verdict
+    assert experiment(tmp_path, frame, "psi:arm").verdict == verdict
 
 
 @pytest.mark.parametrize("noise", [1.7, 0.0])
@@ -93,13 +98,7 @@ def test_a_harmless_drift_hours_before_does_not_date_an_arm_that_does_worse(tmp_
     frame = frame.with_columns(
         arm=pl.when(treated).then(pl.lit("treat")).when(begun).then(pl.lit("control")),
         score=pl.when(treated).then(1 / (1 + (-odds).exp())).otherwise("score"))
-    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
-    frame.drop("u").write_parquet(tmp_path / "p.parquet")
-    (tmp_path / "incident.yaml").write_text(
-        f"id: A\ntitle: t\ndetected_at: {(made.ALERT + timedelta(hours=12)).isoformat()}\n"
-        "signal: {source: alert, metric: log_loss}\ntables: {predictions: p.parquet}\n"
-        f"{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
-    found = rca_kit.investigate(tmp_path)
+    found = experiment(tmp_path, frame, "log_loss", timedelta(hours=12))
     assert found.verdict == ("incident" if noise else "benign_shift")
     if noise:
         assert found.suspects.items[0].subject == "routing"
@@ -117,13 +116,7 @@ def test_an_arm_that_some_were_in_before_and_is_opened_to_more_is_asked_too(tmp_
     frame = frame.with_columns(
         arm=pl.when(treated).then(pl.lit("treat")).otherwise(pl.lit("control")),
         score=pl.when(treated).then(1 / (1 + (-odds).exp())).otherwise("score"))
-    frame = frame.with_columns(decision=(pl.col("score") >= 0.4).cast(pl.Int64))
-    frame.drop("u").write_parquet(tmp_path / "p.parquet")
-    (tmp_path / "incident.yaml").write_text(
-        f"id: A\ntitle: t\ndetected_at: {(made.ALERT + timedelta(hours=9)).isoformat()}\n"
-        "signal: {source: alert, metric: auc}\ntables: {predictions: p.parquet}\n"
-        f"{ROLES.replace('[device, country]', '[device, country, arm]')}", encoding="utf-8")
-    found = rca_kit.investigate(tmp_path)
+    found = experiment(tmp_path, frame, "auc", timedelta(hours=9))
     assert found.verdict == ("incident" if noise else "benign_shift")
     if noise:
         first = found.suspects.items[0]
