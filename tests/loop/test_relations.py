@@ -423,3 +423,10 @@ def test_odds_that_moved_alike_for_all_scores_tell_of_the_world(kind: str, world
     assert odds_moved(room) is world
     room.columns = replace(room.columns, score=None)
     assert odds_moved(room) is False
+
+
+def test_labels_that_went_with_the_scores_as_others_came_tell_of_no_stale_feature() -> None:
+    room = followed_room(lambda x, y, r: (aged(x, y, r)[0], y + 0.22), binary=False)
+    room.readings = {"bias": SimpleNamespace(change=0.01)}
+    room.compared = {"f3": SimpleNamespace(changed=True, effect=0.6)}
+    assert not unfollowed(room, ["f0", "f1", "f2", "f3"])

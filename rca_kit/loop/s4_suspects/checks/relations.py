@@ -77,7 +77,8 @@ def unfollowed(room: Room, names: list[str], here: Inside | None = None) -> list
     if min(rows) < FOLLOW_ROWS or not yb.shape[1]:
         return []
     risen = np.nanmean(ya, 0) - np.nanmean(yb, 0)
-    bias = room.readings["bias"].change if yb.shape[1] == 1 and here is None and "bias" in room.readings else None
+    calm = yb.shape[1] == 1 and here is None and not moved and "bias" in room.readings  # else others came
+    bias = room.readings["bias"].change if calm else None
     if bias is not None and abs(bias) < abs(float(risen[0])):  # as far as the scores went with them it is the weather's
         ya, risen = ya - (risen + bias), np.array([-bias])
     levels = np.abs(risen) / np.maximum(np.nanstd(yb, 0), 1e-12)
