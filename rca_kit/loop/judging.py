@@ -29,7 +29,7 @@ from rca_kit.loop.s4_suspects.mixed import other_guests
 from rca_kit.loop.s4_suspects.verdict import Verdict, decide, got_worse, told_by
 
 MOST_SPLITS = 5  # outcomes whose change is split into mix and rate; a mix that hurts more of them is worth a look anyway
-BY_ROWS = ("kpi", "quality")  # outcomes that other guests in a range of a number change
+BY_GUESTS = ("kpi",)  # outcomes that other guests in a range of a number change; a model that fails them is worse for it
 LOST_HERE = 0.9  # strength of labels lost in one segment: the search corrects for all it looked at
 
 
@@ -48,13 +48,13 @@ def judge(
 ) -> Judged:
     """Decide between incident, benign shift and no change.
 
-    Where traffic moved, an outcome counts as worse by its rate only (also within ranges of a number, where others came); where no
-    outcome got worse in the whole, segments are asked, unless it is known which of them was hurt.
+    Where traffic moved, an outcome counts as worse by its rate only (a KPI also within ranges of a number, where others came);
+    where no outcome got worse in the whole, segments are asked, unless it is known which of them was hurt.
     """
     verdict = decide(room, outcomes)
     worse = got_worse(room)
-    by_rows = bool(worse) and all(n in picture.series and picture.series[n].family in BY_ROWS for n in worse)
-    guests = other_guests(room) if by_rows else ()
+    by_guests = bool(worse) and all(n in picture.series and picture.series[n].family in BY_GUESTS for n in worse)
+    guests = other_guests(room) if by_guests else ()
     if worse and (guests or room.moved("mix")):
         told = {n: told_by(n, picture.series) for n in worse}  # what recall lost, its row measure shows too
         splits = {n: mix_and_rate(prepared, picture, n, guests) for n in list(dict.fromkeys(told.values()))[:MOST_SPLITS]}
