@@ -163,3 +163,19 @@ def homogeneity(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
         return 1.0
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     return float(chdtrc(counts.shape[1] - 1, ((counts - expected) ** 2 / expected).sum()))
+
+
+def mean_gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """How far one mean lies above another, and the standard error of that (Welch 1947, doi:10.1093/biomet/34.1-2.28).
+
+    Parameters
+    ----------
+    a, b : (n,), (m,) array of float
+        Values without missing ones, at least one a side.
+
+    Examples
+    --------
+    >>> mean_gap(np.array([2.0, 4.0]), np.array([1.0, 1.0]))
+    (2.0, 0.7071067811865475)
+    """
+    return float(a.mean() - b.mean()), float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))

@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
-from rca_kit.stats.rates import benjamini_hochberg, difference, homogeneity, overdispersion, rate_z
+from rca_kit.stats.rates import benjamini_hochberg, difference, homogeneity, mean_gap, overdispersion, rate_z
 
 
 @given(a=st.floats(-5, 5), b=st.floats(-5, 5), sa=st.floats(0.01, 3), sb=st.floats(0.01, 3), inflation=st.floats(1, 4))
@@ -95,3 +95,13 @@ def test_homogeneity_is_that_of_scipy(pairs):
     if table.shape[1] < 2 or (table.sum(axis=1) == 0).any():
         return
     assert homogeneity(first, second) == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(40, 300), (5000, 90)])
+def test_the_gap_of_two_means_is_welchs(n: int, m: int) -> None:
+    """His has n - 1 in the variances: less than a hundredth apart from here on."""
+    rng = np.random.default_rng(n)
+    a, b = rng.exponential(2.0, n), rng.normal(1.5, 3.0, m)
+    gap, error = mean_gap(a, b)
+    assert gap == pytest.approx(a.mean() - b.mean())
+    assert gap / error == pytest.approx(stats.ttest_ind(a, b, equal_var=False).statistic, rel=0.015)

@@ -9,7 +9,6 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from rca_kit.findings.scope import Segment
 from rca_kit.loop.reading.picture import Picture
@@ -17,6 +16,7 @@ from rca_kit.loop.s3_scope.conditions import in_own_type, where_expression
 from rca_kit.loop.s3_scope.ranges import among_features
 from rca_kit.loop.s3_scope.search import MARK, WINDOWS, Badness, leaves
 from rca_kit.loop.s4_suspects.room import Room, numbers
+from rca_kit.loop.s4_suspects.spread import total_variation
 from rca_kit.stats.rates import rate_z
 
 HELD_LEAST = 0.85  # part of a value's growth that the pair must hold
@@ -92,21 +92,17 @@ def _apart(was: pl.Series, now: pl.Series) -> float | None:
     """Total variation between a column's values before and after, what chance makes of it taken off; None of too few rows."""
     if min(was.len(), now.len()) < ROWS_LEAST:
         return None
-    codes = [_coded(s, was) for s in (was, now)]
-    values = np.unique(np.concatenate(codes))
-    p, q = (np.array([float((c == v).mean()) for v in values]) for c in codes)
-    pooled = (p * was.len() + q * now.len()) / (was.len() + now.len())
-    chance = float(np.sqrt(pooled * (1 - pooled) * (1 / was.len() + 1 / now.len())).sum() / 2)
-    return max(float(np.abs(q - p).sum() / 2) - CHANCES * chance, 0.0)
+    variation, chance = total_variation(_coded(was, was), _coded(now, was))
+    return max(variation - CHANCES * chance, 0.0)
 
 
-def _coded(values: pl.Series, of: pl.Series) -> NDArray[Any]:
-    """Values as codes: numbers by the tenth of `of` they lie in and whether they are missing, others as they are."""
+def _coded(values: pl.Series, of: pl.Series) -> pl.Series:
+    """Values as codes: numbers by the tenth of `of` they lie in, -1 for missing ones; others as they are."""
     if not values.dtype.is_numeric():
-        return values.cast(pl.String).fill_null("").to_numpy().astype(str)
+        return values.cast(pl.String)
     known, x = (numbers(s.to_frame(), s.name) for s in (of, values))
     edges = np.unique(np.nanquantile(known, np.linspace(0, 1, BINS + 1))) if np.isfinite(known).any() else np.zeros(1)
-    return np.where(np.isfinite(x), np.searchsorted(edges, x, side="left"), -1)
+    return pl.Series(np.where(np.isfinite(x), np.searchsorted(edges, x, side="left"), -1))
 
 
 def grown_together(picture: Picture, frame: nw.LazyFrame[Any], columns: Sequence[str], segment: Segment) -> Segment:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-
-import narwhals as nw
 
 from rca_kit.aggregates.rows import as_text
 from rca_kit.findings.investigation import ChangeRecord
@@ -26,7 +24,7 @@ def as_entered(prepared: Prepared, scope: Scope, leading: Suspects, changes: Ite
     Parameters
     ----------
     prepared : Prepared
-        With the log, which must have the columns that the entry names.
+        With the log, which must have the columns and values that the entry names; a scope that a person declared stays.
     scope : Scope
         As found; one that names segments stays.
     leading : Suspects
@@ -37,12 +35,13 @@ def as_entered(prepared: Prepared, scope: Scope, leading: Suspects, changes: Ite
         Whether the main metric is one of requests: then their silence about a segment is an answer.
     """
     first = leading.items[0] if leading.items else None
-    if has_rows or not scope.is_global or first is None or not first.change_id or first.probability < SURE_ENTRY:
+    declared = prepared.decisions.scope is not None
+    if has_rows or declared or not scope.is_global or first is None or not first.change_id or first.probability < SURE_ENTRY:
         return scope
     entry = next((c for c in changes if c.id == first.change_id), None)
     schema = dict(prepared.frame.collect_schema())
     named = parse_scope(entry.scope) if entry is not None else {}
-    if not named or not set(named) <= set(schema) or not _there(prepared, named):
+    if not named or not set(named) <= set(schema) or not all(_there(prepared, c, values) for c, values in named.items()):
         return scope
     where: dict[str, Any] = {}
     for column, values in named.items():
@@ -52,9 +51,8 @@ def as_entered(prepared: Prepared, scope: Scope, leading: Suspects, changes: Ite
     return replace(scope, is_global=False, segments=(Segment(where=where),), because=because)
 
 
-def _there(prepared: Prepared, named: Mapping[str, set[str]]) -> bool:
-    """Whether some requests have the values."""
-    rows = prepared.frame
-    for column, values in named.items():
-        rows = rows.filter(as_text(column).is_in(sorted(values)))
-    return bool(collect(rows.select(nw.len().alias("rk_n")))["rk_n"][0])
+def _there(prepared: Prepared, column: str, values: set[str]) -> bool:
+    """Whether a column has all these values."""
+    text = as_text(column)
+    rows = prepared.frame.filter(text.is_in(sorted(values)))
+    return int(collect(rows.select(text.n_unique().alias("rk_n")))["rk_n"][0]) == len(values)

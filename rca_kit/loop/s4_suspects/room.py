@@ -23,6 +23,7 @@ from rca_kit.loop.s4_suspects.clocks import calendar_features, clock_features, t
 from rca_kit.loop.s4_suspects.inside import Inside, moved_inside
 from rca_kit.stats.clumps import NEAR_S, rows_per_spell, rows_per_value
 from rca_kit.stats.drift import ColumnChange
+from rca_kit.stats.rates import mean_gap
 
 Floats = NDArray[np.float64]
 
@@ -143,8 +144,7 @@ class Room:
         if ok_a.sum() < 30 or ok_b.sum() < 30:
             return None
         base = float(b[ok_b].mean())
-        total = float((a[ok_a] - base).mean())
-        error = float(np.hypot(a[ok_a].std() / np.sqrt(ok_a.sum()), b[ok_b].std() / np.sqrt(ok_b.sum())))
+        total, error = mean_gap(a[ok_a], b[ok_b])
         if total < 2 * error:
             return None
         return float(((a - base)[ok_a & bad_after]).sum() / ok_a.sum() / total)
@@ -193,8 +193,7 @@ def rests_on_few(room: Room) -> tuple[str, ...]:
         return ()
     low, high = np.quantile(b, [ODD_ROWS, 1 - ODD_ROWS])
     a, b = np.clip(a, low, high), np.clip(b, low, high)
-    error = float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))
-    change = float(a.mean() - b.mean())
+    change, error = mean_gap(a, b)
     if error <= 0 or (change if up else -change) >= ODD_Z * error:
         return ()
     return next((group for group in ODD if name in group), (name,))

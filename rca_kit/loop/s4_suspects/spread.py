@@ -35,7 +35,7 @@ def moved_elsewhere(room: Room, clues: Iterable[Clue], segments: tuple[Segment, 
         column = subject.partition(":")[2]
         if any(column not in f.columns for f, _ in sides):
             continue
-        change = _numeric if room.before.schema[column].is_numeric() else of_shares
+        change = _numeric if room.before.schema[column].is_numeric() else _of_shares
         (here, _), (there, error) = (change([f.filter(pl.Series(m == hit)) for f, m in sides], column) for hit in (True, False))
         if abs(there) >= SURE_Z * error and there * here > 0 and abs(there) >= AS_MUCH * abs(here):
             out.append(subject)
@@ -43,13 +43,12 @@ def moved_elsewhere(room: Room, clues: Iterable[Clue], segments: tuple[Segment, 
 
 
 def of_one_kind(mine: pl.DataFrame, others: pl.DataFrame, segments: Iterable[str]) -> bool:
-    """Whether two groups of requests at the same time have the same shares of all segments, as a lot gives them."""
-    for segment in segments:
-        if segment in mine.columns:
-            apart, chance = of_shares([others, mine], segment, 1)
-            if apart > max(UNLIKE, CHANCES * chance):
-                return False
-    return True
+    """Whether two groups of requests at the same time have the same shares of all segments, as a lot gives them.
+
+    Without a segment nothing tells it.
+    """
+    told = [total_variation(*(f[s].cast(pl.String) for f in (others, mine))) for s in segments if s in mine.columns]
+    return bool(told) and all(apart <= max(UNLIKE, CHANCES * chance) for apart, chance in told)
 
 
 def _inside(frame: pl.DataFrame, segments: tuple[Segment, ...]) -> NDArray[np.bool_]:
@@ -67,13 +66,23 @@ def _numeric(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
     return float((now.mean() - was.mean()) / was.std()), float(np.sqrt(1 / was.size + now.var() / was.var() / now.size))
 
 
-def of_shares(sides: list[pl.DataFrame], column: str, least: int = ROW_MIN) -> tuple[float, float]:
-    """Total variation of the shares of values, and what chance makes of it; of fewer rows than `least` it tells nothing."""
-    counts = [f[column].cast(pl.String).alias("value").value_counts(name="rows") for f in sides]
-    both = counts[0].join(counts[1], on="value", how="full", coalesce=True, suffix="_after").fill_null(0)
-    was, now = both["rows"].to_numpy().astype(float), both["rows_after"].to_numpy().astype(float)
-    if min(was.sum(), now.sum()) < least:
-        return 0.0, np.inf
-    p, q, pooled = was / was.sum(), now / now.sum(), (was + now) / (was.sum() + now.sum())
-    chance = np.sqrt(pooled * (1 - pooled) * (1 / was.sum() + 1 / now.sum()))
-    return float(np.abs(q - p).sum() / 2), float(chance.sum() / 2)
+def _of_shares(sides: list[pl.DataFrame], column: str) -> tuple[float, float]:
+    """Change of the shares of a column's values, and what chance makes of it; of few rows it tells nothing."""
+    was, now = (f[column].cast(pl.String) for f in sides)
+    return total_variation(was, now) if min(was.len(), now.len()) >= ROW_MIN else (0.0, np.inf)
+
+
+def total_variation(was: pl.Series, now: pl.Series) -> tuple[float, float]:
+    """Total variation of the shares of values, of which missing is one, and half the sum of the shares' standard errors.
+
+    Examples
+    --------
+    >>> total_variation(pl.Series(["a", "b", None, None]), pl.Series(["a", "a", None, None]))[0]
+    0.25
+    """
+    counts = [s.alias("value").value_counts(name="rows") for s in (was, now)]
+    both = counts[0].join(counts[1], on="value", how="full", coalesce=True, suffix="_after", nulls_equal=True)
+    n, m = (both[c].fill_null(0).to_numpy().astype(float) for c in ("rows", "rows_after"))
+    p, q, pooled = n / n.sum(), m / m.sum(), (n + m) / (n.sum() + m.sum())
+    errors = np.sqrt(pooled * (1 - pooled) * (1 / n.sum() + 1 / m.sum()))
+    return float(np.abs(q - p).sum() / 2), float(errors.sum() / 2)

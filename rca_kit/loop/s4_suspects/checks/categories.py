@@ -109,11 +109,12 @@ def _category(room: Room, column: str) -> Clue | None:
             arms = ", ".join(f"{v!r} in {n / a.len():.1%}" for v, n in sorted(fresh.items(), key=lambda x: x[1])[:ARMS_TOLD])
             text = f"{column}: new arm{'s' if len(fresh) > 1 else ''} {arms} of requests"
             worst = worst_arm(room, column, listed)
-            if worst is not None:
-                text += f"; in {worst[1]!r} the answers are worse than in the others by {worst[0]:.1f} standard errors"
             facts = {"beside_z": worst[0]} if worst is not None else {}
             if worst is not None and worst[0] >= ARM_Z:  # the others are as they were
+                text += f"; in {worst[1]!r} the answers are worse than in the others by {worst[0]:.1f} standard errors"
                 where = {"column": column, "op": "in", "values": [worst[1]]}
+            elif worst is not None:
+                text += "; the answers are no worse there than chance makes them"
             return Clue("new_categories", "routing", "rerouted", text, strength, None, fresh_share, harm, where, facts)
         name, all_other = max(fresh, key=lambda v: fresh[v]), _one_for_one(nb, na, fresh) and not _came_on_top(room, fresh_share)
         kind = (

@@ -14,6 +14,7 @@ from rca_kit.loop.s4_suspects.room import Room, as_clues, numbers
 from rca_kit.loop.s4_suspects.spread import of_one_kind
 from rca_kit.loop.s4_suspects.surrogate import Gap, fit_gap
 from rca_kit.loop.s4_suspects.units import ROW_MIN, usable
+from rca_kit.stats.rates import mean_gap
 
 Floats = NDArray[np.float64]
 
@@ -163,12 +164,14 @@ def _version_gap(room: Room, column: str, version: str, both: NDArray[np.bool_])
     mine = (rows[column].cast(pl.String) == version).fill_null(False).to_numpy()
     ok = np.isfinite(loss)
     x, y = loss[ok & mine], loss[ok & ~mine]
-    error = float(np.hypot(x.std() / np.sqrt(x.size), y.std() / np.sqrt(y.size))) if min(x.size, y.size) >= BESIDE_ROWS else 0.0
+    if min(x.size, y.size) < BESIDE_ROWS:
+        return None, False
+    gap, error = mean_gap(x, y)
     if error <= 0:
         return None, False
     kinds = [s for s in room.columns.segments if s != column]
     by_lot = of_one_kind(rows.filter(pl.Series(mine & ok)), rows.filter(pl.Series(ok & ~mine)), kinds)
-    return float((x.mean() - y.mean()) / error), by_lot
+    return gap / error, by_lot
 
 
 def scoring(room: Room) -> Outcome:

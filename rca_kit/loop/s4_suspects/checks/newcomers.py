@@ -14,7 +14,7 @@ from rca_kit.loop.s4_suspects.signatures import is_arm
 from rca_kit.loop.s4_suspects.spread import ARM_Z, of_one_kind
 from rca_kit.loop.s4_suspects.units import ROW_MIN
 from rca_kit.stats.excess import excess_loss
-from rca_kit.stats.rates import Z95
+from rca_kit.stats.rates import Z95, mean_gap
 
 HELD = 0.9  # part of the requests with one value that must have one value of a segment for them to have come there
 # part of their share by which the segment's share must have risen with them; part of this by which it may have without them
@@ -38,8 +38,7 @@ def amiss(room: Room, rows: NDArray[np.bool_]) -> dict[str, float]:
     here, rest = off[rows & np.isfinite(off)], off[~rows & np.isfinite(off)]
     if min(here.size, rest.size) < ROW_MIN or not rest.std() > 0:
         return {}
-    gap = float(here.mean() - rest.mean())
-    error = float(np.hypot(here.std() / np.sqrt(here.size), rest.std() / np.sqrt(rest.size)))
+    gap, error = mean_gap(here, rest)
     return {"amiss": abs(gap) / float(rest.std()), "amiss_z": abs(gap) / error}
 
 
@@ -102,10 +101,9 @@ def worst_arm(room: Room, column: str, arms: list[str]) -> tuple[float, str] | N
             others = known & ~mine
         kinds = [s for s in c.segments if s not in (column, c.model_version)]
         enough = min(mine.sum(), others.sum()) >= ROW_MIN
-        if enough and of_one_kind(room.after.filter(mine), room.after.filter(others), kinds):
-            a, b = loss[mine.to_numpy()], loss[others.to_numpy()]
-            error = float(np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size)))
-            found.append((float(a.mean() - b.mean()) / error if error > 0 else 0.0, arm))
+        if enough and (not kinds or of_one_kind(room.after.filter(mine), room.after.filter(others), kinds)):
+            gap, error = mean_gap(loss[mine.to_numpy()], loss[others.to_numpy()])
+            found.append((gap / error if error > 0 else 0.0, arm))
     return max(found, default=None)
 
 
